@@ -1,0 +1,1 @@
+"""The software inside an EV charger: OCPP to the back office, signed records from the meter."""

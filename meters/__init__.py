@@ -1,0 +1,1 @@
+"""Power meters: readings, signed transactions, OCMF records. Knows neither OCPP nor stations."""

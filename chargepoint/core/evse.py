@@ -1,0 +1,383 @@
+"""The rules of one EVSE: ``advance`` says what follows from what happened.
+
+A session, as these rules tell it: a vehicle is plugged, a token accepted (or the other way round,
+then a deadline runs). The meter is asked for a begin reading; when it is there the transaction has
+started, the CSMS learns so and the contactor closes. Readings and pauses are told while it runs.
+Somebody asks for the end: the contactor opens, the meter is asked for the end reading; when it is
+there the transaction has ended, the CSMS learns so with the signed record, and only after that was
+stored the meter may forget it. The vehicle leaves, the outlet is free.
+
+Nothing here waits, and a power cut needs no second copy of the story: orders are not stored, the
+stage alone says what is still to be done, and PowerRestored says it again.
+
+Why a pure function and not one coroutine per EVSE: the position in the session is kept in one
+place only, and all sequences of inputs can be walked in a test.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from chargepoint.core import inputs as given
+from chargepoint.core.authorization import identification
+from chargepoint.core.availability import status
+from chargepoint.core.facts import (
+    Fact,
+    SampleKept,
+    StatusChanged,
+    TransactionEnded,
+    TransactionStarted,
+    TransactionUpdated,
+)
+from chargepoint.core.model import (
+    Cause,
+    ChargingState,
+    Context,
+    EvseState,
+    Policy,
+    Sampled,
+    Stage,
+    StopReason,
+    Transaction,
+)
+from chargepoint.core.orders import (
+    CloseContactor,
+    OpenContactor,
+    Order,
+    ReleaseRecord,
+    SetLimit,
+    TakeBegin,
+    TakeEnd,
+)
+from chargepoint.core.sampling import select
+from meters.model import BillingTransaction, Reading
+
+_PERIODIC = {
+    Context.CLOCK: Cause.METER_CLOCK,
+    Context.PERIODIC: Cause.METER_PERIODIC,
+    Context.TRIGGER: Cause.TRIGGER,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What follows from an input: the new state, what to tell, what to do, in this order."""
+
+    state: EvseState
+    facts: tuple[Fact, ...] = ()
+    orders: tuple[Order, ...] = ()
+
+
+def advance(state: EvseState, what: given.Input, now: datetime, policy: Policy) -> Step:
+    """Apply one input. An input that means nothing in this state changes nothing.
+
+    The contactor follows from the state alone: whenever ``powered`` changes, the order to open or
+    close it comes first; after a start always, because nobody knows where it is.
+    """
+    step = _decide(state, what, now, policy)
+    facts, orders = list(step.facts), list(step.orders)
+    after = step.state
+    if after.powered != state.powered or isinstance(what, given.PowerRestored):
+        orders.insert(0, CloseContactor() if after.powered else OpenContactor())
+    if not facts and _transaction_state_changed(state, after):
+        after, fact = _updated(after, Cause.CHARGING_STATE_CHANGED, now, ())
+        facts.append(fact)
+    if (current := status(after)) is not status(state) or after.faults[:1] != state.faults[:1]:
+        fault = after.faults[0] if after.faults else None
+        facts.append(StatusChanged(after.evse_id, after.connector_id, now, current, fault))
+    return Step(after, tuple(facts), tuple(orders))
+
+
+def _decide(state: EvseState, what: given.Input, now: datetime, policy: Policy) -> Step:  # noqa: C901, PLR0912 - one arm per rule
+    match state.stage, what:
+        case _, given.PowerRestored():
+            return _restored(state, what, now, policy)
+        case _, given.FaultRaised(fault):
+            if all(known.error_code != fault.error_code for known in state.faults):
+                return Step(replace(state, faults=(*state.faults, fault)))
+        case _, given.FaultCleared(code):
+            left = tuple(fault for fault in state.faults if fault.error_code != code)
+            return Step(replace(state, faults=left))
+        case _, given.AvailabilityChanged(operative, scope):
+            changed = state.inoperative - {scope} if operative else state.inoperative | {scope}
+            return Step(replace(state, inoperative=changed))
+        case _, given.LimitChanged(limit) if limit != state.limit_a:
+            return _limited(replace(state, limit_a=limit), now)
+
+        case Stage.AVAILABLE, given.Plugged(connector):
+            return Step(replace(_plug(state, connector), stage=Stage.PLUGGED))
+        case Stage.AUTHORIZED, given.Plugged(connector):
+            return _open(_plug(state, connector), policy)
+        case Stage.AVAILABLE, given.TokenAccepted(authorization) if _free(state):
+            deadline = now + policy.connection_timeout
+            waiting = replace(state, authorization=authorization, deadline=deadline)
+            return Step(replace(waiting, stage=Stage.AUTHORIZED))
+        case ((Stage.PLUGGED | Stage.FINISHED), given.TokenAccepted(authorization)) if _free(state):
+            return _open(replace(state, authorization=authorization), policy)
+        case Stage.AUTHORIZED, (given.DeadlinePassed() | given.StopRequested()):
+            return Step(_rest(state))
+
+        case Stage.OPENING, given.BeginTaken(transaction_id, reading) if (
+            transaction_id == state.opening
+        ):
+            return _start(state, reading, now, policy)
+        case Stage.OPENING, given.BeginFailed(transaction_id) if transaction_id == state.opening:
+            return Step(_rest(state))
+
+        case Stage.CHARGING, given.StopRequested():
+            return _close(state, what, now)
+        case Stage.CHARGING, given.EnergyDenied():
+            return Step(replace(state, denied=True))
+        case Stage.CHARGING, given.ReadingTaken(reading, context) if context in _PERIODIC:
+            return _sampled(state, reading, context, now, policy)
+        case Stage.CHARGING, given.Unplugged() if policy.stop_on_ev_disconnect:
+            gone = replace(state, plugged=False, ev_ready=False)
+            why = given.StopRequested(StopReason.EV_DISCONNECTED, Cause.EV_COMMUNICATION_LOST)
+            return _close(gone, why, now)
+
+        case Stage.CLOSING, given.EndTaken(transaction_id, reading, verdict, kept) if _is_own(
+            state, transaction_id
+        ):
+            return _end(state, reading, now, policy, kept, verdict=verdict)
+        case Stage.CLOSING, given.EndFailed(transaction_id, reason, reading, kept) if _is_own(
+            state, transaction_id
+        ):
+            return _end(state, reading, now, policy, kept, missing=reason)
+
+        case ((Stage.PLUGGED | Stage.FINISHED), given.Unplugged()):
+            return Step(_rest(replace(state, plugged=False, ev_ready=False)))
+        case ((Stage.OPENING | Stage.CHARGING | Stage.CLOSING), given.Unplugged()):
+            return Step(replace(state, plugged=False, ev_ready=False))
+        case ((Stage.OPENING | Stage.CHARGING | Stage.CLOSING), given.Plugged(connector)):
+            return Step(_plug(state, connector))
+        case _, given.VehicleReady(ready) if state.plugged:
+            return Step(replace(state, ev_ready=ready))
+    return Step(state)
+
+
+def _transaction(state: EvseState) -> Transaction:
+    if state.transaction is None:
+        raise AssertionError(f"{state.stage} without a transaction")
+    return state.transaction
+
+
+def _free(state: EvseState) -> bool:
+    return state.operative and not state.faulted
+
+
+def _plug(state: EvseState, connector_id: int) -> EvseState:
+    return replace(state, plugged=True, ev_ready=False, connector_id=connector_id)
+
+
+def _rest(state: EvseState) -> EvseState:
+    """Nobody is authorized any more; what is left is the vehicle, if there is one."""
+    stage = Stage.FINISHED if state.plugged else Stage.AVAILABLE
+    return replace(
+        state,
+        stage=stage,
+        authorization=None,
+        opening="",
+        transaction=None,
+        denied=False,
+        deadline=None,
+    )
+
+
+def _is_own(state: EvseState, transaction_id: str) -> bool:
+    return state.transaction is not None and state.transaction.transaction_id == transaction_id
+
+
+def _open(state: EvseState, policy: Policy) -> Step:
+    authorization = state.authorization
+    if authorization is None:
+        return Step(state)
+    opening = replace(state, stage=Stage.OPENING, opening=policy.fresh_id, deadline=None)
+    billing = BillingTransaction(
+        transaction_id=policy.fresh_id,
+        charge_point=policy.charge_point,
+        identification=identification(authorization, tls=policy.tls),
+        tariff_text=policy.tariff_text,
+    )
+    return Step(opening, orders=(TakeBegin(billing),))
+
+
+def _start(state: EvseState, reading: Reading, now: datetime, policy: Policy) -> Step:
+    authorization = state.authorization
+    if authorization is None:
+        return Step(_rest(state))
+    transaction = Transaction(state.opening, now, authorization, reading, next_seq=1)
+    charging = replace(state, stage=Stage.CHARGING, opening="", transaction=transaction)
+    started = TransactionStarted(
+        evse_id=state.evse_id,
+        connector_id=state.connector_id,
+        transaction_id=state.opening,
+        seq=0,
+        at=now,
+        cause=authorization.cause,
+        charging_state=charging.charging_state,
+        token=authorization.token,
+        begin=reading,
+        samples=select(
+            reading, Context.BEGIN, policy.started_measurands, signed=policy.sign_started
+        ),
+        remote_start_id=authorization.remote_start_id,
+        with_key=policy.key_started,
+    )
+    if charging.plugged:
+        return Step(charging, (started,))
+    gone = given.StopRequested(StopReason.EV_DISCONNECTED, Cause.EV_COMMUNICATION_LOST)
+    step = _close(charging, gone, now)
+    return replace(step, facts=(started, *step.facts))
+
+
+def _updated(
+    state: EvseState,
+    cause: Cause,
+    now: datetime,
+    samples: tuple[Sampled, ...],
+    *,
+    with_key: bool = False,
+) -> tuple[EvseState, TransactionUpdated]:
+    transaction = _transaction(state)
+    fact = TransactionUpdated(
+        evse_id=state.evse_id,
+        connector_id=state.connector_id,
+        transaction_id=transaction.transaction_id,
+        seq=transaction.next_seq,
+        at=now,
+        cause=cause,
+        charging_state=state.charging_state,
+        samples=samples,
+        with_key=with_key,
+    )
+    counted = replace(transaction, next_seq=transaction.next_seq + 1)
+    return replace(state, transaction=counted), fact
+
+
+def _transaction_state_changed(before: EvseState, after: EvseState) -> bool:
+    return (
+        before.stage is Stage.CHARGING
+        and after.stage is Stage.CHARGING
+        and before.charging_state is not after.charging_state
+    )
+
+
+def _sampled(
+    state: EvseState, reading: Reading, context: Context, now: datetime, policy: Policy
+) -> Step:
+    facts: list[Fact] = []
+    if kept := _to_keep(_transaction(state), reading, context, policy):
+        transaction = replace(_transaction(state), kept_at=reading.taken_at)
+        state = replace(state, transaction=transaction)
+        facts.append(SampleKept(transaction.transaction_id, kept))
+    aligned = context is Context.CLOCK
+    wanted = policy.aligned_measurands if aligned else policy.updated_measurands
+    sign = policy.sign_aligned if aligned else policy.sign_updated
+    if samples := select(reading, context, wanted, signed=sign):
+        cause = _PERIODIC[context]
+        state, fact = _updated(state, cause, now, samples, with_key=policy.key_updated)
+        facts.append(fact)
+    return Step(state, tuple(facts))
+
+
+def _to_keep(
+    transaction: Transaction, reading: Reading, context: Context, policy: Policy
+) -> Sampled | None:
+    """The part of a reading that the final message repeats (OCPP 2.0.1 TxEndedInterval)."""
+    if context is Context.TRIGGER or not policy.keep_interval:
+        return None
+    last = transaction.kept_at or transaction.begin.taken_at
+    if reading.taken_at - last < policy.keep_interval:
+        return None
+    return next(iter(select(reading, context, policy.ended_measurands)), None)
+
+
+def _limited(state: EvseState, now: datetime) -> Step:
+    order = SetLimit(state.limit_a)
+    if state.stage is not Stage.CHARGING:
+        return Step(state, orders=(order,))
+    state, fact = _updated(state, Cause.CHARGING_RATE_CHANGED, now, ())
+    return Step(state, (fact,), (order,))
+
+
+def _close(state: EvseState, why: given.StopRequested, now: datetime) -> Step:
+    transaction = _transaction(state)
+    closing = replace(
+        transaction,
+        stop_reason=why.reason,
+        stop_cause=why.cause,
+        stop_token=why.token,
+        stopped_at=now,
+    )
+    after = replace(state, stage=Stage.CLOSING, transaction=closing)
+    return Step(after, orders=(TakeEnd(transaction.transaction_id),))
+
+
+def _end(
+    state: EvseState,
+    reading: Reading | None,
+    now: datetime,
+    policy: Policy,
+    kept: tuple[Sampled, ...],
+    *,
+    verdict: str = "",
+    missing: str = "",
+) -> Step:
+    transaction = _transaction(state)
+    ended = TransactionEnded(
+        evse_id=state.evse_id,
+        connector_id=state.connector_id,
+        transaction_id=transaction.transaction_id,
+        seq=transaction.next_seq,
+        at=transaction.stopped_at or now,
+        cause=transaction.stop_cause or Cause.ABNORMAL_CONDITION,
+        reason=transaction.stop_reason or StopReason.OTHER,
+        charging_state=ChargingState.EV_CONNECTED if state.plugged else ChargingState.IDLE,
+        token=transaction.authorization.token,
+        stop_token=transaction.stop_token,
+        begin=transaction.begin,
+        end=reading,
+        samples=_final_samples(transaction, reading, kept, policy),
+        verdict=verdict,
+        missing=missing,
+        with_key=policy.key_ended,
+    )
+    orders: tuple[Order, ...] = ()
+    if reading is not None and reading.signed is not None:
+        orders = (ReleaseRecord(transaction.transaction_id),)
+    return Step(_rest(state), (ended,), orders)
+
+
+def _final_samples(
+    transaction: Transaction, end: Reading | None, kept: tuple[Sampled, ...], policy: Policy
+) -> tuple[Sampled, ...]:
+    wanted, sign = policy.ended_measurands, policy.sign_ended
+    begin = select(transaction.begin, Context.BEGIN, wanted, signed=sign)
+    last = select(end, Context.END, wanted, signed=sign) if end is not None else ()
+    return (*begin, *kept, *last)
+
+
+def _restored(state: EvseState, what: given.PowerRestored, now: datetime, policy: Policy) -> Step:
+    """After a power cut: the vehicle is what the board sees, a running transaction ends.
+
+    The first reason to stop is kept. A transaction whose begin was not stored never existed for
+    the CSMS; what the meter holds of it is closed by the station afterwards.
+    """
+    seen = replace(
+        state,
+        plugged=what.plugged,
+        connector_id=what.connector_id if what.plugged else state.connector_id,
+        ev_ready=what.plugged and what.ev_ready,
+    )
+    match state.stage:
+        case Stage.CHARGING if policy.resume_after_power_loss and what.plugged:
+            return Step(seen, orders=(SetLimit(seen.limit_a),))
+        case Stage.CHARGING:
+            why = given.StopRequested(StopReason.POWER_LOSS, Cause.ABNORMAL_CONDITION)
+            return _close(seen, why, now)
+        case Stage.CLOSING if state.transaction is not None:
+            return Step(seen, orders=(TakeEnd(state.transaction.transaction_id),))
+        case Stage.AVAILABLE if what.plugged:
+            return Step(replace(seen, stage=Stage.PLUGGED))
+        case Stage.PLUGGED if what.plugged:
+            return Step(seen)
+    return Step(_rest(seen))

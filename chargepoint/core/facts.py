@@ -1,0 +1,143 @@
+"""Things the CSMS must learn. They are stored as they are; the wording is chosen when sent.
+
+A fact already holds what the settings asked for when it happened: its readings are filtered, its
+signed records are there or not, and ``with_key`` says whether the public key goes along. So a fact
+sent again after a cut gives the same message.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from chargepoint.core.model import (
+    Cause,
+    ChargingState,
+    Fault,
+    IdToken,
+    Sampled,
+    StopReason,
+)
+from meters.model import Reading
+
+
+class Status(StrEnum):
+    """Status of a connector in the finer words of OCPP 1.6; 2.0.1 has fewer."""
+
+    AVAILABLE = "Available"
+    PREPARING = "Preparing"
+    CHARGING = "Charging"
+    SUSPENDED_EV = "SuspendedEV"
+    SUSPENDED_EVSE = "SuspendedEVSE"
+    FINISHING = "Finishing"
+    UNAVAILABLE = "Unavailable"
+    FAULTED = "Faulted"
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChanged:
+    """A connector has another status; ``evse_id`` 0 is the station itself."""
+
+    evse_id: int
+    connector_id: int
+    at: datetime
+    status: Status
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionStarted:
+    """The meter counts; ``begin`` is all it said, ``samples`` what the settings want of it."""
+
+    evse_id: int
+    connector_id: int
+    transaction_id: str
+    seq: int
+    at: datetime
+    cause: Cause
+    charging_state: ChargingState
+    token: IdToken
+    begin: Reading
+    samples: tuple[Sampled, ...] = ()
+    remote_start_id: int | None = None
+    with_key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionUpdated:
+    """Something about a running transaction changed, or a reading of it was due."""
+
+    evse_id: int
+    connector_id: int
+    transaction_id: str
+    seq: int
+    at: datetime
+    cause: Cause
+    charging_state: ChargingState
+    samples: tuple[Sampled, ...] = ()
+    with_key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionEnded:
+    """The transaction is over.
+
+    ``begin`` and ``end`` are the whole readings, ``end.signed`` the meter's record whatever the
+    settings say, ``verdict`` what the station found of it. ``samples`` is what the settings want in
+    the final message, in order of time. ``missing`` tells why there is no end reading or no
+    signed record although there should be one.
+    """
+
+    evse_id: int
+    connector_id: int
+    transaction_id: str
+    seq: int
+    at: datetime
+    cause: Cause
+    reason: StopReason
+    charging_state: ChargingState
+    token: IdToken
+    stop_token: IdToken | None
+    begin: Reading
+    end: Reading | None
+    samples: tuple[Sampled, ...] = ()
+    verdict: str = ""
+    missing: str = ""
+    with_key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MeterSampled:
+    """A reading outside of any transaction."""
+
+    evse_id: int
+    at: datetime
+    sampled: Sampled
+    with_key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SampleKept:
+    """A reading for the final message. Stored with the transaction, never sent by itself."""
+
+    transaction_id: str
+    sampled: Sampled
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityEvent:
+    """Something the security log must hold; ``type`` is a word of the standard's list."""
+
+    type: str
+    at: datetime
+    info: str = ""
+
+
+Fact = (
+    StatusChanged
+    | TransactionStarted
+    | TransactionUpdated
+    | TransactionEnded
+    | MeterSampled
+    | SampleKept
+    | SecurityEvent
+)

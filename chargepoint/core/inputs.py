@@ -1,0 +1,169 @@
+"""Things that happen to an EVSE. Each is given to ``evse.advance``, one at a time."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from chargepoint.core.model import (
+    Authorization,
+    Cause,
+    Context,
+    Fault,
+    IdToken,
+    Sampled,
+    Scope,
+    StopReason,
+)
+from meters.model import Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Plugged:
+    """A vehicle is connected to this connector."""
+
+    connector_id: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Unplugged:
+    """The vehicle is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class VehicleReady:
+    """The vehicle asks for energy (IEC 61851 state C or D), or no longer does (state B)."""
+
+    ready: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAccepted:
+    """Somebody was authorized to charge here."""
+
+    authorization: Authorization
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequested:
+    """The transaction is to end; ``token`` is the one that asked for it, if one did."""
+
+    reason: StopReason
+    cause: Cause
+    token: IdToken | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyDenied:
+    """The CSMS refused the token and the settings keep the transaction: stop the energy only."""
+
+
+@dataclass(frozen=True, slots=True)
+class BeginTaken:
+    """Answer to TakeBegin: the meter counts for this transaction from ``reading`` on."""
+
+    transaction_id: str
+    reading: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class BeginFailed:
+    """Answer to TakeBegin: the meter did not begin."""
+
+    transaction_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndTaken:
+    """Answer to TakeEnd. ``verdict`` is what the station found of the signature, "" if unsigned.
+
+    ``kept`` are the readings kept for the final message.
+    """
+
+    transaction_id: str
+    reading: Reading
+    verdict: str = ""
+    kept: tuple[Sampled, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EndFailed:
+    """Answer to TakeEnd: the meter will not give the end, for the reason told.
+
+    ``reading`` is the last known one, so that energy is not lost with the signature.
+    """
+
+    transaction_id: str
+    reason: str
+    reading: Reading | None = None
+    kept: tuple[Sampled, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingTaken:
+    """The meter was read for the reason told."""
+
+    reading: Reading
+    context: Context
+
+
+@dataclass(frozen=True, slots=True)
+class LimitChanged:
+    """The limit in force is another one."""
+
+    limit_a: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRaised:
+    """Something broke; the same error code twice is one fault."""
+
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class FaultCleared:
+    """It works again."""
+
+    error_code: str
+
+
+@dataclass(frozen=True, slots=True)
+class AvailabilityChanged:
+    """Somebody set this EVSE, its connector or the whole station operative or inoperative."""
+
+    operative: bool
+    scope: Scope = Scope.EVSE
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlinePassed:
+    """The moment in ``EvseState.deadline`` has come."""
+
+
+@dataclass(frozen=True, slots=True)
+class PowerRestored:
+    """The station starts; what the board sees of the vehicle now."""
+
+    plugged: bool = False
+    connector_id: int = 1
+    ev_ready: bool = False
+
+
+Input = (
+    Plugged
+    | Unplugged
+    | VehicleReady
+    | TokenAccepted
+    | StopRequested
+    | EnergyDenied
+    | BeginTaken
+    | BeginFailed
+    | EndTaken
+    | EndFailed
+    | ReadingTaken
+    | LimitChanged
+    | FaultRaised
+    | FaultCleared
+    | AvailabilityChanged
+    | DeadlinePassed
+    | PowerRestored
+)

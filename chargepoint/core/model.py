@@ -1,0 +1,273 @@
+"""The values the rules speak about: tokens, stages, transactions, the state of one EVSE."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from meters.model import Reading
+
+
+class IdTokenType(StrEnum):
+    """Where a token comes from (OCPP 2.0.1 IdTokenEnumType)."""
+
+    CENTRAL = "Central"
+    EMAID = "eMAID"
+    ISO14443 = "ISO14443"
+    ISO15693 = "ISO15693"
+    KEY_CODE = "KeyCode"
+    LOCAL = "Local"
+    MAC_ADDRESS = "MacAddress"
+    NO_AUTHORIZATION = "NoAuthorization"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IdToken:
+    """A token; its value never appears in its repr, so it cannot reach a log by accident.
+
+    Two tokens are equal if their values are, ignoring case (OCPP 1.6 errata, 2.0.1 IdTokenType).
+    """
+
+    value: str
+    type: IdTokenType = IdTokenType.ISO14443
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, IdToken) and self.value.casefold() == other.value.casefold()
+
+    def __hash__(self) -> int:
+        return hash(self.value.casefold())
+
+    def __repr__(self) -> str:
+        return f"IdToken({self.masked}, {self.type})"
+
+    @property
+    def masked(self) -> str:
+        """Enough to tell two tokens apart in a log, not enough to copy one."""
+        long_enough = 8
+        return f"***{self.value[-2:]}" if len(self.value) >= long_enough else "***"
+
+
+class Stage(StrEnum):
+    """Where an EVSE stands between a free outlet and a finished session."""
+
+    AVAILABLE = "available"  # nothing plugged, nobody authorized
+    AUTHORIZED = "authorized"  # somebody authorized, no vehicle yet; a deadline runs
+    PLUGGED = "plugged"  # a vehicle, nobody authorized
+    OPENING = "opening"  # both; the begin reading is being taken
+    CHARGING = "charging"  # the transaction runs
+    CLOSING = "closing"  # power is off; the end reading is being taken
+    FINISHED = "finished"  # the transaction is over, the vehicle still there
+
+
+class StopReason(StrEnum):
+    """Why a transaction ended; the words of OCPP 2.0.1 ReasonEnumType that a station here uses."""
+
+    DEAUTHORIZED = "DeAuthorized"
+    EMERGENCY_STOP = "EmergencyStop"
+    EV_DISCONNECTED = "EVDisconnected"
+    IMMEDIATE_RESET = "ImmediateReset"
+    LOCAL = "Local"
+    OTHER = "Other"
+    POWER_LOSS = "PowerLoss"
+    REBOOT = "Reboot"
+    REMOTE = "Remote"
+    SCHEDULED_RESET = "ScheduledReset"  # 1.6 SoftReset; 2.0.1 has no word of its own
+    UNLOCK_COMMAND = "UnlockCommand"
+
+
+class Cause(StrEnum):
+    """What made a fact about a transaction worth telling (OCPP 2.0.1 TriggerReasonEnumType)."""
+
+    ABNORMAL_CONDITION = "AbnormalCondition"
+    AUTHORIZED = "Authorized"
+    CABLE_PLUGGED_IN = "CablePluggedIn"
+    CHARGING_RATE_CHANGED = "ChargingRateChanged"
+    CHARGING_STATE_CHANGED = "ChargingStateChanged"
+    DEAUTHORIZED = "Deauthorized"
+    EV_COMMUNICATION_LOST = "EVCommunicationLost"
+    METER_CLOCK = "MeterValueClock"
+    METER_PERIODIC = "MeterValuePeriodic"
+    REMOTE_START = "RemoteStart"
+    REMOTE_STOP = "RemoteStop"
+    RESET_COMMAND = "ResetCommand"
+    STOP_AUTHORIZED = "StopAuthorized"
+    TRIGGER = "Trigger"
+    UNLOCK_COMMAND = "UnlockCommand"
+
+
+class ChargingState(StrEnum):
+    """What happens between outlet and vehicle (OCPP 2.0.1 ChargingStateEnumType)."""
+
+    IDLE = "Idle"
+    EV_CONNECTED = "EVConnected"
+    CHARGING = "Charging"
+    SUSPENDED_EV = "SuspendedEV"
+    SUSPENDED_EVSE = "SuspendedEVSE"
+
+
+class Context(StrEnum):
+    """Why a reading was taken (OCPP ReadingContext)."""
+
+    BEGIN = "Transaction.Begin"
+    CLOCK = "Sample.Clock"
+    END = "Transaction.End"
+    PERIODIC = "Sample.Periodic"
+    TRIGGER = "Trigger"
+
+
+class Scope(StrEnum):
+    """At which level something was made inoperative."""
+
+    STATION = "station"
+    EVSE = "evse"
+    CONNECTOR = "connector"
+
+
+class Source(StrEnum):
+    """Who vouched for a token."""
+
+    CSMS = "csms"
+    REMOTE = "remote"
+    CACHE = "cache"
+    LOCAL_LIST = "local_list"
+    UNKNOWN_OFFLINE = "unknown_offline"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something broken; ``error_code`` is a word of OCPP 1.6 ChargePointErrorCode.
+
+    One that does not block is a warning: it is told and energy goes on.
+    """
+
+    error_code: str
+    info: str = ""
+    vendor_error_code: str = ""
+    blocks: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """Somebody may charge: who, of which group, vouched for by whom."""
+
+    token: IdToken
+    source: Source
+    group: IdToken | None = None
+    remote_start_id: int | None = None
+
+    @property
+    def cause(self) -> Cause:
+        """What a transaction that starts with it names as its reason."""
+        return Cause.REMOTE_START if self.source is Source.REMOTE else Cause.AUTHORIZED
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """A reading with the reason why it was taken and the measurands that the settings asked for."""
+
+    reading: Reading
+    context: Context
+    measurands: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A transaction from the begin reading on.
+
+    ``next_seq`` is the sequence number of the next fact about it, from 0 without a gap.
+    ``kept_at`` is when a reading was last kept for the final message.
+    """
+
+    transaction_id: str
+    started_at: datetime
+    authorization: Authorization
+    begin: Reading
+    next_seq: int = 0
+    kept_at: datetime | None = None
+    stop_reason: StopReason | None = None
+    stop_cause: Cause | None = None
+    stop_token: IdToken | None = None
+    stopped_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EvseState:
+    """Everything about one EVSE that must survive a power cut.
+
+    ``limit_a`` is the current offered per phase, None without a limit, 0 for a pause. ``opening``
+    is the id of the transaction whose begin reading is being taken.
+    """
+
+    evse_id: int
+    stage: Stage = Stage.AVAILABLE
+    connector_id: int = 1
+    plugged: bool = False
+    ev_ready: bool = False
+    authorization: Authorization | None = None
+    opening: str = ""
+    transaction: Transaction | None = None
+    denied: bool = False
+    limit_a: Decimal | None = None
+    deadline: datetime | None = None
+    faults: tuple[Fault, ...] = ()
+    inoperative: frozenset[Scope] = frozenset()
+
+    @property
+    def operative(self) -> bool:
+        """Whether new sessions may begin, as far as ChangeAvailability is concerned."""
+        return not self.inoperative
+
+    @property
+    def powered(self) -> bool:
+        """Whether the contactor may be closed: only while charging, with nothing against it."""
+        charging = self.stage is Stage.CHARGING
+        return charging and self.plugged and not self.denied and not self.faulted
+
+    @property
+    def faulted(self) -> bool:
+        """Whether a fault forbids energy."""
+        return any(fault.blocks for fault in self.faults)
+
+    @property
+    def charging_state(self) -> ChargingState:
+        """What happens between outlet and vehicle. If both pause, the EVSE's pause is told."""
+        if not self.plugged:
+            return ChargingState.IDLE
+        if self.stage is not Stage.CHARGING:
+            return ChargingState.EV_CONNECTED
+        if not self.powered or self.limit_a == 0:
+            return ChargingState.SUSPENDED_EVSE
+        return ChargingState.CHARGING if self.ev_ready else ChargingState.SUSPENDED_EV
+
+    @property
+    def busy(self) -> bool:
+        """Whether a transaction exists, from the begin reading to the end reading."""
+        return self.stage in {Stage.OPENING, Stage.CHARGING, Stage.CLOSING}
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The settings that the rules of one EVSE depend on, as they are at this moment.
+
+    ``fresh_id`` is a transaction id never used before, so that ``advance`` stays pure.
+    """
+
+    fresh_id: str
+    charge_point: str = ""
+    tls: bool = False
+    connection_timeout: timedelta = timedelta(seconds=60)
+    stop_on_ev_disconnect: bool = True
+    resume_after_power_loss: bool = False
+    keep_interval: timedelta = timedelta(0)
+    started_measurands: tuple[str, ...] = ()
+    updated_measurands: tuple[str, ...] = ()
+    aligned_measurands: tuple[str, ...] = ()
+    ended_measurands: tuple[str, ...] = ()
+    sign_started: bool = False
+    sign_updated: bool = False
+    sign_aligned: bool = False
+    sign_ended: bool = False
+    key_started: bool = False
+    key_updated: bool = False
+    key_ended: bool = False
+    tariff_text: str = ""

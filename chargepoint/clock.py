@@ -18,7 +18,7 @@ class Clock(Protocol):
         ...
 
     async def sleep_until(self, moment: datetime) -> None:
-        """Return at ``moment`` of wall time, also if the clock was set meanwhile; at once if past."""
+        """Return at ``moment`` of wall time, at once if past; a clock set meanwhile is noticed."""
         ...
 
     async def sleep(self, duration: timedelta) -> None:
@@ -42,8 +42,19 @@ class SystemClock:
         return time.monotonic()
 
     async def sleep_until(self, moment: datetime) -> None:  # noqa: D102
-        while (left := (moment - self.now()).total_seconds()) > 0:
+        while (left := (moment - self.now()).total_seconds()) > 0:  # noqa: ASYNC110 - time itself
             await asyncio.sleep(min(left, self._PIECE))
 
     async def sleep(self, duration: timedelta) -> None:  # noqa: D102
         await asyncio.sleep(duration.total_seconds())
+
+
+async def sleep_unless(clock: Clock, duration: timedelta, event: asyncio.Event) -> bool:
+    """Sleep, but wake when the event is set. True if it was the event."""
+    async with asyncio.TaskGroup() as waiting:
+        timer = waiting.create_task(clock.sleep(max(duration, timedelta(0))))
+        signal = waiting.create_task(event.wait())
+        await asyncio.wait({timer, signal}, return_when=asyncio.FIRST_COMPLETED)
+        timer.cancel()
+        signal.cancel()
+    return event.is_set()

@@ -26,8 +26,11 @@ class ConfigError(ChargePointError):
 
 
 class StoreError(ChargePointError):
-    """The state folder cannot be read or written. Caught by the command line at start (exit code
-    5) and by the station, which then takes no new sessions."""
+    """The state folder cannot be read or written.
+
+    Caught by the command line at start (exit code 5) and by the station, which then takes no new
+    sessions.
+    """
 
 
 class HardwareFault(ChargePointError):  # noqa: N818 - reads as a state
@@ -50,8 +53,11 @@ class CsmsError(ChargePointError):
 
 
 class CsmsUnavailable(CsmsError):  # noqa: N818 - reads as a state
-    """Not connected, connection lost, or no answer in time. Caught by the outbox, which keeps the
-    fact, and by the authorizer, which applies the offline rule."""
+    """Not connected, connection lost, or no answer in time.
+
+    Caught by the outbox, which keeps the fact, and by the authorizer, which applies the offline
+    rule.
+    """
 
 
 class CsmsRejected(CsmsError):  # noqa: N818 - reads as a state

@@ -1,0 +1,338 @@
+"""The durable store: one SQLite file, one commit per step; the journal of facts is the outbox.
+
+Write-ahead log with ``synchronous=FULL``: a commit that returned survives a power cut. Calls are
+synchronous, because a commit is one flush (0.2 ms on a disk with cache, some milliseconds on
+flash) and because nothing of a step may happen before it is stored.
+
+A full disk must not lose the end of a transaction: a reserve file is given up at the first "disk
+full", which leaves room for several thousand facts; from then on ``low`` is true and the station
+takes no new sessions until the reserve could be made again.
+"""
+
+import fcntl
+import logging
+import os
+import sqlite3
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import resources
+from pathlib import Path
+from typing import Self
+
+from chargepoint.core.facts import (
+    Fact,
+    MeterSampled,
+    SampleKept,
+    StatusChanged,
+    TransactionEnded,
+    TransactionStarted,
+    TransactionUpdated,
+)
+from chargepoint.core.model import EvseState
+from chargepoint.errors import StoreError
+from chargepoint.store import codec, tables
+from chargepoint.store.tables import Records, Settings, Tokens, Transactions
+
+log = logging.getLogger(__name__)
+
+RESERVE_BYTES = 4 * 1024 * 1024
+JOURNAL_MOST = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A fact that waits for the CSMS."""
+
+    number: int
+    message_id: str
+    stream: str
+    fact: Fact
+    offline: bool
+    attempts: int
+
+
+class Store:
+    """Everything that survives. Use as a context manager; one process at a time.
+
+    Raises:
+        StoreError: from every method, if the disk refuses; nothing of that call was stored then.
+    """
+
+    def __init__(self, folder: Path, station_id: str) -> None:
+        self._folder = folder
+        self._station_id = station_id
+        self.low = False
+
+    def __enter__(self) -> Self:
+        with _translated(f"state folder {self._folder}"):
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = _lock(self._folder)
+            self._db = sqlite3.connect(self._folder / "station.db", isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._migrate()
+            self._check_owner()
+        self.transactions = Transactions(self._db)
+        self.records = Records(self._db)
+        self.tokens = Tokens(self._db)
+        self.settings = Settings(self._db)
+        with _translated("journal"):
+            self._waiting = int(self._db.execute("SELECT count(*) FROM journal").fetchone()[0])
+        self._make_reserve()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+        os.close(self._lock)
+
+    # --- one step ---------------------------------------------------------------------------
+
+    def commit(self, state: EvseState, facts: Iterable[Fact], *, offline: bool = False) -> None:
+        """Store the new state of an EVSE and its facts, all or nothing."""
+        with self._write():
+            self._db.execute(
+                "INSERT INTO evse VALUES (?, ?) ON CONFLICT DO UPDATE SET state = excluded.state",
+                (state.evse_id, codec.encode(state)),
+            )
+            self._append(facts, offline=offline)
+
+    def record(self, *facts: Fact, offline: bool = False) -> None:
+        """Store facts that change no EVSE."""
+        with self._write():
+            self._append(facts, offline=offline)
+
+    def load(self, evse_id: int) -> EvseState:
+        """The stored state of an EVSE; a fresh one if there is none."""
+        with _translated("state"):
+            row = self._db.execute(
+                "SELECT state FROM evse WHERE evse_id = ?", (evse_id,)
+            ).fetchone()
+        return codec.decode(row[0], EvseState) if row else EvseState(evse_id)
+
+    # --- the journal ------------------------------------------------------------------------
+
+    @property
+    def waiting(self) -> int:
+        """How many facts the CSMS does not know yet."""
+        return self._waiting
+
+    def next_entry(self, held: frozenset[str] = frozenset()) -> Entry | None:
+        """The oldest fact whose stream is not held back, or None."""
+        marks = ",".join("?" * len(held))
+        where = f"WHERE stream NOT IN ({marks})" if held else ""
+        with _translated("journal"):
+            row = self._db.execute(
+                "SELECT number, message_id, stream, kind, fact, offline, attempts"  # noqa: S608 - marks only
+                f" FROM journal {where} ORDER BY number LIMIT 1",
+                tuple(held),
+            ).fetchone()
+        if row is None:
+            return None
+        number, message_id, stream, kind, fact, offline, attempts = row
+        known = codec.decode_fact(kind, fact)
+        return Entry(number, message_id, stream, known, bool(offline), attempts)
+
+    def oldest(self) -> bytes | None:
+        """The oldest waiting fact as stored, for diagnosis."""
+        with _translated("journal"):
+            row = self._db.execute("SELECT fact FROM journal ORDER BY number LIMIT 1").fetchone()
+        return row[0] if row else None
+
+    def delivered(self, entry: Entry, at: datetime, *, csms_id: int | None = None) -> None:
+        """The CSMS knows: forget the fact, remember its id for the transaction, in one commit."""
+        with self._write():
+            if csms_id is not None:
+                tables.bind(self._db, _transaction_of(entry.fact), csms_id)
+            if isinstance(entry.fact, TransactionEnded):
+                self.records.mark_delivered(entry.fact.transaction_id, at)
+            self._forget(entry)
+
+    def given_up(self, entry: Entry) -> None:
+        """The CSMS refused often enough: forget the fact. Its record stays in the archive."""
+        with self._write():
+            self._forget(entry)
+
+    def forget_statuses(self) -> None:
+        """Every status is about to be told afresh: what waits is history."""
+        with self._write():
+            gone = self._db.execute("DELETE FROM journal WHERE kind = ?", (StatusChanged.__name__,))
+            self._waiting -= gone.rowcount
+
+    def attempted(self, entry: Entry) -> None:
+        """One more attempt failed."""
+        with self._write():
+            self._db.execute(
+                "UPDATE journal SET attempts = attempts + 1 WHERE number = ?", (entry.number,)
+            )
+
+    def csms_transaction(self, transaction_id: str) -> int | None:
+        """The CSMS's id for our transaction, if it gave one."""
+        return tables.csms_id(self._db, transaction_id)
+
+    def bind_csms_transaction(self, transaction_id: str, csms_id: int) -> None:
+        """Remember the CSMS's id; the last one wins."""
+        with self._write():
+            tables.bind(self._db, transaction_id, csms_id)
+
+    # --- inside -----------------------------------------------------------------------------
+
+    def _append(self, facts: Iterable[Fact], *, offline: bool) -> None:
+        for fact in facts:
+            if isinstance(fact, SampleKept):
+                tables.keep(self._db, fact)
+                continue
+            if isinstance(fact, StatusChanged):
+                self._supersede(fact)
+            self._note(fact)
+            self._db.execute(
+                "INSERT INTO journal (message_id, stream, kind, fact, offline)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (
+                    str(uuid.uuid4()),
+                    stream_of(fact),
+                    type(fact).__name__,
+                    codec.encode(fact),
+                    offline,
+                ),
+            )
+            self._waiting += 1
+        if self._waiting > JOURNAL_MOST:
+            self._thin()
+
+    def _note(self, fact: Fact) -> None:
+        if isinstance(fact, TransactionStarted):
+            self.transactions.started(fact)
+        elif isinstance(fact, TransactionEnded):
+            self.transactions.ended(fact)
+            if fact.end is not None and fact.end.signed is not None:
+                self.records.add(
+                    fact.transaction_id, fact.evse_id, fact.end, fact.end.signed, fact.verdict
+                )
+
+    def _supersede(self, fact: StatusChanged) -> None:
+        """An older status that nobody saw is history (OCPP 1.6 section 4.9)."""
+        gone = self._db.execute("DELETE FROM journal WHERE stream = ?", (stream_of(fact),))
+        self._waiting -= gone.rowcount
+
+    def _forget(self, entry: Entry) -> None:
+        gone = self._db.execute("DELETE FROM journal WHERE number = ?", (entry.number,))
+        self._waiting -= gone.rowcount
+
+    def _thin(self) -> None:
+        """Drop every second intermediate reading; start, end and events stay (E04.FR.08)."""
+        gone = self._db.execute(
+            "DELETE FROM journal WHERE kind IN (?, ?) AND number % 2 = 1",
+            (TransactionUpdated.__name__, MeterSampled.__name__),
+        )
+        if gone.rowcount == 0:
+            gone = self._db.execute(
+                "DELETE FROM journal WHERE kind IN (?, ?)",
+                (TransactionUpdated.__name__, MeterSampled.__name__),
+            )
+        self._waiting -= gone.rowcount
+        log.warning("journal is full: %d intermediate readings dropped", gone.rowcount)
+
+    @contextmanager
+    def _write(self) -> Iterator[None]:
+        before = self._waiting
+        try:
+            with _translated("journal"):
+                self._db.execute("BEGIN IMMEDIATE")
+                try:
+                    yield
+                    self._db.execute("COMMIT")
+                except BaseException:
+                    if self._db.in_transaction:
+                        self._db.execute("ROLLBACK")
+                    raise
+        except StoreError:
+            self._waiting = before
+            self._give_up_reserve()
+            raise
+        if self.low:
+            self._make_reserve()
+
+    def _make_reserve(self) -> None:
+        path = self._folder / "reserve"
+        try:
+            if not path.exists() or path.stat().st_size < RESERVE_BYTES:
+                with path.open("wb") as reserve:
+                    os.posix_fallocate(reserve.fileno(), 0, RESERVE_BYTES)
+        except OSError:
+            path.unlink(missing_ok=True)
+            self.low = True
+        else:
+            self.low = False
+
+    def _give_up_reserve(self) -> None:
+        self.low = True
+        (self._folder / "reserve").unlink(missing_ok=True)
+
+    def _migrate(self) -> None:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        steps = sorted(
+            (step for step in resources.files("chargepoint.store").joinpath("schema").iterdir()),
+            key=lambda step: step.name,
+        )
+        if version > len(steps):
+            raise StoreError(
+                f"{self._folder}: made by a newer version (schema {version}, known {len(steps)})"
+            )
+        for number, step in enumerate(steps[version:], version + 1):
+            script = step.read_text(encoding="utf-8")
+            self._db.executescript(f"BEGIN;{script};PRAGMA user_version = {number};COMMIT;")
+
+    def _check_owner(self) -> None:
+        self._db.execute("INSERT OR IGNORE INTO meta VALUES ('station', ?)", (self._station_id,))
+        (owner,) = self._db.execute("SELECT value FROM meta WHERE key = 'station'").fetchone()
+        if owner != self._station_id:
+            raise StoreError(
+                f"{self._folder} belongs to station {owner!r}, this is {self._station_id!r}:"
+                " choose another station.state, or the id the folder was made with"
+            )
+
+
+def stream_of(fact: Fact) -> str:
+    """Facts of one stream are told in order; a stream that waits does not hold up another."""
+    match fact:
+        case StatusChanged():
+            return f"status {fact.evse_id}.{fact.connector_id}"
+        case TransactionStarted() | TransactionUpdated() | TransactionEnded() | SampleKept():
+            return f"transaction {fact.transaction_id}"
+        case MeterSampled():
+            return f"meter {fact.evse_id}"
+    return "other"
+
+
+def _transaction_of(fact: Fact) -> str:
+    return fact.transaction_id if isinstance(fact, TransactionStarted) else ""
+
+
+def _lock(folder: Path) -> int:
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise StoreError(f"{folder} is in use by another running station") from error
+    return descriptor
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(f"{what}: {error}") from error
+    except OSError as error:
+        raise StoreError(f"{what}: {error.strerror or error}") from error
+
+
+def peek(folder: Path) -> int:
+    """How many facts wait in a state folder that no station uses at the moment."""
+    with closing(sqlite3.connect(folder / "station.db")) as db:
+        (count,) = db.execute("SELECT count(*) FROM journal").fetchone()
+    return int(count)

@@ -1,0 +1,314 @@
+"""The tables beside the journal: transactions, kept readings, records, tokens, settings.
+
+Functions and classes here take part in the commit of the caller; only ``Tokens``, ``Settings`` and
+the marks of ``Records`` commit by themselves when nothing else is under way.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from chargepoint.core.authorization import Known
+from chargepoint.core.facts import SampleKept, TransactionEnded, TransactionStarted
+from chargepoint.core.model import IdToken, Sampled
+from chargepoint.errors import StoreError
+from chargepoint.store import codec
+from meters.model import Quantity, Reading, SignedReading
+
+TRANSACTIONS_MOST = 5000
+TOKENS_MOST = 2000
+KEPT_MOST = 500
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionRow:
+    """A transaction as people see it; ``token`` is masked. Energies are register values in Wh."""
+
+    transaction_id: str
+    evse_id: int
+    connector_id: int
+    token: str
+    started_at: str
+    begin_wh: str | None
+    ended_at: str | None
+    end_wh: str | None
+    reason: str | None
+    missing: str | None
+
+    @property
+    def energy_wh(self) -> Decimal | None:
+        """What was delivered, once both ends are known."""
+        if self.begin_wh is None or self.end_wh is None:
+            return None
+        return Decimal(self.end_wh) - Decimal(self.begin_wh)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRow:
+    """A signed record and what became of it."""
+
+    transaction_id: str
+    evse_id: int
+    document: bytes
+    encoding: str
+    method: str
+    public_key: str
+    verdict: str
+    taken_at: str
+    released_at: str | None
+    delivered_at: str | None
+
+
+class Transactions:
+    """Transactions for people to look at; the oldest finished ones go at the bound."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def started(self, fact: TransactionStarted) -> None:
+        """Note the begin, in the caller's commit."""
+        self._db.execute(
+            "INSERT OR IGNORE INTO transactions VALUES (?, ?, ?, ?, ?, ?, NULL, NULL, NULL, NULL)",
+            (
+                fact.transaction_id,
+                fact.evse_id,
+                fact.connector_id,
+                fact.token.masked,
+                fact.at.isoformat(),
+                _energy(fact.begin),
+            ),
+        )
+
+    def ended(self, fact: TransactionEnded) -> None:
+        """Note the end, in the caller's commit; readings kept for the final message go."""
+        self._db.execute(
+            "UPDATE transactions SET ended_at = ?, end_wh = ?, reason = ?, missing = ?"
+            " WHERE transaction_id = ?",
+            (
+                fact.at.isoformat(),
+                _energy(fact.end) if fact.end else None,
+                fact.reason,
+                fact.missing or None,
+                fact.transaction_id,
+            ),
+        )
+        self._db.execute("DELETE FROM kept WHERE transaction_id = ?", (fact.transaction_id,))
+        self._db.execute(
+            "DELETE FROM transactions WHERE transaction_id IN (SELECT transaction_id FROM"
+            " transactions WHERE ended_at IS NOT NULL ORDER BY started_at DESC LIMIT -1 OFFSET ?)",
+            (TRANSACTIONS_MOST,),
+        )
+
+    def page(self, limit: int, before: str = "") -> list[TransactionRow]:
+        """Newest first; ``before`` is the ``started_at`` of the last one of the previous page."""
+        rows = self._db.execute(
+            "SELECT * FROM transactions WHERE ? = '' OR started_at < ?"
+            " ORDER BY started_at DESC LIMIT ?",
+            (before, before, limit),
+        )
+        return [TransactionRow(*row) for row in rows]
+
+    def get(self, transaction_id: str) -> TransactionRow | None:
+        """One transaction."""
+        row = self._db.execute(
+            "SELECT * FROM transactions WHERE transaction_id = ?", (transaction_id,)
+        ).fetchone()
+        return TransactionRow(*row) if row else None
+
+    def kept(self, transaction_id: str) -> tuple[Sampled, ...]:
+        """The readings kept for the final message, in order of time."""
+        rows = self._db.execute(
+            "SELECT sampled FROM kept WHERE transaction_id = ? ORDER BY number", (transaction_id,)
+        )
+        return tuple(codec.decode(row[0], Sampled) for row in rows)
+
+
+class Records:
+    """The signed records. Adding the same record of a transaction again changes nothing."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def add(
+        self,
+        transaction_id: str,
+        evse_id: int,
+        reading: Reading,
+        signed: SignedReading,
+        verdict: str,
+    ) -> None:
+        """Store a record; one statement, so it is its own commit if no other is under way."""
+        self._db.execute(
+            "INSERT OR IGNORE INTO record (transaction_id, evse_id, document, encoding, method,"
+            " public_key, verdict, taken_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                transaction_id,
+                evse_id,
+                signed.document,
+                signed.encoding,
+                signed.method,
+                signed.public_key,
+                verdict,
+                reading.taken_at.isoformat(),
+            ),
+        )
+
+    def add_found(
+        self,
+        transaction_id: str,
+        evse_id: int,
+        reading: Reading,
+        signed: SignedReading,
+        verdict: str,
+    ) -> None:
+        """Store a record that the meter still held although nobody waits for it.
+
+        Raises:
+            StoreError: it could not be stored; the meter must keep it.
+        """
+        try:
+            self.add(transaction_id, evse_id, reading, signed, verdict)
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"record of {transaction_id or 'an unknown transaction'}: {error}"
+            ) from error
+
+    def has(self, transaction_id: str) -> bool:
+        """Whether a record of this transaction is stored."""
+        row = self._db.execute(
+            "SELECT 1 FROM record WHERE transaction_id = ?", (transaction_id,)
+        ).fetchone()
+        return row is not None
+
+    def of(self, transaction_id: str) -> list[RecordRow]:
+        """All records of a transaction, in the order they were taken."""
+        rows = self._db.execute(
+            "SELECT transaction_id, evse_id, document, encoding, method, public_key, verdict,"
+            " taken_at, released_at, delivered_at FROM record WHERE transaction_id = ?"
+            " ORDER BY number",
+            (transaction_id,),
+        )
+        return [RecordRow(*row) for row in rows]
+
+    def count(self) -> dict[str, int]:
+        """Stored records by verdict."""
+        return dict(self._db.execute("SELECT verdict, count(*) FROM record GROUP BY verdict"))
+
+    def mark_released(self, transaction_id: str, at: datetime) -> None:
+        """The meter has forgotten the record."""
+        self._mark("released_at", transaction_id, at)
+
+    def mark_delivered(self, transaction_id: str, at: datetime) -> None:
+        """The CSMS has the record."""
+        self._mark("delivered_at", transaction_id, at)
+
+    def _mark(self, column: str, transaction_id: str, at: datetime) -> None:
+        try:
+            self._db.execute(
+                f"UPDATE record SET {column} = ? WHERE transaction_id = ? AND {column} IS NULL",  # noqa: S608 - column is ours
+                (at.isoformat(), transaction_id),
+            )
+        except sqlite3.Error as error:
+            raise StoreError(f"mark of a record: {error}") from error
+
+
+class Tokens:
+    """The authorization cache; when full the bad and then the longest unused entries go."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def remember(self, token: IdToken, known: Known, at: datetime) -> None:
+        """Store what the CSMS said of a token, whatever it said (OCPP 2.0.1 C10.FR.01)."""
+        try:
+            self._db.execute(
+                "INSERT INTO token VALUES (?, ?, ?) ON CONFLICT DO UPDATE"
+                " SET entry = excluded.entry, used_at = excluded.used_at",
+                (token.value.casefold(), codec.encode(known), at.isoformat()),
+            )
+            self._db.execute(
+                "DELETE FROM token WHERE value IN (SELECT value FROM token ORDER BY"
+                " json_extract(entry, '$.status') = 'Accepted' DESC, used_at DESC"
+                " LIMIT -1 OFFSET ?)",
+                (TOKENS_MOST,),
+            )
+        except sqlite3.Error as error:
+            raise StoreError(f"authorization cache: {error}") from error
+
+    def known(self, token: IdToken) -> Known | None:
+        """The last word on a token, or None."""
+        row = self._db.execute(
+            "SELECT entry FROM token WHERE value = ?", (token.value.casefold(),)
+        ).fetchone()
+        return codec.decode(row[0], Known) if row else None
+
+    def forget_all(self) -> None:
+        """Empty the cache."""
+        try:
+            self._db.execute("DELETE FROM token")
+        except sqlite3.Error as error:
+            raise StoreError(f"authorization cache: {error}") from error
+
+
+class Settings:
+    """Settings that the CSMS changed, by the name the device model gives them."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def load_settings(self) -> dict[str, str]:
+        """Everything that was ever changed."""
+        return dict(self._db.execute("SELECT key, value FROM setting"))
+
+    def save_setting(self, key: str, value: str) -> None:
+        """Store one changed value.
+
+        Raises:
+            StoreError: it could not be stored; the old value stays.
+        """
+        try:
+            self._db.execute(
+                "INSERT INTO setting VALUES (?, ?)"
+                " ON CONFLICT DO UPDATE SET value = excluded.value",
+                (key, value),
+            )
+        except sqlite3.Error as error:
+            raise StoreError(f"setting {key}: {error}") from error
+
+
+def bind(db: sqlite3.Connection, transaction_id: str, csms_id: int) -> None:
+    """Remember the CSMS's id of a transaction, in the caller's commit."""
+    db.execute(
+        "INSERT INTO csms_transaction VALUES (?, ?)"
+        " ON CONFLICT DO UPDATE SET csms_id = excluded.csms_id",
+        (transaction_id, csms_id),
+    )
+
+
+def csms_id(db: sqlite3.Connection, transaction_id: str) -> int | None:
+    """The CSMS's id of a transaction, if it gave one."""
+    row = db.execute(
+        "SELECT csms_id FROM csms_transaction WHERE transaction_id = ?", (transaction_id,)
+    ).fetchone()
+    return row[0] if row else None
+
+
+def keep(db: sqlite3.Connection, fact: SampleKept) -> None:
+    """Keep a reading for the final message; at the bound every second one goes."""
+    db.execute(
+        "INSERT INTO kept (transaction_id, sampled) VALUES (?, ?)",
+        (fact.transaction_id, codec.encode(fact.sampled)),
+    )
+    (count,) = db.execute(
+        "SELECT count(*) FROM kept WHERE transaction_id = ?", (fact.transaction_id,)
+    ).fetchone()
+    if count > KEPT_MOST:
+        db.execute(
+            "DELETE FROM kept WHERE transaction_id = ? AND number % 2 = 0", (fact.transaction_id,)
+        )
+
+
+def _energy(reading: Reading) -> str | None:
+    value = reading.value(Quantity.ENERGY_IMPORT)
+    return None if value is None else str(value)

@@ -1,0 +1,114 @@
+"""What the station asks of a charger's board.
+
+A method that returns has been obeyed: the contactor *has* moved, the limit *is* in force. Anything
+weaker would fail open. A board reports what happens to it through the events it is given; it may
+call them from the event loop only, in the order in which things happened.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from chargepoint.errors import Refused
+
+
+class NotDriveable(Refused):
+    """A stimulus was asked of real hardware."""
+
+
+@dataclass(frozen=True, slots=True)
+class VehiclePlugged:
+    """A vehicle is connected."""
+
+    connector_id: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class VehicleUnplugged:
+    """The vehicle is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class VehicleAsks:
+    """The vehicle asks for energy (IEC 61851 C/D), or stopped asking (B)."""
+
+    ready: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BoardFault:
+    """Something broke (``active``) or works again."""
+
+    error_code: str
+    active: bool = True
+    info: str = ""
+    vendor_error_code: str = ""
+
+
+BoardEvent = VehiclePlugged | VehicleUnplugged | VehicleAsks | BoardFault
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the board sees of the vehicle at this moment."""
+
+    plugged: bool
+    connector_id: int = 1
+    asks: bool = False
+
+
+class EvseHardware(Protocol):
+    """One outlet."""
+
+    def seen(self) -> Seen:
+        """The vehicle as it is now; asked when the station starts."""
+        ...
+
+    def events(self) -> AsyncIterator[BoardEvent]:
+        """What happens from now on, in order, for ever. Has one reader."""
+        ...
+
+    async def close_contactor(self) -> None:
+        """Offer energy.
+
+        Raises:
+            HardwareFault: not confirmed in time; the contactor counts as open and must be checked.
+        """
+        ...
+
+    async def open_contactor(self) -> None:
+        """Offer none.
+
+        Raises:
+            HardwareFault: not confirmed in time; the contactor may be welded.
+        """
+        ...
+
+    async def set_current_limit(self, amps: Decimal | None) -> None:
+        """Offer at most ``amps`` per phase; None lifts the limit, 0 pauses.
+
+        Raises:
+            HardwareFault: not confirmed in time; the limit in force is unknown.
+        """
+        ...
+
+    async def unlock(self, connector_id: int) -> bool:
+        """Unlock the cable; False if the lock did not move.
+
+        Raises:
+            Refused: there is no lock at this connector.
+        """
+        ...
+
+
+class Board(Protocol):
+    """All outlets of one station."""
+
+    def outlet(self, evse_id: int) -> EvseHardware:
+        """The outlet of an EVSE."""
+        ...
+
+    async def run(self) -> None:
+        """Serve the hardware for ever; ends only by cancellation."""
+        ...

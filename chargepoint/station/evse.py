@@ -1,0 +1,208 @@
+"""The shell around the rules of one EVSE: apply an input, store, carry out the orders.
+
+Inputs of one EVSE never overlap, and an input that was begun is finished even if whoever gave it is
+cancelled: handlers of CSMS calls live in the connection, and a connection that drops while the
+meter is signing must not leave the EVSE half closed.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from typing import Any, Protocol, TypeVar
+
+from chargepoint.clock import Clock, sleep_unless
+from chargepoint.core.evse import Step, advance
+from chargepoint.core.facts import Fact
+from chargepoint.core.inputs import (
+    DeadlinePassed,
+    FaultRaised,
+    Input,
+    PowerRestored,
+    TokenAccepted,
+)
+from chargepoint.core.model import EvseState, Fault, Policy
+from chargepoint.core.orders import (
+    CloseContactor,
+    OpenContactor,
+    Order,
+    ReleaseRecord,
+    SetLimit,
+    TakeBegin,
+    TakeEnd,
+)
+from chargepoint.errors import HardwareFault, StoreError
+from chargepoint.hardware.api import EvseHardware
+from chargepoint.store.sqlite import Store
+from meters.model import BillingTransaction
+
+log = logging.getLogger(__name__)
+
+STORE_RETRY = timedelta(seconds=1)
+CLOCK_CHECK = timedelta(seconds=10)  # a clock that was set is noticed this soon
+HARDWARE_TIMEOUT_S = 5.0
+
+
+T = TypeVar("T")
+
+
+class Spawn(Protocol):
+    """Starts work that outlives whoever asked for it (the station's TaskGroup)."""
+
+    def __call__(self, work: Coroutine[Any, Any, T], /) -> asyncio.Task[T | None]:
+        """The running task; None as result means that it failed, which was logged."""
+        ...
+
+
+class BillingMeter(Protocol):
+    """What the runner asks of the meter side (``station.metering``)."""
+
+    async def take_begin(self, transaction: BillingTransaction) -> Input:
+        """BeginTaken or BeginFailed, always within a bounded time."""
+        ...
+
+    async def take_end(self, transaction_id: str) -> Input:
+        """EndTaken or EndFailed, always within a bounded time."""
+        ...
+
+    async def release(self, transaction_id: str) -> None:
+        """Let the meter forget a stored record; tried again later if it cannot be done now."""
+        ...
+
+
+class Reporter(Protocol):
+    """What the runner says upwards."""
+
+    def recorded(self, evse_id: int, facts: tuple[Fact, ...]) -> None:
+        """Facts were stored: somebody may want to send them."""
+        ...
+
+
+class EvseRunner:
+    """The only writer of one EVSE's state."""
+
+    def __init__(
+        self,
+        evse_id: int,
+        *,
+        store: Store,
+        outlet: EvseHardware,
+        clock: Clock,
+        policy: Callable[[], Policy],
+        spawn: Spawn,
+        reporter: Reporter,
+        online: Callable[[], bool],
+    ) -> None:
+        self.evse_id = evse_id
+        self.state: EvseState = store.load(evse_id)
+        self.outlet = outlet
+        self.meter: BillingMeter | None = None
+        self._store = store
+        self._clock = clock
+        self._policy = policy
+        self._spawn = spawn
+        self._reporter = reporter
+        self._online = online
+        self._lock = asyncio.Lock()  # one input of this EVSE at a time
+        self._deadline_changed = asyncio.Event()
+
+    async def feed(self, given: Input) -> None:
+        """Apply one input and everything that follows; finishes even if the caller is cancelled.
+
+        Raises:
+            StoreError: a new session was asked for and cannot be stored; nothing happened.
+        """
+        error = await asyncio.shield(self._spawn(self._apply(given)))
+        if error is not None:
+            raise error
+
+    async def recover(self) -> None:
+        """Say what the board sees after a start; ends what a power cut left open."""
+        seen = self.outlet.seen()
+        await self.feed(PowerRestored(seen.plugged, seen.connector_id, seen.asks))
+
+    async def run(self) -> None:
+        """Feed DeadlinePassed when its time has come; ends only by cancellation."""
+        while True:
+            self._deadline_changed.clear()
+            deadline = self.state.deadline
+            if deadline is None:
+                await self._deadline_changed.wait()
+                continue
+            left = deadline - self._clock.now()
+            if left <= timedelta(0):
+                await self.feed(DeadlinePassed())
+                continue
+            await sleep_unless(self._clock, min(left, CLOCK_CHECK), self._deadline_changed)
+
+    async def _apply(self, given: Input) -> StoreError | None:
+        """Everything that follows from an input. A refusal is a result: the task must not fail."""
+        async with self._lock:
+            pending = deque([given])
+            while pending:
+                now = pending.popleft()
+                log.debug("EVSE %d: %s", self.evse_id, type(now).__name__)
+                step = advance(self.state, now, self._clock.now(), self._policy())
+                try:
+                    await self._keep(now, step)
+                except StoreError as error:
+                    return error
+                for order in step.orders:
+                    if (answer := await self._carry_out(order)) is not None:
+                        pending.append(answer)
+        return None
+
+    async def _keep(self, given: Input, step: Step) -> None:
+        """Store the step, then let it count. Nothing may be done that is not stored.
+
+        A disk that refuses must not keep the contactor closed, so that one order goes first. A new
+        session is refused, everything else waits for the disk: it has happened.
+        """
+        told = False
+        while step.state != self.state or step.facts:
+            try:
+                self._store.commit(step.state, step.facts, offline=not self._online())
+                break
+            except StoreError as error:
+                if not told:
+                    log.error("EVSE %d: %s cannot be stored: %s", self.evse_id, given, error)  # noqa: TRY400 - the disk, not a defect
+                    told = True
+                if any(isinstance(order, OpenContactor) for order in step.orders):
+                    await self.outlet.open_contactor()
+                if isinstance(given, TokenAccepted):
+                    raise
+                await self._clock.sleep(STORE_RETRY)
+        if step.state.deadline != self.state.deadline:
+            self._deadline_changed.set()
+        self.state = step.state
+        if step.facts:
+            self._reporter.recorded(self.evse_id, step.facts)
+
+    async def _carry_out(self, order: Order) -> Input | None:
+        try:
+            async with asyncio.timeout(None) as deadline:
+                if isinstance(order, CloseContactor | OpenContactor | SetLimit):
+                    deadline.reschedule(asyncio.get_running_loop().time() + HARDWARE_TIMEOUT_S)
+                return await self._do(order)
+        except (HardwareFault, TimeoutError) as error:
+            reason = str(error) or f"no confirmation within {HARDWARE_TIMEOUT_S:g} s"
+            log.warning("EVSE %d: %s: %s", self.evse_id, type(order).__name__, reason)
+            return FaultRaised(Fault("PowerSwitchFailure", reason[:50]))
+
+    async def _do(self, order: Order) -> Input | None:
+        meter = self.meter
+        match order:
+            case CloseContactor():
+                await self.outlet.close_contactor()
+            case OpenContactor():
+                await self.outlet.open_contactor()
+            case SetLimit(limit):
+                await self.outlet.set_current_limit(limit)
+            case TakeBegin(transaction) if meter is not None:
+                return await meter.take_begin(transaction)
+            case TakeEnd(transaction_id) if meter is not None:
+                return await meter.take_end(transaction_id)
+            case ReleaseRecord(transaction_id) if meter is not None:
+                await meter.release(transaction_id)
+        return None

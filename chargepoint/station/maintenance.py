@@ -1,0 +1,63 @@
+"""Restarting on request: transactions are ended in order first.
+
+OCPP 1.6 section 5.14, 2.0.1 B11 and B12. The restart itself belongs to the composition root, which
+waits for ``wanted``.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+
+from chargepoint.clock import Clock
+from chargepoint.core.inputs import StopRequested
+from chargepoint.core.model import Cause, Stage, StopReason
+from chargepoint.station.evse import EvseRunner
+
+log = logging.getLogger(__name__)
+
+IDLE_CHECK = timedelta(seconds=1)
+STOP_TIMEOUT_S = 60.0
+
+
+class Maintenance:
+    """Work that interrupts the station."""
+
+    def __init__(self, runners: Mapping[int, EvseRunner], *, clock: Clock) -> None:
+        self._runners = runners
+        self._clock = clock
+        self.wanted = asyncio.Event()
+        self.reason = ""  # a word of 2.0.1 BootReasonEnumType, once a restart is wanted
+
+    @property
+    def busy(self) -> bool:
+        """Whether any transaction runs."""
+        return any(runner.state.busy for runner in self._runners.values())
+
+    async def restart(self, stop_reason: StopReason, *, reason: str = "RemoteReset") -> None:
+        """End all transactions for this reason, then ask for the restart.
+
+        A meter that does not give its record in time does not hold up the restart: the station
+        goes on with it afterwards, the reason stays.
+        """
+        log.info("restart: %s", reason)
+        stop = StopRequested(stop_reason, Cause.RESET_COMMAND)
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_S), asyncio.TaskGroup() as tasks:
+                for runner in self._runners.values():
+                    if runner.state.stage in {Stage.CHARGING, Stage.AUTHORIZED}:
+                        tasks.create_task(runner.feed(stop))
+        except TimeoutError:
+            log.warning("restart before every transaction was ended")
+        self._want(reason)
+
+    async def restart_when_idle(self) -> None:
+        """Wait until no transaction runs, then ask for the restart; ends none itself."""
+        while self.busy:
+            await self._clock.sleep(IDLE_CHECK)
+        self._want("ScheduledReset")
+
+    def _want(self, reason: str) -> None:
+        if not self.wanted.is_set():
+            self.reason = reason
+            self.wanted.set()

@@ -1,0 +1,302 @@
+"""The meter side of one EVSE: live readings, begin and end, samples, health, left-over records.
+
+A reading always has an age. A meter that fails is told once per outage, and sampling goes on. What
+the meter still holds although nobody waits for it (after a power cut, a lost answer, a swapped
+station) is read, verified, stored and only then released.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from chargepoint.clock import Clock
+from chargepoint.core.inputs import (
+    BeginFailed,
+    BeginTaken,
+    EndFailed,
+    EndTaken,
+    FaultCleared,
+    FaultRaised,
+    Input,
+    StopRequested,
+)
+from chargepoint.core.model import Cause, EvseState, Fault, Sampled, Stage, StopReason
+from chargepoint.errors import StoreError
+from chargepoint.store.sqlite import Store
+from meters.api import Meter, SigningMeter
+from meters.errors import MeterError, MeterRefused
+from meters.model import BillingTransaction, MeterInfo, OpenTransaction, Reading
+
+log = logging.getLogger(__name__)
+
+METER_FAILURE = "PowerMeterFailure"
+POLL = timedelta(seconds=1)
+WATCH = timedelta(seconds=10)
+RETRY = timedelta(milliseconds=500)
+BEGIN_TIMEOUT = timedelta(seconds=60)
+RECORD_TIMEOUT = timedelta(seconds=120)
+
+
+class Health(StrEnum):
+    """How a meter is."""
+
+    UNKNOWN = "unknown"  # never answered yet
+    OK = "ok"
+    STALE = "stale"  # answered, but not lately
+    UNREACHABLE = "unreachable"
+    REFUSING = "refusing"  # answers, but declined a transaction
+
+
+class Owner(Protocol):
+    """The EVSE this meter belongs to (``station.evse.EvseRunner``)."""
+
+    evse_id: int
+    state: EvseState
+
+    async def feed(self, given: Input) -> None:
+        """Apply one input."""
+        ...
+
+
+Verify = Callable[[Reading], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a meter now; the reading keeps its own time."""
+
+    name: str
+    health: Health
+    info: MeterInfo | None
+    reading: Reading | None
+    error: str
+
+
+class EvseMeter:
+    """One meter in the service of one EVSE.
+
+    ``verify`` gives the verdict on a signed reading. Calls that change the meter's transaction are
+    ordered by one lock, so that clearing left-overs never meets a session that begins.
+    """
+
+    def __init__(
+        self, name: str, meter: Meter, owner: Owner, *, store: Store, clock: Clock, verify: Verify
+    ) -> None:
+        self.name = name
+        self.meter = meter
+        self.info: MeterInfo | None = None
+        self.reading: Reading | None = None
+        self.health = Health.UNKNOWN
+        self.error = ""
+        self.failures = 0
+        self._owner = owner
+        self._store = store
+        self._clock = clock
+        self._verify = verify
+        self._transaction_lock = asyncio.Lock()  # begin, end, release, left-overs
+        self._left_over = True  # look for left-overs at the next opportunity
+        self._watched_at = 0.0
+
+    @property
+    def signing(self) -> SigningMeter | None:
+        """The meter as one that signs, if it does."""
+        return self.meter if isinstance(self.meter, SigningMeter) else None
+
+    def known(self) -> Known:
+        """What is known now."""
+        return Known(self.name, self.health, self.info, self.reading, self.error)
+
+    # --- orders -----------------------------------------------------------------------------
+
+    async def take_begin(self, transaction: BillingTransaction) -> Input:
+        """Begin, clearing left-overs first. The answer comes within a bounded time."""
+        started = self._clock.monotonic()
+        while True:
+            try:
+                async with self._transaction_lock:
+                    return BeginTaken(transaction.transaction_id, await self._begin(transaction))
+            except MeterRefused as error:
+                log.warning("EVSE %d: no session: %s", self._owner.evse_id, error)
+                self.health, self.error = Health.REFUSING, str(error)
+            except (MeterError, StoreError) as error:
+                log.warning("EVSE %d: meter did not begin: %s", self._owner.evse_id, error)
+                if self._elapsed(started) < BEGIN_TIMEOUT and not isinstance(error, StoreError):
+                    await self._clock.sleep(RETRY)
+                    continue
+            self._left_over = True
+            return BeginFailed(transaction.transaction_id)
+
+    async def take_end(self, transaction_id: str) -> Input:
+        """End, waiting for a meter that signs slowly or restarts, but not for ever."""
+        started = self._clock.monotonic()
+        told = False
+        while True:
+            try:
+                async with self._transaction_lock:
+                    reading = await self._end(transaction_id)
+                verdict = await self._verify(reading) if reading.signed else ""
+                return EndTaken(transaction_id, reading, verdict, self._kept(transaction_id))
+            except MeterRefused as error:
+                reason = str(error)
+                break
+            except MeterError as error:
+                reason = str(error)
+                if self._elapsed(started) >= RECORD_TIMEOUT:
+                    break
+                if not told:
+                    log.warning("EVSE %d: end not taken yet: %s", self._owner.evse_id, reason)
+                    told = True
+                await self._clock.sleep(RETRY)
+        log.error("EVSE %d: transaction ends without its record: %s", self._owner.evse_id, reason)
+        self._left_over = True
+        return EndFailed(transaction_id, reason, self.reading, self._kept(transaction_id))
+
+    async def release(self, transaction_id: str) -> None:
+        """Let the meter forget a stored record; left for later if it does not answer."""
+        meter = self.signing
+        if meter is None:
+            return
+        try:
+            async with self._transaction_lock:
+                await meter.release(transaction_id)
+            self._store.records.mark_released(transaction_id, self._clock.now())
+        except (MeterError, StoreError) as error:
+            log.warning("EVSE %d: record not released yet: %s", self._owner.evse_id, error)
+            self._left_over = True
+
+    async def _begin(self, transaction: BillingTransaction) -> Reading:
+        meter = self.signing
+        if meter is None:
+            return await self.meter.read()
+        found = await meter.open_transaction()
+        if found is not None and found.transaction_id != transaction.transaction_id:
+            await self._clear(meter, found)
+        return await meter.begin(transaction)
+
+    async def _end(self, transaction_id: str) -> Reading:
+        meter = self.signing
+        return await (self.meter.read() if meter is None else meter.end(transaction_id))
+
+    def _kept(self, transaction_id: str) -> tuple[Sampled, ...]:
+        return self._store.transactions.kept(transaction_id)
+
+    # --- what the meter still holds ---------------------------------------------------------
+
+    async def clear_left_overs(self) -> None:
+        """Read, verify, store and release what the meter holds and nobody waits for.
+
+        Raises:
+            MeterError: the meter does not answer; to be tried again.
+            StoreError: the record cannot be stored; the meter keeps it.
+        """
+        meter = self.signing
+        if meter is not None:
+            async with self._transaction_lock:
+                found = await meter.open_transaction()
+                if found is not None and not self._is_awaited(found):
+                    await self._clear(meter, found)
+        self._left_over = False
+
+    def _is_awaited(self, found: OpenTransaction) -> bool:
+        state = self._owner.state
+        own = state.transaction.transaction_id if state.transaction else state.opening
+        return bool(own) and found.transaction_id == own
+
+    async def _clear(self, meter: SigningMeter, found: OpenTransaction) -> None:
+        transaction_id = found.transaction_id
+        reading = await meter.end(transaction_id)
+        if reading.signed is not None:
+            verdict = await self._verify(reading)
+            name = transaction_id or f"unknown {reading.taken_at.isoformat()}"
+            self._store.records.add_found(
+                name, self._owner.evse_id, reading, reading.signed, verdict
+            )
+            await meter.release(transaction_id)
+            self._store.records.mark_released(name, self._clock.now())
+            log.warning(
+                "EVSE %d: meter held the record of transaction %s: stored (%s) and released",
+                self._owner.evse_id,
+                name,
+                verdict,
+            )
+
+    # --- live -------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Read the meter once a second; ends only by cancellation."""
+        due = self._clock.monotonic()
+        while True:
+            await self.refresh()
+            due = max(due + POLL.total_seconds(), self._clock.monotonic())
+            await self._clock.sleep(timedelta(seconds=max(0.0, due - self._clock.monotonic())))
+
+    async def refresh(self) -> Reading | None:
+        """One fresh reading, or None while the meter does not answer."""
+        try:
+            if self.info is None:
+                self.info = await self.meter.identify()
+            reading = await self.meter.read()
+            if self._left_over and not self._owner.state.busy:
+                await self.clear_left_overs()
+            elif self._owner.state.stage is Stage.CHARGING and self._watch_due():
+                await self._watch()
+        except MeterError as error:
+            await self._failed(error)
+            return None
+        except StoreError as error:
+            log.warning(
+                "EVSE %d: left-over record kept in the meter: %s", self._owner.evse_id, error
+            )
+            return None
+        self.reading = reading
+        await self._recovered()
+        return reading
+
+    def _watch_due(self) -> bool:
+        now = self._clock.monotonic()
+        if self.health is Health.OK and now - self._watched_at < WATCH.total_seconds():
+            return False
+        self._watched_at = now
+        return True
+
+    async def _watch(self) -> None:
+        """A meter that ended the transaction by itself (power dip) ends the session."""
+        meter = self.signing
+        if meter is None:
+            return
+        found = await meter.open_transaction()
+        state = self._owner.state
+        if state.stage is not Stage.CHARGING or state.transaction is None:
+            return
+        if found is None or not found.running or not self._is_awaited(found):
+            log.warning("EVSE %d: the meter has ended the transaction", self._owner.evse_id)
+            await self._owner.feed(StopRequested(StopReason.POWER_LOSS, Cause.ABNORMAL_CONDITION))
+
+    async def _failed(self, error: MeterError) -> None:
+        self.failures += 1
+        self.error = str(error)
+        if self.health is not Health.UNREACHABLE:
+            self.health = Health.UNREACHABLE
+            log.warning("EVSE %d: meter %s: %s", self._owner.evse_id, self.name, error)
+            fault = Fault(METER_FAILURE, str(error)[:50], blocks=False)
+            await self._owner.feed(FaultRaised(fault))
+
+    async def _recovered(self) -> None:
+        self.failures = 0
+        if self.health is Health.UNREACHABLE:
+            log.info("EVSE %d: meter %s answers again", self._owner.evse_id, self.name)
+        if self.health is not Health.OK:
+            self.health, self.error = Health.OK, ""
+            await self._owner.feed(FaultCleared(METER_FAILURE))
+
+    def _elapsed(self, started: float) -> timedelta:
+        return timedelta(seconds=self._clock.monotonic() - started)
+
+
+def is_fresh(known: Known, now: datetime, limit: timedelta) -> bool:
+    """Whether the last reading is young enough to be shown as the present."""
+    return known.reading is not None and now - known.reading.taken_at <= limit

@@ -1,0 +1,107 @@
+"""The settings as the parts of the station want them: read at the moment they are needed."""
+
+from datetime import timedelta
+
+from chargepoint.core.authorization import Rules
+from chargepoint.core.model import Policy
+from chargepoint.core.variables import (
+    ALIGNED_INTERVAL,
+    ALIGNED_MEASURANDS,
+    ALIGNED_SIGN_READINGS,
+    ALIGNED_SIGN_UPDATED_READINGS,
+    AUTH_ENABLED,
+    AUTHORIZE_REMOTE_START,
+    EV_CONNECTION_TIMEOUT,
+    LOCAL_AUTHORIZE_OFFLINE,
+    LOCAL_PRE_AUTHORIZE,
+    OFFLINE_TX_FOR_UNKNOWN_ID,
+    PUBLIC_KEY_WITH_SIGNED_METER_VALUE,
+    RESUME_AFTER_POWER_LOSS,
+    SIGN_READINGS,
+    SIGN_STARTED_READINGS,
+    SIGN_UPDATED_READINGS,
+    STOP_TX_ON_EV_SIDE_DISCONNECT,
+    STOP_TX_ON_INVALID_ID,
+    TX_ENDED_INTERVAL,
+    TX_ENDED_MEASURANDS,
+    TX_STARTED_MEASURANDS,
+    TX_UPDATED_INTERVAL,
+    TX_UPDATED_MEASURANDS,
+    PublicKeyPolicy,
+)
+from chargepoint.station.device_model import DeviceModel
+from chargepoint.station.sampling import Schedule
+
+
+class StationSettings:
+    """Groups of settings, each a frozen value of this moment.
+
+    ``key_in_first`` is the CSMS profile's choice of the message that carries the public key under
+    OncePerTransaction: the first signed one, or the final one that is always sent.
+    """
+
+    def __init__(self, model: DeviceModel, *, key_in_first: bool = False) -> None:
+        self._model = model
+        self._key_in_first = key_in_first
+
+    def policy(self, fresh_id: str, charge_point: str, *, tls: bool) -> Policy:
+        """What the rules of one EVSE depend on."""
+        model = self._model
+        sign = model[SIGN_READINGS]
+        sign_started = sign and model[SIGN_STARTED_READINGS]
+        keys = model[PUBLIC_KEY_WITH_SIGNED_METER_VALUE]
+        every = keys is PublicKeyPolicy.EVERY_METER_VALUE
+        once = keys is PublicKeyPolicy.ONCE_PER_TRANSACTION
+        first = once and self._key_in_first and sign_started
+        return Policy(
+            fresh_id=fresh_id,
+            charge_point=charge_point,
+            tls=tls,
+            connection_timeout=model[EV_CONNECTION_TIMEOUT],
+            stop_on_ev_disconnect=model[STOP_TX_ON_EV_SIDE_DISCONNECT],
+            resume_after_power_loss=model[RESUME_AFTER_POWER_LOSS],
+            keep_interval=model[TX_ENDED_INTERVAL],
+            started_measurands=model[TX_STARTED_MEASURANDS],
+            updated_measurands=model[TX_UPDATED_MEASURANDS],
+            aligned_measurands=model[ALIGNED_MEASURANDS],
+            ended_measurands=model[TX_ENDED_MEASURANDS],
+            sign_started=sign_started,
+            sign_updated=sign and model[SIGN_UPDATED_READINGS],
+            sign_aligned=model[ALIGNED_SIGN_READINGS] and model[ALIGNED_SIGN_UPDATED_READINGS],
+            sign_ended=sign,
+            key_started=every or first,
+            key_updated=every,
+            key_ended=every or (once and not first),
+        )
+
+    def schedule(self) -> Schedule:
+        """When readings are due."""
+        model = self._model
+        return Schedule(
+            periodic=model[TX_UPDATED_INTERVAL],
+            aligned=model[ALIGNED_INTERVAL],
+            aligned_measurands=model[ALIGNED_MEASURANDS],
+            triggered_measurands=model[ALIGNED_MEASURANDS] or model[TX_UPDATED_MEASURANDS],
+        )
+
+    def rules(self) -> Rules:
+        """How tokens are decided about."""
+        model = self._model
+        return Rules(
+            enabled=model[AUTH_ENABLED],
+            local_pre_authorize=model[LOCAL_PRE_AUTHORIZE],
+            local_authorize_offline=model[LOCAL_AUTHORIZE_OFFLINE],
+            offline_unknown=model[OFFLINE_TX_FOR_UNKNOWN_ID],
+        )
+
+    def authorize_remote_start(self) -> bool:
+        """Whether the token of a remote start is asked about first."""
+        return self._model[AUTHORIZE_REMOTE_START]
+
+    def stop_on_invalid_id(self) -> bool:
+        """Whether a token refused afterwards ends the transaction or only the energy."""
+        return self._model[STOP_TX_ON_INVALID_ID]
+
+    def meter_stale_after(self) -> timedelta:
+        """From which age on a reading no longer counts as the present."""
+        return timedelta(seconds=5)

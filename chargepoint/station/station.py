@@ -1,0 +1,376 @@
+"""The station: its parts, wired. What adapters, the local interface and tests call.
+
+No rules of its own: they are in ``core``. Nothing here knows OCPP.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from chargepoint.clock import Clock
+from chargepoint.core.availability import status
+from chargepoint.core.facts import (
+    Fact,
+    SecurityEvent,
+    Status,
+    StatusChanged,
+    TransactionEnded,
+    TransactionStarted,
+)
+from chargepoint.core.inputs import (
+    AvailabilityChanged,
+    EnergyDenied,
+    FaultCleared,
+    FaultRaised,
+    Plugged,
+    StopRequested,
+    Unplugged,
+    VehicleReady,
+)
+from chargepoint.core.model import (
+    Cause,
+    Context,
+    Fault,
+    IdToken,
+    Scope,
+    Stage,
+    StopReason,
+)
+from chargepoint.errors import Refused, StoreError
+from chargepoint.hardware.api import (
+    Board,
+    BoardFault,
+    VehicleAsks,
+    VehiclePlugged,
+    VehicleUnplugged,
+)
+from chargepoint.station.authorizer import AsksCsms, Authorizer
+from chargepoint.station.broadcast import Broadcast
+from chargepoint.station.device_model import DeviceModel
+from chargepoint.station.evse import EvseRunner, Spawn
+from chargepoint.station.maintenance import Maintenance
+from chargepoint.station.metering import EvseMeter
+from chargepoint.station.sampling import Sampler
+from chargepoint.station.settings import StationSettings
+from chargepoint.store.sqlite import Store
+from meters.api import Meter
+from meters.model import Reading
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvseDescription:
+    """What the installer said of an EVSE."""
+
+    evse_id: int
+    charge_point: str
+    meter_name: str
+    meter: Meter
+    connectors: tuple[str, ...] = ("cType2",)
+
+
+@dataclass(slots=True)
+class Evse:
+    """The parts of one EVSE."""
+
+    description: EvseDescription
+    runner: EvseRunner
+    meter: EvseMeter
+    sampler: Sampler
+
+
+@dataclass(slots=True)
+class Wiring:
+    """What the station is given by the composition root.
+
+    ``verify`` says what a signed reading is worth; ``recorded`` wakes the outbox; ``spawn`` does
+    work that must be finished whatever happens to whoever asked for it.
+    """
+
+    store: Store
+    clock: Clock
+    board: Board
+    model: DeviceModel
+    csms: AsksCsms
+    verify: Callable[[Reading], Coroutine[Any, Any, str]]
+    recorded: Callable[[], None]
+    spawn: Spawn
+    fresh_id: Callable[[], str]
+    tls: bool = False
+    key_in_first: bool = False
+    faults: dict[str, Fault] = field(default_factory=dict)
+
+
+class Station:
+    """All parts of a charging station."""
+
+    def __init__(self, wiring: Wiring, evses: list[EvseDescription]) -> None:
+        self.store = wiring.store
+        self.clock = wiring.clock
+        self.board = wiring.board
+        self.model = wiring.model
+        self.spawn = wiring.spawn
+        self.told = Broadcast()
+        self.settings = StationSettings(wiring.model, key_in_first=wiring.key_in_first)
+        self.faults = wiring.faults
+        self._wiring = wiring
+        self.evses: Mapping[int, Evse] = {
+            description.evse_id: self._build(description) for description in evses
+        }
+        self.authorizer = Authorizer(
+            {evse_id: evse.runner for evse_id, evse in self.evses.items()},
+            store=self.store,
+            clock=self.clock,
+            rules=self.settings.rules,
+            csms=wiring.csms,
+        )
+        self.maintenance = Maintenance(
+            {evse_id: evse.runner for evse_id, evse in self.evses.items()}, clock=self.clock
+        )
+
+    # --- life -------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Recover what a power cut left, then live; ends only by cancellation."""
+        async with asyncio.TaskGroup() as parts:
+            parts.create_task(self.board.run())
+            for evse in self.evses.values():
+                parts.create_task(self._live(evse))
+
+    async def _live(self, evse: Evse) -> None:
+        await evse.runner.recover()
+        async with asyncio.TaskGroup() as parts:
+            parts.create_task(evse.runner.run())
+            parts.create_task(evse.meter.run())
+            parts.create_task(evse.sampler.run())
+            parts.create_task(self._watch_board(evse))
+
+    async def _watch_board(self, evse: Evse) -> None:
+        async for event in evse.runner.outlet.events():
+            match event:
+                case VehiclePlugged(connector_id):
+                    await evse.runner.feed(Plugged(connector_id))
+                case VehicleUnplugged():
+                    await evse.runner.feed(Unplugged())
+                case VehicleAsks(ready):
+                    await evse.runner.feed(VehicleReady(ready))
+                case BoardFault() if event.active:
+                    fault = Fault(event.error_code, event.info, event.vendor_error_code)
+                    await evse.runner.feed(FaultRaised(fault))
+                case BoardFault():
+                    await evse.runner.feed(FaultCleared(event.error_code))
+
+    def _build(self, description: EvseDescription) -> Evse:
+        evse_id = description.evse_id
+        runner = EvseRunner(
+            evse_id,
+            store=self.store,
+            outlet=self.board.outlet(evse_id),
+            clock=self.clock,
+            policy=lambda: self.settings.policy(
+                self._wiring.fresh_id(), description.charge_point, tls=self._wiring.tls
+            ),
+            spawn=self.spawn,
+            reporter=self,
+            online=lambda: self._wiring.csms.online,
+        )
+        meter = EvseMeter(
+            description.meter_name,
+            description.meter,
+            runner,
+            store=self.store,
+            clock=self.clock,
+            verify=self._verify,
+        )
+        runner.meter = meter
+        sampler = Sampler(
+            runner,
+            meter,
+            clock=self.clock,
+            schedule=self.settings.schedule,
+            record=self.record,
+        )
+        return Evse(description, runner, meter, sampler)
+
+    # --- facts ------------------------------------------------------------------------------
+
+    def recorded(self, evse_id: int, facts: tuple[Fact, ...]) -> None:
+        """Facts of an EVSE were stored."""
+        for fact in facts:
+            self._announce(fact)
+        if evse_id in self.evses:
+            self.evses[evse_id].sampler.reconsider()
+        self._wiring.recorded()
+
+    def record(self, fact: Fact) -> None:
+        """Store a fact that changes no EVSE; a disk that refuses costs a reading, not a session."""
+        try:
+            self.store.record(fact, offline=not self._wiring.csms.online)
+        except StoreError as error:
+            log.error("%s not stored: %s", type(fact).__name__, error)  # noqa: TRY400 - the disk
+            return
+        self._announce(fact)
+        self._wiring.recorded()
+
+    def statuses(self) -> list[StatusChanged]:
+        """The status of the station (EVSE 0) and of every connector, now."""
+        now = self.clock.now()
+        fault = next(iter(self.faults.values()), None)
+        told = [StatusChanged(0, 0, now, self.own_status(), fault)]
+        for evse in self.evses.values():
+            state = evse.runner.state
+            first = next(iter(state.faults), None)
+            for number, _ in enumerate(evse.description.connectors, 1):
+                told.append(StatusChanged(state.evse_id, number, now, status(state), first))
+        return told
+
+    def own_status(self) -> Status:
+        """The status of the station itself: Available, Unavailable or Faulted."""
+        if any(fault.blocks for fault in self.faults.values()):
+            return Status.FAULTED
+        states = [evse.runner.state for evse in self.evses.values()]
+        if all(Scope.STATION in state.inoperative for state in states):
+            return Status.UNAVAILABLE
+        return Status.AVAILABLE
+
+    def _announce(self, fact: Fact) -> None:
+        match fact:
+            case StatusChanged():
+                log.info("EVSE %d connector %d: %s", fact.evse_id, fact.connector_id, fact.status)
+                self.told.tell(
+                    "status",
+                    evse=fact.evse_id,
+                    connector=fact.connector_id,
+                    status=str(fact.status),
+                    at=fact.at.isoformat(),
+                )
+            case TransactionStarted():
+                log.info("EVSE %d: transaction %s started", fact.evse_id, fact.transaction_id)
+                self.told.tell("transaction", id=fact.transaction_id, what="started")
+            case TransactionEnded():
+                log.info(
+                    "EVSE %d: transaction %s ended (%s)%s",
+                    fact.evse_id,
+                    fact.transaction_id,
+                    fact.reason,
+                    f", without record: {fact.missing}" if fact.missing else "",
+                )
+                self.told.tell(
+                    "transaction",
+                    id=fact.transaction_id,
+                    what="ended",
+                    reason=str(fact.reason),
+                    verdict=fact.verdict,
+                )
+
+    async def _verify(self, reading: Reading) -> str:
+        verdict = await self._wiring.verify(reading)
+        if verdict == "invalid":
+            log.error("a signed record of the meter does not verify with the meter's key")
+            info = "a signed record does not verify with the meter's public key"
+            self.record(SecurityEvent("TamperDetectionActivated", self.clock.now(), info))
+        return verdict
+
+    # --- what others ask of it --------------------------------------------------------------
+
+    def evse(self, evse_id: int) -> Evse:
+        """One EVSE.
+
+        Raises:
+            Refused: there is no such EVSE.
+        """
+        if evse_id not in self.evses:
+            known = ", ".join(map(str, self.evses))
+            raise Refused(f"no EVSE {evse_id}, there are {known}", reason="UnknownEvse")
+        return self.evses[evse_id]
+
+    def find(self, transaction_id: str) -> EvseRunner | None:
+        """The EVSE whose transaction this is, if it still runs."""
+        for evse in self.evses.values():
+            transaction = evse.runner.state.transaction
+            if transaction is not None and transaction.transaction_id == transaction_id:
+                return evse.runner
+        return None
+
+    async def stop(self, transaction_id: str, reason: StopReason, cause: Cause) -> None:
+        """End a transaction; nothing happens if it does not run."""
+        runner = self.find(transaction_id)
+        if runner is not None and runner.state.stage is Stage.CHARGING:
+            await runner.feed(StopRequested(reason, cause))
+
+    async def token_refused(self, transaction_id: str) -> None:
+        """The CSMS does not accept the token of a transaction that runs already.
+
+        Ends it or only its energy, as StopTxOnInvalidId says (1.6 section 4.8, 2.0.1 E05).
+        """
+        runner = self.find(transaction_id)
+        if runner is None:
+            return
+        if self.settings.stop_on_invalid_id():
+            await runner.feed(StopRequested(StopReason.DEAUTHORIZED, Cause.DEAUTHORIZED))
+        else:
+            await runner.feed(EnergyDenied())
+
+    async def set_availability(
+        self, *, operative: bool, evse_id: int = 0, scope: Scope = Scope.EVSE
+    ) -> bool:
+        """Make an EVSE, or with 0 the station, operative or inoperative; kept over restarts.
+
+        False if it will count only when the running transaction is over.
+
+        Raises:
+            Refused: there is no such EVSE.
+        """
+        chosen = [self.evse(evse_id)] if evse_id else list(self.evses.values())
+        before = self.own_status()
+        for evse in chosen:
+            given = AvailabilityChanged(operative, scope if evse_id else Scope.STATION)
+            await evse.runner.feed(given)
+        self._tell_own(before)
+        return operative or not any(evse.runner.state.busy for evse in chosen)
+
+    async def unlock(self, evse_id: int, connector_id: int) -> bool:
+        """Unlock a cable, ending a running transaction first. False if the lock did not move.
+
+        Raises:
+            Refused: there is no such EVSE, connector or lock.
+        """
+        runner = self.evse(evse_id).runner
+        if runner.state.stage is Stage.CHARGING:
+            stop = StopRequested(StopReason.UNLOCK_COMMAND, Cause.UNLOCK_COMMAND)
+            await runner.feed(stop)
+        return await runner.outlet.unlock(connector_id)
+
+    async def sample_now(self, evse_id: int, *, in_transaction: bool) -> bool:
+        """Read the meter for the CSMS's sake. False if it does not answer."""
+        sampler = self.evse(evse_id).sampler
+        return await sampler.now(Context.TRIGGER, in_transaction=in_transaction)
+
+    async def set_fault(self, evse_id: int, fault: Fault, *, active: bool) -> None:
+        """A fault of an EVSE, or with 0 of the whole station, appears or goes."""
+        if evse_id:
+            given = FaultRaised(fault) if active else FaultCleared(fault.error_code)
+            await self.evse(evse_id).runner.feed(given)
+            return
+        before = self.own_status()
+        if active:
+            self.faults[fault.error_code] = fault
+        else:
+            self.faults.pop(fault.error_code, None)
+        self._tell_own(before)
+        for known in self.evses:
+            await self.set_fault(known, fault, active=active)
+
+    def present(self, token: IdToken, evse_ids: tuple[int, ...] = ()) -> None:
+        """A reader saw a token; what follows happens in its own time."""
+        for evse_id in evse_ids:
+            self.evse(evse_id)
+        self.spawn(self.authorizer.present(token, evse_ids))
+
+    def _tell_own(self, before: Status) -> None:
+        if (current := self.own_status()) is not before:
+            fault = next(iter(self.faults.values()), None)
+            self.record(StatusChanged(0, 0, self.clock.now(), current, fault))

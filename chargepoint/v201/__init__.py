@@ -1,1 +1,47 @@
-"""v201."""
+"""OCPP 2.0.1: one module per functional block."""
+
+from chargepoint.csms.adapter import Adapter, SessionView
+from chargepoint.csms.identity import Identity
+from chargepoint.csms.profiles import CsmsProfile
+from chargepoint.station.station import Station
+from chargepoint.v201.authorization import Authorization
+from chargepoint.v201.availability import Availability
+from chargepoint.v201.data_transfer import DataTransfer
+from chargepoint.v201.metering import Metering
+from chargepoint.v201.provisioning import Provisioning
+from chargepoint.v201.remote_control import RemoteControl
+from chargepoint.v201.reports import Reports
+from chargepoint.v201.security import Security
+from chargepoint.v201.transactions import Transactions
+
+BLOCKS = (
+    Authorization,
+    Availability,
+    DataTransfer,
+    Metering,
+    Provisioning,
+    RemoteControl,
+    Reports,
+    Security,
+    Transactions,
+)
+
+
+def adapter(
+    station: Station, *, profile: CsmsProfile, identity: Identity, session: SessionView
+) -> Adapter:
+    """The blocks, wired to a station."""
+    return Adapter(
+        "2.0.1",
+        provisioning=Provisioning(station, identity),
+        authorization=Authorization(station),
+        blocks=(
+            Availability(station),
+            DataTransfer(),
+            Metering(profile),
+            RemoteControl(station, session),
+            Reports(station, session),
+            Security(),
+            Transactions(station, profile),
+        ),
+    )

@@ -1,0 +1,272 @@
+"""The composition root: a config in, a running station out.
+
+One life of the station is one nested set of contexts; a reset ends a life and begins another one
+in the same process.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from random import SystemRandom
+
+from chargepoint import __version__, wiring
+from chargepoint.clock import Clock, SystemClock
+from chargepoint.config import StationConfig
+from chargepoint.core.facts import SecurityEvent, StatusChanged
+from chargepoint.core.model import StopReason
+from chargepoint.core.variables import (
+    HEARTBEAT_INTERVAL,
+    MESSAGE_ATTEMPT_INTERVAL,
+    MESSAGE_ATTEMPTS,
+    MESSAGE_TIMEOUT,
+    METER_PUBLIC_KEY,
+    OFFLINE_THRESHOLD,
+    RETRY_BACK_OFF_RANDOM_RANGE,
+    RETRY_BACK_OFF_REPEAT_TIMES,
+    RETRY_BACK_OFF_WAIT_MINIMUM,
+    SECURITY_PROFILE,
+    WEB_SOCKET_PING_INTERVAL,
+)
+from chargepoint.csms.frames import masked
+from chargepoint.csms.identity import Identity
+from chargepoint.csms.link import BackOff, Link
+from chargepoint.csms.outbox import Outbox, Retry
+from chargepoint.csms.profiles import CsmsProfile
+from chargepoint.csms.session import Session, Timing
+from chargepoint.csms.signed import public_key
+from chargepoint.errors import Refused, StoreError
+from chargepoint.station.device_model import DeviceModel
+from chargepoint.station.station import Station, Wiring
+from chargepoint.store.sqlite import Store
+from chargepoint.supervisor import Supervisor
+from meters.api import Meter
+
+log = logging.getLogger(__name__)
+
+STOP_TIMEOUT_S = 15.0
+FAREWELL_S = 3.0  # how long a stopping station may still deliver what it has to say
+
+
+@dataclass(slots=True)
+class Life:
+    """Everything that lives between two resets. ``url`` is that of the local interface."""
+
+    config: StationConfig
+    station: Station
+    session: Session
+    link: Link
+    store: Store
+    identity: Identity
+    url: str = ""
+
+
+async def run(
+    config: StationConfig,
+    *,
+    stop: asyncio.Event,
+    clock: Clock | None = None,
+    born: Callable[[Life], None] = lambda _life: None,
+) -> None:
+    """Run the station until ``stop`` is set; then end transactions and go, within a bound.
+
+    ``born`` is told of every life, the first one and one per reset.
+
+    Raises:
+        ConfigError: the config names something that cannot be.
+        StoreError: the state folder cannot be used.
+    """
+    clock = clock or SystemClock()
+    reason = "PowerUp"
+    while not stop.is_set():
+        async with live(config, clock=clock, reason=reason) as life:
+            born(life)
+            reason = await _until_restart(life, stop)
+        if not stop.is_set():
+            log.info("starting again (%s)", reason)
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """SIGTERM and SIGINT end the station in order."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+
+@contextlib.asynccontextmanager
+async def live(
+    config: StationConfig, *, clock: Clock, reason: str = "PowerUp"
+) -> AsyncIterator[Life]:
+    """One life of the station, running while the context is open."""
+    async with AsyncExitStack() as stack:
+        store = stack.enter_context(Store(config.station.state, config.station.id))
+        meters = await wiring.open_meters(config, clock, stack)
+        supervisor = Supervisor(clock)
+        life = _assemble(config, store, meters, clock, supervisor)
+        await stack.enter_async_context(supervisor)
+        life.session.forget(reason)
+        life.station.record(SecurityEvent("StartupOfTheDevice", clock.now(), reason))
+        await stack.enter_async_context(_local(life))
+        supervisor.keep("station", life.station.run)
+        supervisor.keep("link", lambda: life.link.run(life.session.serve))
+        yield life
+
+
+async def _until_restart(life: Life, stop: asyncio.Event) -> str:
+    maintenance = life.station.maintenance
+    async with asyncio.TaskGroup() as waiting:
+        stopped = waiting.create_task(stop.wait())
+        restarts = waiting.create_task(maintenance.wanted.wait())
+        await asyncio.wait([stopped, restarts], return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        restarts.cancel()
+    if not stop.is_set():
+        return maintenance.reason
+    await _take_leave(life)
+    return ""
+
+
+async def _take_leave(life: Life) -> None:
+    """End transactions, then give the outbox a moment; what is not told stays in the journal."""
+    if life.station.maintenance.busy:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await life.station.maintenance.restart(StopReason.REBOOT, reason="Unknown")
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(FAREWELL_S):
+            while life.session.online and life.store.waiting:  # noqa: ASYNC110 - once, bounded
+                await asyncio.sleep(0.05)
+
+
+def _assemble(
+    config: StationConfig,
+    store: Store,
+    meters: dict[str, Meter],
+    clock: Clock,
+    supervisor: Supervisor,
+) -> Life:
+    profile = wiring.profile_of(config)
+    model = wiring.device_model(config, store, meters)
+    outbox = Outbox(
+        store, clock, lambda: Retry(model[MESSAGE_ATTEMPTS], model[MESSAGE_ATTEMPT_INTERVAL])
+    )
+    link = Link(
+        wiring.link_config(config, ping=model[WEB_SOCKET_PING_INTERVAL]),
+        clock=clock,
+        random=SystemRandom(),
+        back_off=lambda: _back_off(model),
+    )
+    session = Session(
+        store=store, outbox=outbox, clock=clock, spawn=supervisor.spawn, good=link.good
+    )
+    station = Station(
+        Wiring(
+            store=store,
+            clock=clock,
+            board=wiring.board(config),
+            model=model,
+            csms=session,
+            verify=wiring.verify,
+            recorded=outbox.wake,
+            spawn=supervisor.spawn,
+            fresh_id=lambda: str(uuid.uuid4()),
+            tls=config.csms.url.startswith("wss:"),
+            key_in_first=profile.key_in_first,
+        ),
+        [wiring.describe(section, meters) for section in config.evses],
+    )
+    identity = Identity(
+        config.station.vendor, config.station.model, config.station.serial_number, __version__
+    )
+    adapters = wiring.adapters_of(
+        config, station, profile=profile, identity=identity, session=session
+    )
+    session.attach(_View(station), adapters)
+    _provide(config, station, profile, link)
+    return Life(config, station, session, link, store, identity)
+
+
+def _back_off(model: DeviceModel) -> BackOff:
+    return BackOff(
+        model[RETRY_BACK_OFF_WAIT_MINIMUM],
+        model[RETRY_BACK_OFF_RANDOM_RANGE],
+        model[RETRY_BACK_OFF_REPEAT_TIMES],
+    )
+
+
+def _provide(config: StationConfig, station: Station, profile: CsmsProfile, link: Link) -> None:
+    """Facts that are reported like settings, and settings that take effect at once."""
+    model = station.model
+    model.provide(SECURITY_PROFILE, lambda: config.csms.security_profile)
+
+    def set_ping(interval: timedelta) -> None:
+        link.ping_interval = interval
+
+    model.subscribe(WEB_SOCKET_PING_INTERVAL, set_ping)
+    for evse_id, evse in station.evses.items():
+        if evse.meter.signing is not None:
+            model.provide(METER_PUBLIC_KEY, _key_of(station, evse_id, profile), evse_id)
+
+
+def _key_of(station: Station, evse_id: int, profile: CsmsProfile) -> Callable[[], str | None]:
+    def key() -> str | None:
+        info = station.evses[evse_id].meter.info
+        if info is None or not info.public_key:
+            return None
+        return public_key(info.public_key, info.signing_method, profile)
+
+    return key
+
+
+class _View:
+    """The station as a session sees it."""
+
+    def __init__(self, station: Station) -> None:
+        self._station = station
+
+    def statuses(self) -> list[StatusChanged]:
+        return self._station.statuses()
+
+    def timing(self) -> Timing:
+        model = self._station.model
+        return Timing(model[MESSAGE_TIMEOUT], model[OFFLINE_THRESHOLD], model[HEARTBEAT_INTERVAL])
+
+    def accepted(self, interval: timedelta) -> None:
+        """The CSMS's choice of the heartbeat interval is kept like every setting of its."""
+        if interval:
+            try:
+                self._station.model.assign(HEARTBEAT_INTERVAL, interval)
+            except (Refused, StoreError) as error:
+                log.warning("heartbeat interval of the CSMS not taken: %s", error)
+
+    def frame(self, direction: str, text: str) -> None:
+        """Show a frame to whoever looks at the live events, without tokens in it."""
+        if self._station.told.heard:
+            self._station.told.tell("frame", direction=direction, text=masked(text))
+
+
+@contextlib.asynccontextmanager
+async def _local(life: Life) -> AsyncIterator[None]:
+    """The local interface, if the config asks for one."""
+    local = life.config.local
+    if local is None:
+        yield
+        return
+    from chargepoint.local.server import LocalServer
+
+    async with LocalServer(
+        life.station,
+        session=life.session,
+        link=life.link,
+        listen=(local.host, local.port),
+        ready_file=local.ready_file,
+        identity=life.identity,
+        station_id=life.config.station.id,
+    ) as server:
+        life.url = server.url
+        yield

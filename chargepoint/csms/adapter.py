@@ -1,0 +1,185 @@
+"""What one OCPP version looks like to the rest: blocks with marked methods, collected here.
+
+A block is a plain class. A method marked ``@handles("Reset")`` answers that call of the CSMS, one
+marked ``@delivers(TransactionEnded)`` tells that fact. The marks are the only list: nothing else
+has to be edited to add an action or a fact.
+"""
+
+import uuid
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Protocol, TypeVar
+
+from chargepoint.core.authorization import Known
+from chargepoint.core.facts import Fact
+from chargepoint.core.model import IdToken
+from chargepoint.csms.rpc import Handler  # noqa: TC001 - an import rule sees it
+from chargepoint.store.sqlite import Entry
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Registration(StrEnum):
+    """What the CSMS said to the last BootNotification (RegistrationStatus)."""
+
+    UNKNOWN = "Unknown"
+    ACCEPTED = "Accepted"
+    PENDING = "Pending"
+    REJECTED = "Rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class BootAnswer:
+    """Answer to a BootNotification; interval zero means that the station chooses."""
+
+    registration: Registration
+    current_time: datetime
+    interval: timedelta
+
+
+class Csms(Protocol):
+    """One open connection to the CSMS (``csms.rpc.Endpoint``)."""
+
+    async def call(
+        self, action: str, payload: dict[str, Any], *, message_id: str | None = None
+    ) -> dict[str, Any]:
+        """Send one call and return the answer's payload.
+
+        Raises:
+            CsmsUnavailable: the connection is gone or nobody answered in time.
+            CsmsRejected: the CSMS answered CALLERROR.
+        """
+        ...
+
+
+@dataclass(slots=True)
+class Delivery:
+    """One fact on its way: gives every message of the fact its own, unchanging id.
+
+    ``csms_id`` is what the CSMS called the transaction in its answer, if it did; it is stored in
+    the same commit that forgets the fact.
+    """
+
+    entry: Entry
+    csms: Csms
+    csms_id: int | None = field(default=None)
+
+    @property
+    def offline(self) -> bool:
+        """Whether the fact happened while there was no link."""
+        return self.entry.offline
+
+    async def call(self, action: str, payload: dict[str, Any], *, part: int = 0) -> dict[str, Any]:
+        """Send the fact's message; ``part`` counts up if a version needs several for one fact."""
+        message_id = self.entry.message_id
+        if part:
+            message_id = str(uuid.uuid5(uuid.UUID(message_id), str(part)))
+        return await self.csms.call(action, payload, message_id=message_id)
+
+
+Deliver = Callable[[Any, Delivery], Awaitable[None]]
+
+
+def handles(action: str) -> Callable[[F], F]:
+    """Mark a method as the answer to a call of the CSMS."""
+
+    def mark(method: F) -> F:
+        method.handles = action  # type: ignore[attr-defined]
+        return method
+
+    return mark
+
+
+def delivers(fact: type[Fact]) -> Callable[[F], F]:
+    """Mark a method as the way to tell a fact."""
+
+    def mark(method: F) -> F:
+        method.delivers = fact  # type: ignore[attr-defined]
+        return method
+
+    return mark
+
+
+class SessionView(Protocol):
+    """What blocks may know of the session with the CSMS (``csms.session.Session``)."""
+
+    @property
+    def registration(self) -> Registration:
+        """What the CSMS said to the last BootNotification."""
+        ...
+
+    @property
+    def csms(self) -> Csms | None:
+        """The open connection, if there is one; for work after a reply."""
+        ...
+
+    def boot_again(self) -> bool:
+        """Announce the station now; False if it is accepted already."""
+        ...
+
+
+class Provisioning(Protocol):
+    """The block every version has: boot and heartbeat."""
+
+    async def boot(self, csms: Csms, reason: str) -> BootAnswer:
+        """Announce the station; ``reason`` is a word of OCPP 2.0.1 BootReasonEnumType."""
+        ...
+
+    async def heartbeat(self, csms: Csms) -> datetime:
+        """Say that the station lives; returns the CSMS's time."""
+        ...
+
+
+class Authorizing(Protocol):
+    """The block every version has: asking about a token."""
+
+    async def authorize(self, csms: Csms, token: IdToken) -> Known:
+        """What the CSMS says of a token.
+
+        Raises:
+            CsmsUnavailable, CsmsRejected: it did not say.
+        """
+        ...
+
+
+class Adapter:
+    """One OCPP version: its subprotocol, its handlers, its ways to tell facts."""
+
+    def __init__(
+        self,
+        version: str,
+        *,
+        provisioning: Provisioning,
+        authorization: Authorizing,
+        blocks: Iterable[object],
+    ) -> None:
+        self.version = version
+        self.subprotocol = f"ocpp{version}"
+        self.boot = provisioning.boot
+        self.heartbeat = provisioning.heartbeat
+        self.authorize = authorization.authorize
+        self.handlers: dict[str, Handler] = {}
+        self._deliver: dict[type[Fact], Deliver] = {}
+        for block in (provisioning, authorization, *blocks):
+            self._collect(block)
+
+    async def deliver(self, delivery: Delivery) -> None:
+        """Tell one fact; a fact this version has no words for is told by saying nothing.
+
+        Raises:
+            CsmsUnavailable: not told; try again.
+            CsmsRejected: refused; counts as an attempt.
+        """
+        method = self._deliver.get(type(delivery.entry.fact))
+        if method is not None:
+            await method(delivery.entry.fact, delivery)
+
+    def _collect(self, block: object) -> None:
+        for name in dir(type(block)):
+            method = getattr(type(block), name)
+            if action := getattr(method, "handles", None):
+                self.handlers[action] = getattr(block, name)
+            if fact := getattr(method, "delivers", None):
+                self._deliver[fact] = getattr(block, name)

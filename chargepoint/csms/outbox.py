@@ -1,0 +1,110 @@
+"""The journal on its way to the CSMS: in order within a stream, each fact until it was told.
+
+A CALLERROR or an answer that does not come counts as an attempt: the stream waits the interval
+times the number of attempts, others go on, and after the last attempt the fact is given up (OCPP
+1.6 section 3.7.2, 2.0.1 E13). A connection that breaks is no attempt.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from chargepoint.clock import Clock, sleep_unless
+from chargepoint.core.facts import TransactionEnded, TransactionStarted, TransactionUpdated
+from chargepoint.csms.adapter import Adapter, Csms, Delivery
+from chargepoint.csms.rpc import OutgoingInvalid
+from chargepoint.errors import CsmsRejected, CsmsUnavailable
+from chargepoint.store.sqlite import Entry, Store
+
+log = logging.getLogger(__name__)
+
+_TRANSACTION = (TransactionStarted, TransactionUpdated, TransactionEnded)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often and how long apart a transaction message is tried."""
+
+    attempts: int
+    interval: timedelta
+
+
+class Connected(Csms, Protocol):
+    """An open connection that can say whether it still is."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is gone."""
+        ...
+
+
+class Outbox:
+    """Sends what waits in the journal over whatever connection there is."""
+
+    def __init__(self, store: Store, clock: Clock, retry: Callable[[], Retry]) -> None:
+        self._store = store
+        self._clock = clock
+        self._retry = retry
+        self._wake = asyncio.Event()
+        self._held: dict[str, float] = {}  # stream -> monotonic time at which it may go on
+
+    def wake(self) -> None:
+        """Something new is in the journal."""
+        self._wake.set()
+
+    async def drain(self, adapter: Adapter, csms: Connected) -> None:
+        """Tell everything, and wait for more, until the connection is gone.
+
+        Raises:
+            CsmsUnavailable: the connection is gone; nothing was lost.
+        """
+        while True:
+            self._wake.clear()
+            entry = self._store.next_entry(self._holding())
+            if entry is None:
+                await self._wait()
+                continue
+            try:
+                delivery = Delivery(entry, csms)
+                await adapter.deliver(delivery)
+            except OutgoingInvalid as error:
+                log.error("%s cannot be told: %s", type(entry.fact).__name__, error)  # noqa: TRY400 - a defect of ours that the frame names
+                self._store.given_up(entry)
+            except CsmsRejected as error:
+                self._refused(entry, str(error))
+            except CsmsUnavailable as error:
+                if csms.closed:
+                    raise
+                self._refused(entry, str(error))
+            else:
+                self._held.pop(entry.stream, None)
+                self._store.delivered(entry, self._clock.now(), csms_id=delivery.csms_id)
+
+    def _refused(self, entry: Entry, reason: str) -> None:
+        retry = self._retry()
+        made = entry.attempts + 1
+        most = retry.attempts if isinstance(entry.fact, _TRANSACTION) else 1
+        name = type(entry.fact).__name__
+        if made >= most:
+            log.error("%s given up after %d attempts: %s", name, made, reason)
+            self._store.given_up(entry)
+            return
+        wait = retry.interval * made
+        log.warning("%s refused (%s), again in %s", name, reason, wait)
+        self._store.attempted(entry)
+        self._held[entry.stream] = self._clock.monotonic() + wait.total_seconds()
+
+    def _holding(self) -> frozenset[str]:
+        now = self._clock.monotonic()
+        self._held = {stream: until for stream, until in self._held.items() if until > now}
+        return frozenset(self._held)
+
+    async def _wait(self) -> None:
+        if not self._held:
+            await self._wake.wait()
+            return
+        left = min(self._held.values()) - self._clock.monotonic()
+        await sleep_unless(self._clock, timedelta(seconds=left), self._wake)

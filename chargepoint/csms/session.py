@@ -1,0 +1,237 @@
+"""Life on one connection: announce the station, be accepted, tell what waits, stay in touch.
+
+Before the CSMS accepted the station nothing is sent but BootNotification and what it asked for
+(OCPP 1.6 section 4.2, 2.0.1 B01 to B03). A connection that comes back needs none of it again.
+"""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol
+
+from chargepoint.clock import Clock, sleep_unless
+from chargepoint.core.authorization import Known
+from chargepoint.core.facts import StatusChanged
+from chargepoint.core.model import IdToken
+from chargepoint.csms.adapter import Adapter, BootAnswer, Csms, Delivery, Registration
+from chargepoint.csms.outbox import Outbox
+from chargepoint.csms.rpc import CallError, Connection, Endpoint, Handler, Payload, Reply
+from chargepoint.csms.schemas import Schemas
+from chargepoint.errors import CsmsRejected, CsmsUnavailable, StoreError
+from chargepoint.store.sqlite import Entry, Store
+
+log = logging.getLogger(__name__)
+
+OWN_INTERVAL = timedelta(seconds=60)  # if the CSMS leaves the choice to us
+UNANSWERED_BOOT = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The settings a session depends on."""
+
+    call_timeout: timedelta
+    offline_threshold: timedelta
+    heartbeat: timedelta
+
+
+class StationView(Protocol):
+    """What a session asks of the station."""
+
+    def statuses(self) -> list[StatusChanged]:
+        """The status of every connector and of the station itself, now."""
+        ...
+
+    def timing(self) -> Timing:
+        """The settings as they are now."""
+        ...
+
+    def accepted(self, interval: timedelta) -> None:
+        """The CSMS accepted the station; ``interval`` zero leaves the heartbeat as it is."""
+        ...
+
+    def frame(self, direction: str, text: str) -> None:
+        """A frame was "sent" or "received"; the text is unmasked."""
+        ...
+
+
+class Session:
+    """Everything about the CSMS that outlives one connection.
+
+    ``online`` is true while the station may send what it wants.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        outbox: Outbox,
+        clock: Clock,
+        spawn: Callable[[Coroutine[Any, Any, None]], Any],
+        good: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.registration = Registration.UNKNOWN
+        self.boot_reason = "PowerUp"
+        self.adapter: Adapter | None = None
+        self._adapters: Mapping[str, Adapter] = {}
+        self._store = store
+        self._outbox = outbox
+        self._clock = clock
+        self._spawn = spawn
+        self._good = good
+        self._endpoint: Endpoint | None = None
+        self._boot_now = asyncio.Event()
+        self._left_at: float | None = None
+        self._sent_at = 0.0
+
+    def attach(self, station: StationView, adapters: Mapping[str, Adapter]) -> None:
+        """Say whom this session speaks for, and in which versions, by subprotocol."""
+        self._station = station
+        self._adapters = adapters
+
+    @property
+    def online(self) -> bool:
+        """Connected and accepted."""
+        return self._endpoint is not None and self.registration is Registration.ACCEPTED
+
+    @property
+    def csms(self) -> Csms | None:
+        """The open connection, if there is one."""
+        return self._endpoint
+
+    async def authorize(self, token: IdToken) -> Known:
+        """Ask the CSMS about a token.
+
+        Raises:
+            CsmsUnavailable: not connected, not accepted yet, no answer, or it refused to say.
+        """
+        if not self.online or self.adapter is None or self._endpoint is None:
+            raise CsmsUnavailable("not connected")
+        try:
+            return await self.adapter.authorize(self._endpoint, token)
+        except CsmsRejected as error:
+            raise CsmsUnavailable(f"no word about the token: {error}") from error
+
+    def boot_again(self) -> bool:
+        """Announce the station now; False if it is accepted already (1.6 errata, 2.0.1 F06)."""
+        if self.registration is Registration.ACCEPTED:
+            return False
+        self._boot_now.set()
+        return True
+
+    def forget(self, reason: str) -> None:
+        """The station restarts: the next connection announces it again, for this reason."""
+        self.registration = Registration.UNKNOWN
+        self.boot_reason = reason
+
+    async def serve(self, connection: Connection, subprotocol: str) -> None:
+        """Live on this connection until it is gone."""
+        adapter = self._adapters[subprotocol]
+        endpoint = Endpoint(
+            connection,
+            schemas=Schemas(adapter.version),
+            handlers={name: self._gate(handler) for name, handler in adapter.handlers.items()},
+            timeout=self._station.timing().call_timeout,
+            spawn=self._spawn,
+            on_frame=self._frame,
+        )
+        self.adapter, self._endpoint = adapter, endpoint
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                life = tasks.create_task(self._live(endpoint, adapter))
+                await endpoint.run()
+                life.cancel()
+        finally:
+            self._endpoint = None
+            self._left_at = self._clock.monotonic()
+
+    # --- the course of a connection ---------------------------------------------------------
+
+    async def _live(self, endpoint: Endpoint, adapter: Adapter) -> None:
+        try:
+            fresh = await self._be_accepted(endpoint, adapter)
+            self._good()
+            await self._tell_statuses(endpoint, adapter, everything=fresh)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._outbox.drain(adapter, endpoint))
+                tasks.create_task(self._beat(endpoint, adapter))
+        except* CsmsUnavailable:
+            log.debug("connection gone")
+        except* StoreError as errors:
+            log.error("nothing can be sent: %s", errors.exceptions[0])  # noqa: TRY400 - the disk
+
+    async def _be_accepted(self, endpoint: Endpoint, adapter: Adapter) -> bool:
+        """Announce the station until it is accepted. True if that was needed."""
+        if self.registration is Registration.ACCEPTED:
+            return False
+        while True:
+            self._boot_now.clear()
+            answer = await self._announce(endpoint, adapter)
+            if answer is not None:
+                self.registration = answer.registration
+            if answer is not None and answer.registration is Registration.ACCEPTED:
+                log.info("accepted by the CSMS (%s)", adapter.subprotocol)
+                self.boot_reason = "Unknown"
+                self._station.accepted(answer.interval)
+                return True
+            wait = UNANSWERED_BOOT if answer is None else answer.interval or OWN_INTERVAL
+            log.warning("not accepted by the CSMS yet (%s), again in %s", self.registration, wait)
+            await sleep_unless(self._clock, wait, self._boot_now)
+
+    async def _announce(self, endpoint: Endpoint, adapter: Adapter) -> BootAnswer | None:
+        try:
+            return await adapter.boot(endpoint, self.boot_reason)
+        except CsmsRejected as error:
+            log.warning("BootNotification refused: %s", error)
+        except CsmsUnavailable:
+            if endpoint.closed:
+                raise
+        return None
+
+    async def _tell_statuses(
+        self, endpoint: Endpoint, adapter: Adapter, *, everything: bool
+    ) -> None:
+        """After a boot or a long time offline every status, else what the journal holds (B04)."""
+        gone = self._clock.monotonic() - (self._left_at or self._clock.monotonic())
+        if not everything and gone <= self._station.timing().offline_threshold.total_seconds():
+            return
+        self._store.forget_statuses()
+        for fact in self._station.statuses():
+            entry = Entry(0, str(uuid.uuid4()), "", fact, offline=False, attempts=0)
+            try:
+                await adapter.deliver(Delivery(entry, endpoint))
+            except CsmsRejected as error:
+                log.warning("status refused: %s", error)
+
+    async def _beat(self, endpoint: Endpoint, adapter: Adapter) -> None:
+        """A heartbeat after every interval in which nothing else was sent."""
+        while True:
+            interval = self._station.timing().heartbeat or timedelta(days=1)
+            quiet = timedelta(seconds=self._clock.monotonic() - self._sent_at)
+            if quiet < interval:
+                await self._clock.sleep(min(interval - quiet, timedelta(seconds=10)))
+                continue
+            try:
+                await adapter.heartbeat(endpoint)
+            except CsmsRejected as error:
+                log.warning("heartbeat refused: %s", error)
+
+    # --- inside -----------------------------------------------------------------------------
+
+    def _frame(self, direction: str, text: str) -> None:
+        if direction == "sent":
+            self._sent_at = self._clock.monotonic()
+        self._station.frame(direction, text)
+
+    def _gate(self, handler: Handler) -> Handler:
+        """A station that was rejected answers nothing but that (2.0.1 B03.FR.08)."""
+
+        async def gated(payload: Payload) -> Payload | Reply:
+            if self.registration is Registration.REJECTED:
+                raise CallError("SecurityError", "the station is not accepted")
+            return await handler(payload)
+
+        return gated

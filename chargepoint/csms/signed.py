@@ -1,0 +1,52 @@
+"""A signed record in the container of the Open Charge Alliance.
+
+Source: note "Signed Meter Values in OCPP" 1.0, sections 3.2.1 and 3.2.2.
+"""
+
+import base64
+import logging
+from typing import Any
+
+import msgspec
+
+from chargepoint.csms.profiles import CsmsProfile, SignedForm
+from meters.model import SignedReading
+from meters.ocmf import OcmfError, load_public_key
+
+log = logging.getLogger(__name__)
+
+
+def container(signed: SignedReading, *, with_key: bool, profile: CsmsProfile) -> dict[str, Any]:
+    """SignedMeterValueType: four members, all there even if empty, in the note's order."""
+    return {
+        "signedMeterData": base64.b64encode(signed.document).decode("ascii"),
+        "signingMethod": signed.method,
+        "encodingMethod": signed.encoding,
+        "publicKey": public_key(signed.public_key, signed.method, profile) if with_key else "",
+    }
+
+
+def value_16(signed: SignedReading, *, with_key: bool, profile: CsmsProfile) -> str:
+    """``sampledValue.value`` of OCPP 1.6 for format SignedData."""
+    match profile.signed_form:
+        case SignedForm.RECORD:
+            return signed.document.decode("utf-8", "replace")
+        case SignedForm.HEX:
+            return signed.document.hex().upper()
+        case _:
+            whole = container(signed, with_key=with_key, profile=profile)
+            return msgspec.json.encode(whole).decode("utf-8")
+
+
+def public_key(key: str, method: str, profile: CsmsProfile) -> str:
+    """The public key as text for the CSMS: Base64 of ``oca:base16:asn1:`` and the key, or bare hex.
+
+    A key that cannot be read is sent as the meter gave it: evidence is not hidden.
+    """
+    if not key or not profile.oca_key:
+        return key
+    try:
+        return load_public_key(key, algorithm=method).oca()
+    except OcmfError as error:
+        log.warning("public key of the meter cannot be read: %s", error)
+        return key

@@ -1,0 +1,94 @@
+"""Block J, metering: readings as MeterValueType, signed ones in the container of the OCA."""
+
+from decimal import Decimal
+from typing import Any
+
+from chargepoint.core.facts import MeterSampled
+from chargepoint.core.model import Sampled
+from chargepoint.core.sampling import ENERGY, measured, plain
+from chargepoint.csms.adapter import Delivery, delivers
+from chargepoint.csms.profiles import CsmsProfile
+from chargepoint.csms.signed import container
+from chargepoint.v201.wire import timestamp
+from meters.model import Phase, Quantity, Sample
+
+UNITS = {
+    Quantity.ENERGY_IMPORT: "Wh",
+    Quantity.ENERGY_EXPORT: "Wh",
+    Quantity.POWER: "W",
+    Quantity.REACTIVE_POWER: "var",
+    Quantity.APPARENT_POWER: "VA",
+    Quantity.VOLTAGE: "V",
+    Quantity.CURRENT: "A",
+    Quantity.FREQUENCY: "Hz",
+    Quantity.TEMPERATURE: "Celsius",
+}
+_TO_NEUTRAL = {Phase.L1: "L1-N", Phase.L2: "L2-N", Phase.L3: "L3-N"}
+
+
+class Metering:
+    """Readings outside of transactions; converters for the others."""
+
+    def __init__(self, profile: CsmsProfile) -> None:
+        self._profile = profile
+
+    @delivers(MeterSampled)
+    async def sampled(self, fact: MeterSampled, delivery: Delivery) -> None:
+        """J01: readings of an idle EVSE, aligned to the clock or asked for."""
+        values = meter_values((fact.sampled,), with_key=fact.with_key, profile=self._profile)
+        if values:
+            payload = {"evseId": fact.evse_id, "meterValue": values}
+            await delivery.call("MeterValues", payload)
+
+
+def meter_values(
+    samples: tuple[Sampled, ...], *, with_key: bool, profile: CsmsProfile
+) -> list[dict[str, Any]]:
+    """MeterValueType for each reading that has anything to say, in the order given."""
+    values = (meter_value(sampled, with_key=with_key, profile=profile) for sampled in samples)
+    return [value for value in values if value["sampledValue"]]
+
+
+def meter_value(sampled: Sampled, *, with_key: bool, profile: CsmsProfile) -> dict[str, Any]:
+    """One reading. The signed record goes with the total of the energy register (J02.FR.21)."""
+    reading = sampled.reading
+    values = [
+        _sampled_value(name, sample, sampled)
+        for name in sampled.measurands
+        for raw in reading.samples
+        if (sample := measured(raw, plain(name))) is not None and _phase_wanted(name, sample)
+    ]
+    if reading.signed is not None:
+        total = next((v for v in values if v["measurand"] == ENERGY and "phase" not in v), None)
+        if total is None:
+            energy = reading.value(Quantity.ENERGY_IMPORT) or Decimal(0)
+            total = _sampled_value(ENERGY, Sample(Quantity.ENERGY_IMPORT, energy), sampled)
+            values.insert(0, total)
+        total["signedMeterValue"] = container(reading.signed, with_key=with_key, profile=profile)
+    return {"timestamp": timestamp(reading.taken_at), "sampledValue": values}
+
+
+def _sampled_value(name: str, sample: Sample, sampled: Sampled) -> dict[str, Any]:
+    value: dict[str, Any] = {
+        "value": sample.value,
+        "context": str(sampled.context),
+        "measurand": plain(name),
+        "location": "Outlet",
+    }
+    if sample.phase is not None:
+        value["phase"] = _phase(sample)
+    if sample.quantity in UNITS:
+        value["unitOfMeasure"] = {"unit": UNITS[sample.quantity]}
+    return value
+
+
+def _phase(sample: Sample) -> str:
+    phase = sample.phase
+    if sample.quantity is Quantity.VOLTAGE and phase in _TO_NEUTRAL:
+        return _TO_NEUTRAL[phase]
+    return str(phase)
+
+
+def _phase_wanted(name: str, sample: Sample) -> bool:
+    base = plain(name)
+    return base == name or (sample.phase is not None and name == f"{base}.{sample.phase}")

@@ -1,0 +1,154 @@
+"""Block F, remote control: start, stop, unlock, trigger."""
+
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from chargepoint.core.facts import StatusChanged
+from chargepoint.core.model import Cause, Stage, StopReason
+from chargepoint.csms.adapter import Registration, SessionView, handles
+from chargepoint.csms.rpc import Reply
+from chargepoint.errors import CsmsError, Refused
+from chargepoint.station.authorizer import choose
+from chargepoint.station.evse import EvseRunner
+from chargepoint.station.station import Station
+from chargepoint.v201 import wire
+from chargepoint.v201.availability import status_notification
+
+log = logging.getLogger(__name__)
+
+_FREE = {Stage.AVAILABLE, Stage.PLUGGED, Stage.FINISHED}
+Work = Callable[[], Coroutine[Any, Any, None]]
+
+
+class RemoteControl:
+    """The CSMS starts, stops, unlocks, asks for messages."""
+
+    def __init__(self, station: Station, session: SessionView) -> None:
+        self._station = station
+        self._session = session
+
+    @handles("RequestStartTransaction")
+    async def request_start(self, payload: dict[str, Any]) -> dict[str, Any] | Reply:
+        """F01, F02: start a session; a charging profile is ignored without smart charging."""
+        try:
+            runner = self._startable(payload.get("evseId"))
+        except Refused as refused:
+            return wire.answer("Rejected", refused)
+        if "chargingProfile" in payload:
+            log.warning("charging profile of a remote start ignored: no smart charging")
+        token = wire.token(payload["idToken"])
+        remote_start_id = payload["remoteStartId"]
+        ask = self._station.settings.authorize_remote_start()
+
+        def start() -> Coroutine[Any, Any, None]:
+            return self._station.authorizer.start_remotely(runner, token, remote_start_id, ask=ask)
+
+        return Reply({"status": "Accepted"}, start)
+
+    @handles("RequestStopTransaction")
+    async def request_stop(self, payload: dict[str, Any]) -> dict[str, Any] | Reply:
+        """F03: end a transaction that runs; anything else is rejected."""
+        transaction_id = payload["transactionId"]
+        runner = self._station.find(transaction_id)
+        if runner is None or runner.state.stage is not Stage.CHARGING or not self._may_act():
+            return wire.answer("Rejected", Refused("no such transaction", reason="TxNotFound"))
+
+        def stop() -> Coroutine[Any, Any, None]:
+            return self._station.stop(transaction_id, StopReason.REMOTE, Cause.REMOTE_STOP)
+
+        return Reply({"status": "Accepted"}, stop)
+
+    @handles("UnlockConnector")
+    async def unlock(self, payload: dict[str, Any]) -> dict[str, Any]:
+        """F05: not while an authorized transaction runs."""
+        try:
+            evse = self._station.evse(payload["evseId"])
+            if evse.runner.state.busy:
+                return {"status": "OngoingAuthorizedTransaction"}
+            unlocked = await self._station.unlock(payload["evseId"], payload["connectorId"])
+        except Refused as refused:
+            return wire.answer("UnknownConnector", refused)
+        return {"status": "Unlocked" if unlocked else "UnlockFailed"}
+
+    @handles("TriggerMessage")
+    async def trigger(self, payload: dict[str, Any]) -> dict[str, Any] | Reply:
+        """F06: the answer first, then the message asked for."""
+        try:
+            work = self._triggered(payload["requestedMessage"], payload.get("evse"))
+        except Refused as refused:
+            return wire.answer("Rejected", refused)
+        if work is None:
+            return {"status": "NotImplemented"}
+        return Reply({"status": "Accepted"}, work)
+
+    def _triggered(self, message: str, evse: dict[str, Any] | None) -> Work | None:
+        evse_ids = [self._station.evse(evse["id"]).runner.evse_id] if evse else []
+        every = evse_ids or list(self._station.evses)
+        match message:
+            case "BootNotification":
+                if self._session.registration is Registration.ACCEPTED:
+                    raise Refused("the station is accepted already", reason="NotEnabled")
+                return self._boot
+            case "Heartbeat":
+                return self._heartbeat
+            case "MeterValues":
+                return lambda: self._sample(every, in_transaction=False)
+            case "TransactionEvent":
+                running = [i for i in every if self._station.evse(i).runner.state.transaction]
+                if not running:
+                    raise Refused("no transaction runs", reason="TxNotFound")
+                return lambda: self._sample(running, in_transaction=True)
+            case "StatusNotification":
+                return lambda: self._statuses(evse)
+        return None
+
+    async def _boot(self) -> None:
+        self._session.boot_again()
+
+    async def _heartbeat(self) -> None:
+        if (csms := self._session.csms) is not None:
+            try:
+                await csms.call("Heartbeat", {})
+            except CsmsError as error:
+                log.warning("triggered Heartbeat not sent: %s", error)
+
+    async def _sample(self, evse_ids: list[int], *, in_transaction: bool) -> None:
+        for evse_id in evse_ids:
+            await self._station.sample_now(evse_id, in_transaction=in_transaction)
+
+    async def _statuses(self, evse: dict[str, Any] | None) -> None:
+        for fact in self._station.statuses():
+            if fact.evse_id and (evse is None or _is_meant(fact, evse)):
+                await self._tell(fact)
+
+    async def _tell(self, fact: StatusChanged) -> None:
+        if (csms := self._session.csms) is not None:
+            try:
+                await csms.call("StatusNotification", status_notification(fact))
+            except CsmsError as error:
+                log.warning("triggered StatusNotification not sent: %s", error)
+
+    def _startable(self, evse_id: int | None) -> EvseRunner:
+        if not self._may_act():
+            raise Refused("the station is not accepted yet", reason="CSNotAccepted")
+        if evse_id is None:
+            runner = choose(evse.runner for evse in self._station.evses.values())
+            if runner is None:
+                raise Refused("no EVSE is free", reason="TxInProgress")
+            return runner
+        runner = self._station.evse(evse_id).runner
+        state = runner.state
+        if state.stage not in _FREE:
+            raise Refused(f"EVSE {evse_id} is in use", reason="TxInProgress")
+        if not state.operative or state.faulted:
+            raise Refused(f"EVSE {evse_id} is out of order", reason="NotEnabled")
+        return runner
+
+    def _may_act(self) -> bool:
+        return self._session.registration is Registration.ACCEPTED
+
+
+def _is_meant(fact: StatusChanged, evse: dict[str, Any]) -> bool:
+    connector = evse.get("connectorId")
+    return fact.evse_id == evse["id"] and connector in {None, fact.connector_id}

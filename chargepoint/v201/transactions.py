@@ -1,0 +1,84 @@
+"""Block E, transactions: TransactionEvent."""
+
+from typing import Any
+
+from chargepoint.core.facts import TransactionEnded, TransactionStarted, TransactionUpdated
+from chargepoint.core.model import IdToken, StopReason
+from chargepoint.csms.adapter import Delivery, delivers
+from chargepoint.csms.profiles import CsmsProfile
+from chargepoint.station.station import Station
+from chargepoint.v201 import wire
+from chargepoint.v201.metering import meter_values
+
+# ReasonEnumType has no word for a reset that waits; the transaction is ended by it all the same.
+STOPPED: dict[StopReason, str] = {StopReason.SCHEDULED_RESET: "ImmediateReset"}
+
+Happened = TransactionStarted | TransactionUpdated | TransactionEnded
+
+
+class Transactions:
+    """Tells the life of transactions; the CSMS's word on a token is an input again."""
+
+    def __init__(self, station: Station, profile: CsmsProfile) -> None:
+        self._station = station
+        self._profile = profile
+
+    @delivers(TransactionStarted)
+    async def started(self, fact: TransactionStarted, delivery: Delivery) -> None:
+        """E02, E03: the transaction begins; a token that is not accepted ends it (E05)."""
+        payload = self._event("Started", fact, delivery)
+        payload["idToken"] = wire.id_token(fact.token)
+        if fact.remote_start_id is not None:
+            payload["transactionInfo"]["remoteStartId"] = fact.remote_start_id
+        self._add_values(payload, fact)
+        reply = await delivery.call("TransactionEvent", payload)
+        self._learn(fact.transaction_id, fact.token, reply)
+
+    @delivers(TransactionUpdated)
+    async def updated(self, fact: TransactionUpdated, delivery: Delivery) -> None:
+        """E02: a reading was due, or the charging state changed."""
+        payload = self._event("Updated", fact, delivery)
+        self._add_values(payload, fact)
+        await delivery.call("TransactionEvent", payload)
+
+    @delivers(TransactionEnded)
+    async def ended(self, fact: TransactionEnded, delivery: Delivery) -> None:
+        """E06: the transaction is over; the signed record is in its last reading."""
+        payload = self._event("Ended", fact, delivery)
+        payload["transactionInfo"]["stoppedReason"] = STOPPED.get(fact.reason, str(fact.reason))
+        if fact.stop_token is not None:
+            payload["idToken"] = wire.id_token(fact.stop_token)
+        self._add_values(payload, fact)
+        reply = await delivery.call("TransactionEvent", payload)
+        if fact.stop_token is not None and "idTokenInfo" in reply:
+            known = wire.known(reply["idTokenInfo"])
+            self._station.authorizer.learn(fact.stop_token, known)
+
+    def _event(self, kind: str, fact: Happened, delivery: Delivery) -> dict[str, Any]:
+        payload: dict[str, Any] = {
+            "eventType": kind,
+            "timestamp": wire.timestamp(fact.at),
+            "triggerReason": str(fact.cause),
+            "seqNo": fact.seq,
+            "transactionInfo": {
+                "transactionId": fact.transaction_id,
+                "chargingState": str(fact.charging_state),
+            },
+            "evse": {"id": fact.evse_id, "connectorId": fact.connector_id},
+        }
+        if delivery.offline:
+            payload["offline"] = True
+        return payload
+
+    def _add_values(self, payload: dict[str, Any], fact: Happened) -> None:
+        values = meter_values(fact.samples, with_key=fact.with_key, profile=self._profile)
+        if values:
+            payload["meterValue"] = values
+
+    def _learn(self, transaction_id: str, token: IdToken, reply: dict[str, Any]) -> None:
+        if "idTokenInfo" not in reply:
+            return
+        known = wire.known(reply["idTokenInfo"])
+        self._station.authorizer.learn(token, known)
+        if not known.accepted(self._station.clock.now()):
+            self._station.spawn(self._station.token_refused(transaction_id))

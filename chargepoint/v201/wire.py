@@ -1,0 +1,74 @@
+"""Small conversions between core values and the wire words of OCPP 2.0.1."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from chargepoint.core.authorization import Known
+from chargepoint.core.facts import Status
+from chargepoint.core.model import IdToken, IdTokenType, Source
+from chargepoint.errors import Refused
+
+# The five statuses of 2.0.1 for the finer ones of the core.
+CONNECTOR_STATUS: dict[Status, str] = {
+    Status.AVAILABLE: "Available",
+    Status.PREPARING: "Occupied",
+    Status.CHARGING: "Occupied",
+    Status.SUSPENDED_EV: "Occupied",
+    Status.SUSPENDED_EVSE: "Occupied",
+    Status.FINISHING: "Occupied",
+    Status.UNAVAILABLE: "Unavailable",
+    Status.FAULTED: "Faulted",
+}
+
+
+def timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds; some systems refuse more digits."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def moment(text: str) -> datetime:
+    """A time stamp of the CSMS; one without a zone counts as UTC."""
+    read = datetime.fromisoformat(text)
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def id_token(token: IdToken) -> dict[str, Any]:
+    """IdTokenType."""
+    return {"idToken": token.value, "type": str(token.type)}
+
+
+def token(data: dict[str, Any]) -> IdToken:
+    """A token from IdTokenType; the schema has checked the type."""
+    return IdToken(data["idToken"], IdTokenType(data["type"]))
+
+
+def known(data: dict[str, Any]) -> Known:
+    """What the CSMS said of a token, from IdTokenInfoType."""
+    group = data.get("groupIdToken")
+    expires = data.get("cacheExpiryDateTime")
+    return Known(
+        status=data["status"],
+        source=Source.CSMS,
+        group=token(group) if group else None,
+        expires=moment(expires) if expires else None,
+    )
+
+
+def status_info(refused: Refused) -> dict[str, Any]:
+    """StatusInfoType for a refusal."""
+    return {
+        "reasonCode": (refused.reason or "Unspecified")[:20],
+        "additionalInfo": str(refused)[:512],
+    }
+
+
+def answer(status: str, refused: Refused | None = None) -> dict[str, Any]:
+    """The usual answer: a status and, with a refusal, why."""
+    return (
+        {"status": status}
+        if refused is None
+        else {
+            "status": status,
+            "statusInfo": status_info(refused),
+        }
+    )

@@ -14,8 +14,6 @@
 Errors of meters are a tree of their own: ``meters.errors``.
 """
 
-from typing import Any
-
 
 class ChargePointError(Exception):
     """Base of all errors of this package."""
@@ -63,7 +61,7 @@ class CsmsUnavailable(CsmsError):  # noqa: N818 - reads as a state
 class CsmsRejected(CsmsError):  # noqa: N818 - reads as a state
     """The CSMS answered CALLERROR. Caught by the outbox, which counts an attempt."""
 
-    def __init__(self, code: str, description: str = "", details: Any = None) -> None:
+    def __init__(self, code: str, description: str = "", details: object = None) -> None:
         super().__init__(f"{code}: {description}" if description else code)
         self.code = code
         self.description = description

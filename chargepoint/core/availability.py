@@ -2,6 +2,19 @@
 
 from chargepoint.core.facts import Status
 from chargepoint.core.model import ChargingState, EvseState, Stage
+from chargepoint.core.variables_station import AvailabilityState
+
+# The five words of 2.0.1 for the finer ones of 1.6.
+AVAILABILITY: dict[Status, AvailabilityState] = {
+    Status.AVAILABLE: AvailabilityState.AVAILABLE,
+    Status.PREPARING: AvailabilityState.OCCUPIED,
+    Status.CHARGING: AvailabilityState.OCCUPIED,
+    Status.SUSPENDED_EV: AvailabilityState.OCCUPIED,
+    Status.SUSPENDED_EVSE: AvailabilityState.OCCUPIED,
+    Status.FINISHING: AvailabilityState.OCCUPIED,
+    Status.UNAVAILABLE: AvailabilityState.UNAVAILABLE,
+    Status.FAULTED: AvailabilityState.FAULTED,
+}
 
 _CHARGING = {
     ChargingState.IDLE: Status.SUSPENDED_EV,

@@ -116,7 +116,7 @@ class Walk:
         check_state(after)
         return after
 
-    def observe(self, world: World, given: inputs.Input, step: Step) -> World:
+    def observe(self, world: World, given: inputs.Input, step: Step) -> World:  # noqa: C901
         started, seq, ended = world.started, world.seq, world.ended
         for fact in step.facts:
             started, seq, ended = check_fact(fact, started, seq, ended)

@@ -1,0 +1,227 @@
+"""Settings about charging: who may charge, when a transaction runs, what is measured and signed."""
+
+from chargepoint.core.sampling import ENERGY, MEASURANDS
+from chargepoint.core.variables_kinds import BOOLEAN, MEASURAND_LIST, MEMBERS, SECONDS, TEXT
+from chargepoint.core.variables_model import Feature, Mutability, Tier, Variable
+
+AUTH_ENABLED = Variable(
+    BOOLEAN,
+    "AuthCtrlr.Enabled",
+    "true",
+    "Whether a token is needed at all; false is free charging.",
+)
+AUTHORIZE_REMOTE_START = Variable(
+    BOOLEAN,
+    "AuthCtrlr.AuthorizeRemoteStart",
+    "false",
+    "Ask the CSMS about the token of a remote start, as if it had been presented here.",
+    key="AuthorizeRemoteTxRequests",
+)
+LOCAL_AUTHORIZE_OFFLINE = Variable(
+    BOOLEAN,
+    "AuthCtrlr.LocalAuthorizeOffline",
+    "true",
+    "Offline, a token known as accepted may charge.",
+    key="LocalAuthorizeOffline",
+)
+LOCAL_PRE_AUTHORIZE = Variable(
+    BOOLEAN,
+    "AuthCtrlr.LocalPreAuthorize",
+    "false",
+    "Online, a token known as accepted may charge without asking the CSMS first.",
+    key="LocalPreAuthorize",
+)
+OFFLINE_TX_FOR_UNKNOWN_ID = Variable(
+    BOOLEAN,
+    "AuthCtrlr.OfflineTxForUnknownIdEnabled",
+    "false",
+    "Offline, a token never seen before may charge.",
+    key="AllowOfflineTxForUnknownId",
+)
+AUTH_CACHE_ENABLED = Variable(
+    BOOLEAN,
+    "AuthCacheCtrlr.Enabled",
+    "true",
+    "Remember what the CSMS says of tokens; switching keeps what is remembered.",
+    key="AuthorizationCacheEnabled",
+)
+
+EV_CONNECTION_TIMEOUT = Variable(
+    SECONDS,
+    "TxCtrlr.EVConnectionTimeOut",
+    "60",
+    "How long an accepted token waits for a vehicle.",
+    key="ConnectionTimeOut",
+    low=1,
+)
+STOP_TX_ON_EV_SIDE_DISCONNECT = Variable(
+    BOOLEAN,
+    "TxCtrlr.StopTxOnEVSideDisconnect",
+    "true",
+    "End the transaction when the cable is pulled out of the vehicle.",
+    key="StopTransactionOnEVSideDisconnect",
+)
+STOP_TX_ON_INVALID_ID = Variable(
+    BOOLEAN,
+    "TxCtrlr.StopTxOnInvalidId",
+    "true",
+    "End the transaction when the CSMS refuses its token afterwards; false stops only the energy.",
+    key="StopTransactionOnInvalidId",
+)
+TX_START_POINT = Variable(
+    MEMBERS,
+    "TxCtrlr.TxStartPoint",
+    "PowerPathClosed",
+    "A transaction starts when a vehicle is connected and somebody is authorized.",
+    mutability=Mutability.READ_ONLY,
+    low=1,
+    values=("PowerPathClosed",),
+)
+TX_STOP_POINT = Variable(
+    MEMBERS,
+    "TxCtrlr.TxStopPoint",
+    "PowerPathClosed",
+    "A transaction ends when either is no longer so.",
+    mutability=Mutability.READ_ONLY,
+    low=1,
+    values=("PowerPathClosed",),
+)
+# The name is that of OCPP 2.1; to 2.0.1 and 1.6 it is a variable of the maker.
+RESUME_AFTER_POWER_LOSS = Variable(
+    BOOLEAN,
+    "TxCtrlr.AllowEnergyTransferResumption",
+    "false",
+    "Go on with a transaction after a power cut instead of ending it with reason PowerLoss.",
+    key="AllowEnergyTransferResumption",
+)
+
+TX_STARTED_MEASURANDS = Variable(
+    MEASURAND_LIST,
+    "SampledDataCtrlr.TxStartedMeasurands",
+    ENERGY,
+    "Measured at the begin of a transaction.",
+    key="StartTxnSampledData",
+    values=tuple(MEASURANDS),
+)
+TX_UPDATED_MEASURANDS = Variable(
+    MEASURAND_LIST,
+    "SampledDataCtrlr.TxUpdatedMeasurands",
+    f"{ENERGY},Power.Active.Import",
+    "Measured periodically during a transaction.",
+    key="MeterValuesSampledData",
+    values=tuple(MEASURANDS),
+)
+TX_UPDATED_INTERVAL = Variable(
+    SECONDS,
+    "SampledDataCtrlr.TxUpdatedInterval",
+    "60",
+    "Period of these, from the begin of the transaction; 0 is none.",
+    key="MeterValueSampleInterval",
+    low=0,
+)
+TX_ENDED_MEASURANDS = Variable(
+    MEASURAND_LIST,
+    "SampledDataCtrlr.TxEndedMeasurands",
+    ENERGY,
+    "Measured for the final message of a transaction; empty is none.",
+    key="StopTxnSampledData",
+    values=tuple(MEASURANDS),
+)
+TX_ENDED_INTERVAL = Variable(
+    SECONDS,
+    "SampledDataCtrlr.TxEndedInterval",
+    "0",
+    "Period of further readings for the final message; 0 is begin and end only.",
+    low=0,
+)
+# A station that has a signing meter was bought for signed records, so it signs without being told.
+SIGN_READINGS = Variable(
+    BOOLEAN,
+    "SampledDataCtrlr.SignReadings",
+    "true",
+    "Send the signed record in the final message of a transaction; master of the next two.",
+    key="SampledDataSignReadings",
+    needs=Feature.SIGNING,
+    lacking="false",
+)
+SIGN_STARTED_READINGS = Variable(
+    BOOLEAN,
+    "SampledDataCtrlr.SignStartedReadings",
+    "false",
+    "Send a signed begin as well; ReadOnly false if no meter can.",
+    key="SampledDataSignStartedReadings",
+    needs=Feature.SIGNING,
+    lacking="false",
+)
+SIGN_UPDATED_READINGS = Variable(
+    BOOLEAN,
+    "SampledDataCtrlr.SignUpdatedReadings",
+    "false",
+    "Sign periodic readings as well; ReadOnly false if no meter can.",
+    key="SampledDataSignUpdatedReadings",
+    needs=Feature.SIGNING,
+    lacking="false",
+)
+
+ALIGNED_MEASURANDS = Variable(
+    MEASURAND_LIST,
+    "AlignedDataCtrlr.Measurands",
+    ENERGY,
+    "Measured at fixed times of day.",
+    key="MeterValuesAlignedData",
+    values=tuple(MEASURANDS),
+)
+ALIGNED_INTERVAL = Variable(
+    SECONDS,
+    "AlignedDataCtrlr.Interval",
+    "0",
+    "Period of these, counted from midnight UTC; 0 is none.",
+    key="ClockAlignedDataInterval",
+    low=0,
+)
+ALIGNED_TX_ENDED_MEASURANDS = Variable(
+    MEASURAND_LIST,
+    "AlignedDataCtrlr.TxEndedMeasurands",
+    "",
+    "Measured at fixed times of day for the final message of a transaction; empty is none.",
+    key="StopTxnAlignedData",
+    values=tuple(MEASURANDS),
+)
+ALIGNED_TX_ENDED_INTERVAL = Variable(
+    SECONDS,
+    "AlignedDataCtrlr.TxEndedInterval",
+    "0",
+    "Period of these, counted from midnight UTC; 0 is none.",
+    low=0,
+)
+ALIGNED_SIGN_READINGS = Variable(
+    BOOLEAN,
+    "AlignedDataCtrlr.SignReadings",
+    "false",
+    "Sign the readings at fixed times in the final message; master of the next one.",
+    key="AlignedDataSignReadings",
+    needs=Feature.SIGNING,
+    lacking="false",
+)
+ALIGNED_SIGN_UPDATED_READINGS = Variable(
+    BOOLEAN,
+    "AlignedDataCtrlr.SignUpdatedReadings",
+    "false",
+    "Sign the readings at fixed times as they are sent; ReadOnly false if no meter can.",
+    key="AlignedDataSignUpdatedReadings",
+    needs=Feature.SIGNING,
+    lacking="false",
+)
+
+METER_PUBLIC_KEY = Variable(
+    TEXT,
+    "FiscalMetering.PublicKey",
+    "",
+    "Public key of the meter, as signed values carry it; empty until the meter or the file told.",
+    key="MeterPublicKey{connector}",
+    tier=Tier.EVSE,
+    mutability=Mutability.READ_ONLY,
+    high=500,
+    needs=Feature.SIGNING,
+    lacking="",
+)

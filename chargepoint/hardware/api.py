@@ -102,8 +102,22 @@ class EvseHardware(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class OutletDescription:
+    """What the installer said of an outlet; ``options`` is the ``Config`` of the board's module."""
+
+    evse_id: int
+    connectors: int
+    max_current_a: Decimal
+    phases: int
+    options: object
+
+
 class Board(Protocol):
-    """All outlets of one station."""
+    """All outlets of one station that are driven by one module.
+
+    The module offers ``create(descriptions: list[OutletDescription]) -> Board``.
+    """
 
     def outlet(self, evse_id: int) -> EvseHardware:
         """The outlet of an EVSE."""

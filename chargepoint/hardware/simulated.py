@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 
 import msgspec
 
@@ -17,6 +18,7 @@ from chargepoint.errors import Refused
 from chargepoint.hardware.api import (
     BoardEvent,
     BoardFault,
+    OutletDescription,
     Seen,
     VehicleAsks,
     VehiclePlugged,
@@ -51,7 +53,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ``control_unit`` its address on the simulated line.
     """
 
-    control: str | None = None
+    control: Path | None = None
     control_unit: int = 1
 
 
@@ -80,6 +82,7 @@ class SimulatedOutlet:
     _told: asyncio.Queue[BoardEvent] = field(default_factory=asyncio.Queue)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _generation: int = 0
+    _steered: bool = False  # a person said when it asks; its own plan no longer counts
 
     # --- what the station sees ------------------------------------------------------------
 
@@ -126,7 +129,7 @@ class SimulatedOutlet:
                 f"EVSE {self.evse_id} has connectors 1 to {self.connectors}, not {connector_id}",
                 reason="UnknownConnectorId",
             )
-        self.vehicle, self.connector_id = vehicle, connector_id
+        self.vehicle, self.connector_id, self._steered = vehicle, connector_id, False
         self._tell(VehiclePlugged(connector_id))
 
     def plug_out(self) -> None:
@@ -147,6 +150,7 @@ class SimulatedOutlet:
             Refused: there is none.
         """
         self._need_vehicle()
+        self._steered = True
         self._ask(asks=False)
 
     def resume(self) -> None:
@@ -156,7 +160,12 @@ class SimulatedOutlet:
             Refused: there is none.
         """
         self._need_vehicle()
+        self._steered = True
         self._ask(asks=True)
+
+    def _get_ready(self) -> None:
+        if not self._steered:
+            self._ask(asks=True)
 
     def fault(self, event: BoardFault) -> None:
         """Something breaks or works again."""
@@ -183,7 +192,9 @@ class SimulatedOutlet:
                 continue
             async with asyncio.TaskGroup() as life:
                 tasks = [
-                    life.create_task(self._later(generation, vehicle.ready_after_s, self.resume)),
+                    life.create_task(
+                        self._later(generation, vehicle.ready_after_s, self._get_ready)
+                    ),
                     life.create_task(
                         self._later(generation, vehicle.unplug_after_s, self.plug_out)
                     ),
@@ -230,6 +241,21 @@ class SimulatedOutlet:
         vehicle = self.vehicle
         phases = min(vehicle.phases, self.phases) if vehicle else self.phases
         await self.load(self.evse_id, self.power_w, phases)
+
+
+def create(descriptions: list[OutletDescription]) -> "SimulatedBoard":
+    """The outlets of a config; nobody listens to what their vehicles take yet."""
+    return SimulatedBoard(
+        [
+            SimulatedOutlet(
+                described.evse_id,
+                connectors=described.connectors,
+                max_current_a=described.max_current_a,
+                phases=described.phases,
+            )
+            for described in descriptions
+        ]
+    )
 
 
 class SimulatedBoard:

@@ -1,0 +1,90 @@
+"""From a config to what it describes: meters on open buses, and how to reach the CSMS.
+
+Shared by everything that runs a config: the station, the check, the meter command.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from chargepoint.config_decode import complaint
+from chargepoint.config_model import StationConfig
+from chargepoint.errors import ConfigError
+from meters.api import Meter
+from meters.catalog import load_driver
+
+if TYPE_CHECKING:
+    import ssl
+
+    from chargepoint.csms.link import LinkConfig
+
+
+@asynccontextmanager
+async def open_meters(
+    config: StationConfig, now: Callable[[], datetime]
+) -> AsyncIterator[dict[str, Meter]]:
+    """All meters by name, on buses that close when the context does. Nothing is sent yet.
+
+    ``now`` is wall time, aware.
+    """
+    from meters.modbus import ModbusBus
+
+    async with AsyncExitStack() as stack:
+        buses = {
+            name: await stack.enter_async_context(ModbusBus(bus))
+            for name, bus in config.buses.items()
+        }
+        meters: dict[str, Meter] = {}
+        for name, meter in config.meters.items():
+            line = () if meter.bus is None else (buses[meter.bus],)
+            meters[name] = load_driver(meter.driver).create(meter.options, *line, now=now)
+        yield meters
+
+
+def link_config(config: StationConfig) -> "LinkConfig":
+    """Where and how to connect to the CSMS, as far as the file says it.
+
+    Raises:
+        ConfigError: a certificate or key file holds something else.
+    """
+    from chargepoint.csms.link import LinkConfig
+
+    csms = config.csms
+    return LinkConfig(
+        url=csms.url,
+        station_id=config.station.id,
+        subprotocols=tuple(f"ocpp{version}" for version in csms.ocpp),
+        password=None if csms.password is None else csms.password.reveal().encode(),
+        tls=_tls(config) if csms.url.startswith("wss:") else None,
+    )
+
+
+def _tls(config: StationConfig) -> "ssl.SSLContext":
+    """TLS 1.2 or newer (OCPP 2.0.1 A00.FR.313); the server's name and chain are always checked."""
+    import ssl
+
+    csms = config.csms
+    try:
+        context = ssl.create_default_context(cafile=csms.ca_file)
+    except ssl.SSLError as error:
+        raise _unfit(config, "ca_file", f"{csms.ca_file} holds no certificate") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if csms.cert_file is None or csms.key_file is None:
+        return context
+    try:
+        # Without a password argument OpenSSL would ask on the terminal, and wait.
+        context.load_cert_chain(csms.cert_file, csms.key_file, password=_no_password)
+    except (ssl.SSLError, ValueError) as error:
+        found = f"{csms.key_file} is no unencrypted key that fits {csms.cert_file}"
+        raise _unfit(config, "key_file", found) from error
+    return context
+
+
+def _no_password() -> str:
+    raise ValueError("the key is encrypted")
+
+
+def _unfit(config: StationConfig, key: str, found: str) -> ConfigError:
+    path = f"csms.{key}"
+    return ConfigError(complaint(config.positions.of(path), path, found, "PEM files"))

@@ -1,0 +1,38 @@
+"""What every test gets: nothing may be left behind by it."""
+
+import asyncio
+import gc
+import inspect
+import threading
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that leaves a task, a thread or an unretrieved exception behind fails."""
+    if inspect.iscoroutinefunction(getattr(request, "function", None)):
+        request.getfixturevalue("_no_task_left")
+    before = set(threading.enumerate())
+    yield
+    left = [
+        thread.name
+        for thread in set(threading.enumerate()) - before
+        if thread.is_alive() and not thread.name.startswith("asyncio_")
+    ]
+    assert not left, f"threads left behind: {left}"
+
+
+@pytest.fixture
+async def _no_task_left() -> AsyncIterator[None]:
+    complaints: list[str] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, context: complaints.append(str(context["message"])))
+    before = asyncio.all_tasks()
+    yield
+    await asyncio.sleep(0)
+    left = [str(task) for task in asyncio.all_tasks() - before - {asyncio.current_task()}]
+    gc.collect()
+    assert not left, f"tasks left behind: {left}"
+    assert not complaints, f"complaints of the loop: {complaints}"

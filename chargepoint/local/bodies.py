@@ -1,0 +1,183 @@
+"""The bodies of the requests that change something, and what is said of one that does not fit."""
+
+import re
+from http import HTTPStatus
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
+
+import msgspec
+from msgspec import Meta, inspect
+
+from chargepoint.core.model import IdTokenType
+from chargepoint.local.http import Refusal, Request, Response
+
+WEEK_S: Final = 7 * 24 * 3600
+SECRET: Final = frozenset({"id_token"})
+
+Body = TypeVar("Body", bound="Strict")
+
+Duration: TypeAlias = Annotated[float, Meta(ge=0, le=WEEK_S)]
+Text: TypeAlias = Annotated[str, Meta(max_length=50)]
+
+ErrorCode: TypeAlias = Literal[
+    "ConnectorLockFailure",
+    "EVCommunicationError",
+    "GroundFailure",
+    "HighTemperature",
+    "InternalError",
+    "LocalListConflict",
+    "OtherError",
+    "OverCurrentFailure",
+    "OverVoltage",
+    "PowerMeterFailure",
+    "PowerSwitchFailure",
+    "ReaderFailure",
+    "ResetFailure",
+    "UnderVoltage",
+    "WeakSignal",
+]
+"""OCPP 1.6 ChargePointErrorCode but for NoError, which is no fault."""
+
+
+class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A body in which a field that nobody reads is a mistake."""
+
+
+class Nothing(Strict, frozen=True):
+    """A body without fields."""
+
+
+class VehicleBody(Strict, frozen=True):
+    """How the vehicle behaves; the fields of ``hardware.simulated.Vehicle``."""
+
+    ready_after_s: Duration = 0.0
+    power_w: Annotated[float, Meta(ge=0, le=1e6)] = 11000.0
+    phases: Literal[1, 2, 3] = 3
+    unplug_after_s: Duration | None = None
+    fault: Annotated[str, Meta(min_length=1, max_length=40)] | None = None
+    fault_after_s: Duration | None = None
+
+
+class OutletBody(Strict, frozen=True):
+    """Which connector."""
+
+    evse: int
+    connector: int = 1
+
+
+class PlugBody(OutletBody, frozen=True):
+    """A vehicle and the connector it is plugged to."""
+
+    ev: VehicleBody | None = None
+
+
+class TokenBody(Strict, frozen=True):
+    """A token and the EVSEs that its reader serves; none means that it serves the station.
+
+    Only one of type NoAuthorization, a start button, is empty (OCPP 2.0.1 C02).
+    """
+
+    id_token: Annotated[str, Meta(max_length=36)]
+    type: IdTokenType = IdTokenType.ISO14443
+    evses: tuple[int, ...] = ()
+
+
+class FaultBody(Strict, frozen=True):
+    """What broke or works again; without ``evse`` it is the station."""
+
+    evse: int | None = None
+    connector: int | None = None
+    error_code: ErrorCode = "OtherError"
+    vendor_error_code: Text = ""
+    info: Text = ""
+
+
+class Unfit(Refusal):
+    """A field that does not fit: where, what was found, what is allowed."""
+
+    def __init__(self, path: str, found: str, allowed: str) -> None:
+        sentence = f"{path or 'body'}: found {found}, allowed: {allowed}"
+        super().__init__(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
+        self.path = path
+        self.found = found
+        self.allowed = allowed
+
+    def response(self) -> Response:
+        """The sentence and its parts."""
+        parts = {"path": self.path, "found": self.found, "allowed": self.allowed}
+        return Response({"error": str(self), **parts}, self.status)
+
+
+def read(request: Request, kind: type[Body]) -> Body:
+    """The body of a request.
+
+    Raises:
+        Unfit: a field is missing, unknown, or has another type or value than is allowed.
+        Refusal: it is no JSON, or not declared as such.
+    """
+    try:
+        return request.read(kind)
+    except Refusal as refusal:
+        if isinstance(refusal.__cause__, msgspec.ValidationError):
+            raise _unfit(str(refusal.__cause__), request.body, kind) from refusal
+        raise
+
+
+def _unfit(sentence: str, body: bytes, kind: type[Strict]) -> Unfit:
+    what, _, where = sentence.partition(" - at `$")
+    path = where.rstrip("`").lstrip(".")
+    allowed: inspect.Type = inspect.type_info(kind)
+    value: Any = msgspec.json.decode(body or b"{}")
+    for name, index in re.findall(r"(\w+)|\[(\d+)\]", path):
+        allowed = _inner(allowed, name)
+        value = value[int(index) if index else name]
+    field = re.fullmatch(r"Object (contains unknown|missing required) field `(.*)`", what)
+    if field is None:
+        secret = path in SECRET and isinstance(value, str)
+        return Unfit(path, "another text" if secret else _shown(value), _allowed(allowed))
+    path = f"{path}.{field[2]}" if path else field[2]
+    if field[1] == "missing required":
+        return Unfit(path, "nothing", _allowed(_inner(allowed, field[2])))
+    return Unfit(path, "an unknown field", _allowed(allowed))
+
+
+def _inner(outer: inspect.Type, name: str) -> inspect.Type:
+    """The type of a field, or of an item if there is no name."""
+    match outer:
+        case inspect.UnionType():
+            return _inner(_not_none(outer), name)
+        case inspect.StructType():
+            return next(field.type for field in outer.fields if field.name == name)
+        case inspect.VarTupleType():
+            return outer.item_type
+    raise TypeError(f"{outer} holds nothing")
+
+
+def _not_none(union: inspect.UnionType) -> inspect.Type:
+    return next(kind for kind in union.types if not isinstance(kind, inspect.NoneType))
+
+
+def _shown(value: object) -> str:
+    text = msgspec.json.encode(value).decode()
+    most = 60
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
+def _allowed(kind: inspect.Type) -> str:
+    match kind:
+        case inspect.UnionType():
+            return f"{_allowed(_not_none(kind))}, or null"
+        case inspect.StructType():
+            return f"an object with {', '.join(field.name for field in kind.fields) or 'no fields'}"
+        case inspect.VarTupleType():
+            return f"a list, each of it {_allowed(kind.item_type)}"
+        case inspect.LiteralType():
+            return ", ".join(map(str, kind.values))
+        case inspect.EnumType():
+            return ", ".join(kind.cls)
+        case inspect.IntType():
+            return "a whole number"
+        case inspect.FloatType():
+            return f"a number from {kind.ge or 0:g} to {kind.le:g}"
+        case inspect.StrType():
+            return f"text of {kind.min_length or 0} to {kind.max_length} characters"
+    return str(kind)

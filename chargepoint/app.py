@@ -7,17 +7,21 @@ in the same process.
 import asyncio
 import contextlib
 import logging
+import secrets
 import signal
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from random import SystemRandom
+from typing import Self
+from urllib.parse import urlsplit
 
 from chargepoint import __version__, wiring
 from chargepoint.clock import Clock, SystemClock
 from chargepoint.config import StationConfig
+from chargepoint.config_open import link_config, open_meters
 from chargepoint.core.facts import SecurityEvent, StatusChanged
 from chargepoint.core.model import StopReason
 from chargepoint.core.variables import (
@@ -25,22 +29,19 @@ from chargepoint.core.variables import (
     MESSAGE_ATTEMPT_INTERVAL,
     MESSAGE_ATTEMPTS,
     MESSAGE_TIMEOUT,
-    METER_PUBLIC_KEY,
     OFFLINE_THRESHOLD,
     RETRY_BACK_OFF_RANDOM_RANGE,
     RETRY_BACK_OFF_REPEAT_TIMES,
     RETRY_BACK_OFF_WAIT_MINIMUM,
-    SECURITY_PROFILE,
     WEB_SOCKET_PING_INTERVAL,
 )
 from chargepoint.csms.frames import masked
 from chargepoint.csms.identity import Identity
 from chargepoint.csms.link import BackOff, Link
 from chargepoint.csms.outbox import Outbox, Retry
-from chargepoint.csms.profiles import CsmsProfile
 from chargepoint.csms.session import Session, Timing
-from chargepoint.csms.signed import public_key
 from chargepoint.errors import Refused, StoreError
+from chargepoint.provided import provide
 from chargepoint.station.device_model import DeviceModel
 from chargepoint.station.station import Station, Wiring
 from chargepoint.store.sqlite import Store
@@ -66,6 +67,22 @@ class Life:
     url: str = ""
 
 
+@dataclass(slots=True)
+class Access:
+    """Where the local interface is and what opens it: the same over a reset of the station."""
+
+    host: str
+    port: int
+    token: str
+
+    @classmethod
+    def of(cls, config: StationConfig) -> Self:
+        """As the config says, with a fresh token."""
+        local = config.local
+        host, port = (local.host, local.port) if local else ("", 0)
+        return cls(host, port, secrets.token_urlsafe(32))
+
+
 async def run(
     config: StationConfig,
     *,
@@ -82,9 +99,10 @@ async def run(
         StoreError: the state folder cannot be used.
     """
     clock = clock or SystemClock()
+    access = Access.of(config)
     reason = "PowerUp"
     while not stop.is_set():
-        async with live(config, clock=clock, reason=reason) as life:
+        async with live(config, clock=clock, reason=reason, access=access) as life:
             born(life)
             reason = await _until_restart(life, stop)
         if not stop.is_set():
@@ -100,18 +118,25 @@ def stop_on_signals(stop: asyncio.Event) -> None:
 
 @contextlib.asynccontextmanager
 async def live(
-    config: StationConfig, *, clock: Clock, reason: str = "PowerUp"
+    config: StationConfig,
+    *,
+    clock: Clock,
+    reason: str = "PowerUp",
+    access: "Access | None" = None,
 ) -> AsyncIterator[Life]:
-    """One life of the station, running while the context is open."""
+    """One life of the station, running while the context is open.
+
+    ``access`` is the way to the local interface, kept from one life to the next.
+    """
     async with AsyncExitStack() as stack:
         store = stack.enter_context(Store(config.station.state, config.station.id))
-        meters = await wiring.open_meters(config, clock, stack)
+        meters = await stack.enter_async_context(open_meters(config, clock.now))
         supervisor = Supervisor(clock)
         life = _assemble(config, store, meters, clock, supervisor)
         await stack.enter_async_context(supervisor)
         life.session.forget(reason)
         life.station.record(SecurityEvent("StartupOfTheDevice", clock.now(), reason))
-        await stack.enter_async_context(_local(life))
+        await stack.enter_async_context(_local(life, access or Access.of(config)))
         supervisor.keep("station", life.station.run)
         supervisor.keep("link", lambda: life.link.run(life.session.serve))
         yield life
@@ -156,11 +181,13 @@ def _assemble(
         store, clock, lambda: Retry(model[MESSAGE_ATTEMPTS], model[MESSAGE_ATTEMPT_INTERVAL])
     )
     link = Link(
-        wiring.link_config(config, ping=model[WEB_SOCKET_PING_INTERVAL]),
+        replace(link_config(config), ping_interval=model[WEB_SOCKET_PING_INTERVAL]),
         clock=clock,
         random=SystemRandom(),
         back_off=lambda: _back_off(model),
+        on_change=lambda: view.link_changed(link),
     )
+    view = _View()
     session = Session(
         store=store, outbox=outbox, clock=clock, spawn=supervisor.spawn, good=link.good
     )
@@ -186,8 +213,9 @@ def _assemble(
     adapters = wiring.adapters_of(
         config, station, profile=profile, identity=identity, session=session
     )
-    session.attach(_View(station), adapters)
-    _provide(config, station, profile, link)
+    view.station = station
+    session.attach(view, adapters)
+    provide(config, station, profile, link)
     return Life(config, station, session, link, store, identity)
 
 
@@ -199,59 +227,38 @@ def _back_off(model: DeviceModel) -> BackOff:
     )
 
 
-def _provide(config: StationConfig, station: Station, profile: CsmsProfile, link: Link) -> None:
-    """Facts that are reported like settings, and settings that take effect at once."""
-    model = station.model
-    model.provide(SECURITY_PROFILE, lambda: config.csms.security_profile)
-
-    def set_ping(interval: timedelta) -> None:
-        link.ping_interval = interval
-
-    model.subscribe(WEB_SOCKET_PING_INTERVAL, set_ping)
-    for evse_id, evse in station.evses.items():
-        if evse.meter.signing is not None:
-            model.provide(METER_PUBLIC_KEY, _key_of(station, evse_id, profile), evse_id)
-
-
-def _key_of(station: Station, evse_id: int, profile: CsmsProfile) -> Callable[[], str | None]:
-    def key() -> str | None:
-        info = station.evses[evse_id].meter.info
-        if info is None or not info.public_key:
-            return None
-        return public_key(info.public_key, info.signing_method, profile)
-
-    return key
-
-
 class _View:
-    """The station as a session sees it."""
+    """The station as the CSMS side sees it; ``station`` is set before anything runs."""
 
-    def __init__(self, station: Station) -> None:
-        self._station = station
+    station: Station
 
     def statuses(self) -> list[StatusChanged]:
-        return self._station.statuses()
+        return self.station.statuses()
 
     def timing(self) -> Timing:
-        model = self._station.model
+        model = self.station.model
         return Timing(model[MESSAGE_TIMEOUT], model[OFFLINE_THRESHOLD], model[HEARTBEAT_INTERVAL])
 
     def accepted(self, interval: timedelta) -> None:
         """The CSMS's choice of the heartbeat interval is kept like every setting of its."""
         if interval:
             try:
-                self._station.model.assign(HEARTBEAT_INTERVAL, interval)
+                self.station.model.assign(HEARTBEAT_INTERVAL, interval)
             except (Refused, StoreError) as error:
                 log.warning("heartbeat interval of the CSMS not taken: %s", error)
 
+    def link_changed(self, link: Link) -> None:
+        """Tell whoever looks at the live events."""
+        self.station.told.tell("link", state=str(link.state), error=link.last_error)
+
     def frame(self, direction: str, text: str) -> None:
         """Show a frame to whoever looks at the live events, without tokens in it."""
-        if self._station.told.heard:
-            self._station.told.tell("frame", direction=direction, text=masked(text))
+        if self.station.told.heard:
+            self.station.told.tell("frame", direction=direction, text=masked(text))
 
 
 @contextlib.asynccontextmanager
-async def _local(life: Life) -> AsyncIterator[None]:
+async def _local(life: Life, access: Access) -> AsyncIterator[None]:
     """The local interface, if the config asks for one."""
     local = life.config.local
     if local is None:
@@ -261,12 +268,14 @@ async def _local(life: Life) -> AsyncIterator[None]:
 
     async with LocalServer(
         life.station,
+        station_id=life.config.station.id,
+        identity=life.identity,
         session=life.session,
         link=life.link,
-        listen=(local.host, local.port),
+        listen=(access.host, access.port),
+        token=access.token,
         ready_file=local.ready_file,
-        identity=life.identity,
-        station_id=life.config.station.id,
     ) as server:
         life.url = server.url
+        access.port = urlsplit(server.url).port or access.port
         yield

@@ -1,17 +1,12 @@
-"""From the config to the parts: meters, board, settings, adapters, link."""
+"""From the config to the parts of a station: board, settings, adapters, verification."""
 
 import asyncio
 import importlib
 import logging
-import ssl
-from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
-from datetime import timedelta
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
-from chargepoint.clock import Clock
 from chargepoint.config import StationConfig
 from chargepoint.config_model import EvseSection
 from chargepoint.core.variables_layout import (
@@ -24,16 +19,15 @@ from chargepoint.core.variables_layout import (
 )
 from chargepoint.csms.adapter import Adapter, SessionView
 from chargepoint.csms.identity import Identity
-from chargepoint.csms.link import LinkConfig
 from chargepoint.csms.profiles import PROFILES, CsmsProfile
-from chargepoint.errors import ConfigError, Refused
-from chargepoint.hardware.simulated import SimulatedBoard, SimulatedOutlet
+from chargepoint.errors import ConfigError
+from chargepoint.hardware.api import Board, EvseHardware, OutletDescription
+from chargepoint.hardware.catalog import load_board
+from chargepoint.hardware.simulated import SimulatedOutlet
 from chargepoint.station.device_model import DeviceModel, SettingRefused
 from chargepoint.station.station import EvseDescription, Station
 from chargepoint.store.sqlite import Store
 from meters.api import Meter, SigningMeter
-from meters.catalog import load_driver
-from meters.modbus import ModbusBus
 from meters.model import Reading
 
 log = logging.getLogger(__name__)
@@ -41,57 +35,9 @@ log = logging.getLogger(__name__)
 PACKAGES = {"1.6": "chargepoint.v16", "2.0.1": "chargepoint.v201"}
 
 
-async def open_meters(
-    config: StationConfig, clock: Clock, stack: AsyncExitStack
-) -> dict[str, Meter]:
-    """Every meter of the config on its bus. Nothing is opened yet: a bus opens at its first use."""
-    buses = {
-        name: await stack.enter_async_context(ModbusBus(bus)) for name, bus in config.buses.items()
-    }
-    meters: dict[str, Meter] = {}
-    for name, meter in config.meters.items():
-        driver = load_driver(meter.driver)
-        if meter.bus is None:
-            meters[name] = driver.create(meter.options, now=clock.now)
-        else:
-            meters[name] = driver.create(meter.options, buses[meter.bus], now=clock.now)
-    return meters
-
-
 def profile_of(config: StationConfig) -> CsmsProfile:
-    """The CSMS profile that the config names.
-
-    Raises:
-        ConfigError: there is none of that name.
-    """
-    if config.csms.profile not in PROFILES:
-        raise ConfigError(
-            f"{config.positions.of('csms.profile')}: csms.profile: found"
-            f" {config.csms.profile!r}, allowed {', '.join(PROFILES)}"
-        )
+    """The CSMS profile that the config names; the config was checked for it."""
     return PROFILES[config.csms.profile]
-
-
-def link_config(config: StationConfig, *, ping: timedelta = timedelta(0)) -> LinkConfig:
-    """How to reach the CSMS."""
-    password = config.csms.password
-    return LinkConfig(
-        url=config.csms.url,
-        station_id=config.station.id,
-        subprotocols=tuple(f"ocpp{version}" for version in config.csms.ocpp),
-        password=password.reveal().encode() if password else None,
-        tls=_tls(config) if config.csms.url.startswith("wss:") else None,
-        ping_interval=ping,
-    )
-
-
-def _tls(config: StationConfig) -> ssl.SSLContext:
-    csms = config.csms
-    context = ssl.create_default_context(cafile=csms.ca_file)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if csms.cert_file is not None:
-        context.load_cert_chain(csms.cert_file, csms.key_file)
-    return context
 
 
 def adapters_of(
@@ -127,8 +73,8 @@ def device_model(config: StationConfig, store: Store, meters: dict[str, Meter]) 
             value=setting.value,
             key=setting.key,
             unit=setting.unit or "",
-            minimum=None if setting.min_limit is None else int(setting.min_limit),
-            maximum=None if setting.max_limit is None else int(setting.max_limit),
+            minimum=setting.min_limit,
+            maximum=setting.max_limit,
             values=setting.values_list,
         )
         for name, setting in config.custom_settings.items()
@@ -150,10 +96,8 @@ def device_model(config: StationConfig, store: Store, meters: dict[str, Meter]) 
             evses=evses, store=store.settings, settings=config.settings, custom=custom
         )
     except SettingRefused as refused:
-        where = config.positions.of(f"settings.{refused.name}")
-        raise ConfigError(f"{where}: settings: {refused}") from refused
-    except Refused as refused:
-        raise ConfigError(f"custom_settings: {refused}") from refused
+        where = config.positions.of(f"{refused.section}.{refused.name}")
+        raise ConfigError(f"{where}: {refused.section}: {refused}") from refused
 
 
 def describe(section: EvseSection, meters: dict[str, Meter]) -> EvseDescription:
@@ -167,36 +111,59 @@ def describe(section: EvseSection, meters: dict[str, Meter]) -> EvseDescription:
     )
 
 
-def board(config: StationConfig) -> SimulatedBoard:
-    """The outlets of the config."""
-    outlets = []
+def board(config: StationConfig) -> Board:
+    """The outlets of the config, each driven by its own module."""
+    boards: dict[str, Board] = {}
+    for name in dict.fromkeys(section.hardware.driver for section in config.evses):
+        mine = [section for section in config.evses if section.hardware.driver == name]
+        boards[name] = load_board(name).create([_outlet(section) for section in mine])
+    outlets = {
+        section.id: boards[section.hardware.driver].outlet(section.id) for section in config.evses
+    }
     for section in config.evses:
-        outlet = SimulatedOutlet(
-            section.id,
-            connectors=len(section.connectors),
-            max_current_a=section.max_current_a,
-            phases=section.phases,
-        )
-        options = section.hardware.options
-        if getattr(options, "control", None):
-            outlet.load = _control_load(Path(options.control), options.control_unit)
-        outlets.append(outlet)
-    return SimulatedBoard(outlets)
+        outlet, options = outlets[section.id], section.hardware.options
+        if isinstance(outlet, SimulatedOutlet) and options.control is not None:
+            outlet.load = _control_load(options.control, options.control_unit)
+    return _Boards(outlets, list(boards.values()))
 
 
-def _control_load(
-    path: Path, unit: int
-) -> Callable[[int, Decimal, int], Coroutine[Any, Any, None]]:
+class _Boards:
+    """Several boards as one."""
+
+    def __init__(self, outlets: dict[int, EvseHardware], boards: list[Board]) -> None:
+        self._outlets = outlets
+        self._boards = boards
+
+    def outlet(self, evse_id: int) -> EvseHardware:
+        return self._outlets[evse_id]
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for part in self._boards:
+                tasks.create_task(part.run())
+
+
+def _outlet(section: EvseSection) -> OutletDescription:
+    return OutletDescription(
+        evse_id=section.id,
+        connectors=len(section.connectors),
+        max_current_a=section.max_current_a,
+        phases=section.phases,
+        options=section.hardware.options,
+    )
+
+
+def _control_load(where: Path, unit: int) -> Callable[[int, Decimal, int], Awaitable[None]]:
     """Tell a simulated meter what the vehicle takes; it may come and go."""
-    from meters.simulators.control import ControlClient
+    from meters.simulators.control import ControlClient, SimulatorRefused, SimulatorUnreachable
 
-    client = ControlClient(path)
+    client = ControlClient(where)
 
     async def load(_evse_id: int, watts: Decimal, phases: int) -> None:
         try:
-            await client.set_load(watts, phases=phases, unit=unit)
-        except OSError as error:
-            log.debug("simulated meter not told of %s W: %s", watts, error)
+            await client.set_load(watts, phases, unit=unit)
+        except (SimulatorUnreachable, SimulatorRefused) as error:
+            log.warning("simulated meter not told of %s W: %s", watts, error)
 
     return load
 

@@ -21,6 +21,9 @@ from chargepoint.store.sqlite import Entry, Store
 
 log = logging.getLogger(__name__)
 
+SILENCES_MOST = 3
+DEFECT_PAUSE = timedelta(hours=1)
+
 _TRANSACTION = (TransactionStarted, TransactionUpdated, TransactionEnded)
 
 
@@ -35,10 +38,17 @@ class Retry:
 class Connected(Csms, Protocol):
     """An open connection that can say whether it still is."""
 
+    silences: int
+
     @property
     def closed(self) -> bool:
         """Whether the connection is gone."""
         ...
+
+
+def is_dead(csms: Connected) -> bool:
+    """Whether a connection is of no use any more: closed, or nobody has answered for long."""
+    return csms.closed or csms.silences >= SILENCES_MOST
 
 
 class Outbox:
@@ -59,7 +69,7 @@ class Outbox:
         """Tell everything, and wait for more, until the connection is gone.
 
         Raises:
-            CsmsUnavailable: the connection is gone; nothing was lost.
+                CsmsUnavailable: the connection is gone or dead; nothing was lost.
         """
         while True:
             self._wake.clear()
@@ -71,17 +81,21 @@ class Outbox:
                 delivery = Delivery(entry, csms)
                 await adapter.deliver(delivery)
             except OutgoingInvalid as error:
-                log.error("%s cannot be told: %s", type(entry.fact).__name__, error)  # noqa: TRY400 - a defect of ours that the frame names
-                self._store.given_up(entry)
+                self._defective(entry, error)
             except CsmsRejected as error:
                 self._refused(entry, str(error))
             except CsmsUnavailable as error:
-                if csms.closed:
+                if is_dead(csms):
                     raise
                 self._refused(entry, str(error))
             else:
                 self._held.pop(entry.stream, None)
                 self._store.delivered(entry, self._clock.now(), csms_id=delivery.csms_id)
+
+    def _defective(self, entry: Entry, error: OutgoingInvalid) -> None:
+        """Our own wording is wrong: the fact stays, for a version that can say it."""
+        log.error("%s cannot be told: %s", type(entry.fact).__name__, error)
+        self._held[entry.stream] = self._clock.monotonic() + DEFECT_PAUSE.total_seconds()
 
     def _refused(self, entry: Entry, reason: str) -> None:
         retry = self._retry()

@@ -17,7 +17,7 @@ from chargepoint.core.authorization import Known
 from chargepoint.core.facts import StatusChanged
 from chargepoint.core.model import IdToken
 from chargepoint.csms.adapter import Adapter, BootAnswer, Csms, Delivery, Registration
-from chargepoint.csms.outbox import Outbox
+from chargepoint.csms.outbox import Outbox, is_dead
 from chargepoint.csms.rpc import CallError, Connection, Endpoint, Handler, Payload, Reply
 from chargepoint.csms.schemas import Schemas
 from chargepoint.errors import CsmsRejected, CsmsUnavailable, StoreError
@@ -128,7 +128,7 @@ class Session:
         self.boot_reason = reason
 
     async def serve(self, connection: Connection, subprotocol: str) -> None:
-        """Live on this connection until it is gone."""
+        """Live on this connection until it is gone, or nobody answers on it any more."""
         adapter = self._adapters[subprotocol]
         endpoint = Endpoint(
             connection,
@@ -142,8 +142,10 @@ class Session:
         try:
             async with asyncio.TaskGroup() as tasks:
                 life = tasks.create_task(self._live(endpoint, adapter))
-                await endpoint.run()
+                line = tasks.create_task(endpoint.run())
+                await asyncio.wait({life, line}, return_when=asyncio.FIRST_COMPLETED)
                 life.cancel()
+                line.cancel()
         finally:
             self._endpoint = None
             self._left_at = self._clock.monotonic()
@@ -187,7 +189,7 @@ class Session:
         except CsmsRejected as error:
             log.warning("BootNotification refused: %s", error)
         except CsmsUnavailable:
-            if endpoint.closed:
+            if is_dead(endpoint):
                 raise
         return None
 
@@ -218,6 +220,9 @@ class Session:
                 await adapter.heartbeat(endpoint)
             except CsmsRejected as error:
                 log.warning("heartbeat refused: %s", error)
+            except CsmsUnavailable:
+                if is_dead(endpoint):
+                    raise
 
     # --- inside -----------------------------------------------------------------------------
 

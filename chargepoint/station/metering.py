@@ -26,6 +26,7 @@ from chargepoint.core.inputs import (
 )
 from chargepoint.core.model import Cause, EvseState, Fault, Sampled, Stage, StopReason
 from chargepoint.errors import StoreError
+from chargepoint.station.broadcast import Broadcast
 from chargepoint.store.sqlite import Store
 from meters.api import Meter, SigningMeter
 from meters.errors import MeterError, MeterRefused
@@ -84,7 +85,15 @@ class EvseMeter:
     """
 
     def __init__(
-        self, name: str, meter: Meter, owner: Owner, *, store: Store, clock: Clock, verify: Verify
+        self,
+        name: str,
+        meter: Meter,
+        owner: Owner,
+        *,
+        store: Store,
+        clock: Clock,
+        verify: Verify,
+        told: Broadcast | None = None,
     ) -> None:
         self.name = name
         self.meter = meter
@@ -97,6 +106,7 @@ class EvseMeter:
         self._store = store
         self._clock = clock
         self._verify = verify
+        self._told = told
         self._transaction_lock = asyncio.Lock()  # begin, end, release, left-overs
         self._left_over = True  # look for left-overs at the next opportunity
         self._watched_at = 0.0
@@ -254,7 +264,17 @@ class EvseMeter:
             return None
         self.reading = reading
         await self._recovered()
+        if self._told is not None and self._told.heard:
+            self._tell(self._told, reading)
         return reading
+
+    def _tell(self, told: Broadcast, reading: Reading) -> None:
+        values = [
+            [str(sample.quantity), str(sample.phase or ""), str(sample.value)]
+            for sample in reading.samples
+        ]
+        at = reading.taken_at.isoformat()
+        told.tell("reading", evse=self._owner.evse_id, meter=self.name, at=at, values=values)
 
     def _watch_due(self) -> bool:
         now = self._clock.monotonic()

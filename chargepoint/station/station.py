@@ -184,6 +184,7 @@ class Station:
             store=self.store,
             clock=self.clock,
             verify=self._verify,
+            told=self.told,
         )
         runner.meter = meter
         sampler = Sampler(
@@ -361,8 +362,9 @@ class Station:
         else:
             self.faults.pop(fault.error_code, None)
         self._tell_own(before)
-        for known in self.evses:
-            await self.set_fault(known, fault, active=active)
+        async with asyncio.TaskGroup() as tasks:
+            for known in self.evses:
+                tasks.create_task(self.set_fault(known, fault, active=active))
 
     def present(self, token: IdToken, evse_ids: tuple[int, ...] = ()) -> None:
         """A reader saw a token; what follows happens in its own time."""

@@ -4,6 +4,7 @@ Functions and classes here take part in the commit of the caller; only ``Tokens`
 the marks of ``Records`` commit by themselves when nothing else is under way.
 """
 
+import hashlib
 import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
@@ -140,12 +141,13 @@ class Records:
     ) -> None:
         """Store a record; one statement, so it is its own commit if no other is under way."""
         self._db.execute(
-            "INSERT OR IGNORE INTO record (transaction_id, evse_id, document, encoding, method,"
-            " public_key, verdict, taken_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO record (transaction_id, evse_id, document, digest, encoding,"
+            " method, public_key, verdict, taken_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 transaction_id,
                 evse_id,
                 signed.document,
+                hashlib.sha256(signed.document).digest(),
                 signed.encoding,
                 signed.method,
                 signed.public_key,

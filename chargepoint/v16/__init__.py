@@ -1,1 +1,44 @@
-"""v16."""
+"""OCPP 1.6J: one module per subject, named as in 2.0.1 where the subject exists there."""
+
+from chargepoint.csms.adapter import Adapter, SessionView
+from chargepoint.csms.identity import Identity
+from chargepoint.csms.profiles import CsmsProfile
+from chargepoint.station.station import Station
+from chargepoint.v16.authorization import Authorization
+from chargepoint.v16.availability import Availability
+from chargepoint.v16.connectors import Connectors
+from chargepoint.v16.data_transfer import DataTransfer
+from chargepoint.v16.metering import Metering
+from chargepoint.v16.provisioning import Provisioning
+from chargepoint.v16.remote_control import RemoteControl
+from chargepoint.v16.transactions import Transactions
+
+BLOCKS = (
+    Authorization,
+    Availability,
+    DataTransfer,
+    Metering,
+    Provisioning,
+    RemoteControl,
+    Transactions,
+)
+
+
+def adapter(
+    station: Station, *, profile: CsmsProfile, identity: Identity, session: SessionView
+) -> Adapter:
+    """The blocks, wired to a station."""
+    connectors = Connectors(station)
+    availability = Availability(station, connectors)
+    return Adapter(
+        "1.6",
+        provisioning=Provisioning(station, identity),
+        authorization=Authorization(station),
+        blocks=(
+            availability,
+            DataTransfer(),
+            Metering(connectors, profile),
+            RemoteControl(station, connectors, session, availability),
+            Transactions(station, connectors, profile),
+        ),
+    )

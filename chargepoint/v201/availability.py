@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from chargepoint.core.availability import AVAILABILITY
 from chargepoint.core.facts import StatusChanged
 from chargepoint.core.model import Scope
 from chargepoint.csms.adapter import Delivery, delivers, handles
@@ -51,7 +52,7 @@ def status_notification(fact: StatusChanged) -> dict[str, Any]:
     """StatusNotificationRequest."""
     return {
         "timestamp": wire.timestamp(fact.at),
-        "connectorStatus": wire.CONNECTOR_STATUS[fact.status],
+        "connectorStatus": str(AVAILABILITY[fact.status]),
         "evseId": fact.evse_id,
         "connectorId": fact.connector_id,
     }

@@ -10,10 +10,10 @@ from chargepoint.core.variables import (
     ITEMS_PER_SET_VARIABLES,
     Address,
 )
+from chargepoint.core.variables_answers import Answer, Outcome
 from chargepoint.csms.adapter import BootAnswer, Csms, Registration, handles
 from chargepoint.csms.identity import Identity
 from chargepoint.csms.rpc import CallError, Reply
-from chargepoint.core.variables_answers import Answer, Outcome
 from chargepoint.station.station import Station
 from chargepoint.v201 import wire
 

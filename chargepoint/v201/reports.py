@@ -5,10 +5,10 @@ from collections.abc import Coroutine
 from typing import Any
 
 from chargepoint.core.variables import Address
+from chargepoint.core.variables_answers import Inventory, ReportRow
 from chargepoint.csms.adapter import SessionView, handles
 from chargepoint.csms.rpc import Reply
 from chargepoint.errors import CsmsError
-from chargepoint.core.variables_answers import Inventory, ReportRow
 from chargepoint.station.station import Station
 from chargepoint.v201 import wire
 

@@ -4,21 +4,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chargepoint.core.authorization import Known
-from chargepoint.core.facts import Status
 from chargepoint.core.model import IdToken, IdTokenType, Source
 from chargepoint.errors import Refused
-
-# The five statuses of 2.0.1 for the finer ones of the core.
-CONNECTOR_STATUS: dict[Status, str] = {
-    Status.AVAILABLE: "Available",
-    Status.PREPARING: "Occupied",
-    Status.CHARGING: "Occupied",
-    Status.SUSPENDED_EV: "Occupied",
-    Status.SUSPENDED_EVSE: "Occupied",
-    Status.FINISHING: "Occupied",
-    Status.UNAVAILABLE: "Unavailable",
-    Status.FAULTED: "Faulted",
-}
 
 
 def timestamp(moment: datetime) -> str:

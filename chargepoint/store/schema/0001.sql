@@ -50,6 +50,7 @@ CREATE TABLE record (
     transaction_id TEXT NOT NULL,
     evse_id INTEGER NOT NULL,
     document BLOB NOT NULL,
+    digest BLOB NOT NULL,
     encoding TEXT NOT NULL,
     method TEXT NOT NULL,
     public_key TEXT NOT NULL,
@@ -57,8 +58,9 @@ CREATE TABLE record (
     taken_at TEXT NOT NULL,
     released_at TEXT,
     delivered_at TEXT,
-    UNIQUE (transaction_id, document)
+    UNIQUE (transaction_id, digest)
 );
+CREATE INDEX record_verdict ON record (verdict);
 
 -- What the CSMS said of a token.
 CREATE TABLE token (

@@ -1,0 +1,84 @@
+"""Facts that are reported like settings, and settings that take effect at once."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from chargepoint.config import StationConfig
+from chargepoint.core.availability import AVAILABILITY, status
+from chargepoint.core.sampling import MEASURANDS
+from chargepoint.core.variables import (
+    ALIGNED_MEASURANDS,
+    ALIGNED_TX_ENDED_MEASURANDS,
+    CONNECTOR_AVAILABILITY,
+    DATE_TIME,
+    EVSE_AVAILABILITY,
+    METER_PUBLIC_KEY,
+    SECURITY_PROFILE,
+    STATION_AVAILABILITY,
+    SUPPORTED_FEATURE_PROFILES,
+    TX_ENDED_MEASURANDS,
+    TX_STARTED_MEASURANDS,
+    TX_UPDATED_MEASURANDS,
+    WEB_SOCKET_PING_INTERVAL,
+    AvailabilityState,
+)
+from chargepoint.csms.link import Link
+from chargepoint.csms.profiles import CsmsProfile
+from chargepoint.csms.signed import public_key
+from chargepoint.station.station import Evse, Station
+
+PROFILES_16 = ("Core", "RemoteTrigger")
+
+
+def provide(config: StationConfig, station: Station, profile: CsmsProfile, link: Link) -> None:
+    """Connect the device model with what lives."""
+    model = station.model
+    model.provide(SECURITY_PROFILE, lambda: config.csms.security_profile)
+    model.provide(SUPPORTED_FEATURE_PROFILES, lambda: PROFILES_16)
+    model.provide(DATE_TIME, station.clock.now)
+    model.provide(STATION_AVAILABILITY, lambda: AVAILABILITY[station.own_status()])
+    for measurands in (
+        TX_STARTED_MEASURANDS,
+        TX_UPDATED_MEASURANDS,
+        TX_ENDED_MEASURANDS,
+        ALIGNED_MEASURANDS,
+        ALIGNED_TX_ENDED_MEASURANDS,
+    ):
+        model.provide_words(measurands, lambda: _measurands(station))
+    for evse in station.evses.values():
+        _provide_evse(station, evse, profile)
+
+    def set_ping(interval: timedelta) -> None:
+        link.ping_interval = interval
+
+    model.subscribe(WEB_SOCKET_PING_INTERVAL, set_ping)
+
+
+def _provide_evse(station: Station, evse: Evse, profile: CsmsProfile) -> None:
+    model, evse_id = station.model, evse.description.evse_id
+
+    def availability() -> AvailabilityState:
+        return AVAILABILITY[status(evse.runner.state)]
+
+    model.provide(EVSE_AVAILABILITY, availability, evse_id)
+    for number, _ in enumerate(evse.description.connectors, 1):
+        model.provide(CONNECTOR_AVAILABILITY, availability, evse_id, number)
+    if evse.meter.signing is not None:
+        model.provide(METER_PUBLIC_KEY, _key_of(evse, profile), evse_id)
+
+
+def _key_of(evse: Evse, profile: CsmsProfile) -> Callable[[], str | None]:
+    def key() -> str | None:
+        info = evse.meter.info
+        if info is None or not info.public_key:
+            return None
+        return public_key(info.public_key, info.signing_method, profile)
+
+    return key
+
+
+def _measurands(station: Station) -> tuple[str, ...]:
+    """What the meters measure; nothing until one has told, which allows everything known."""
+    infos = [evse.meter.info for evse in station.evses.values() if evse.meter.info is not None]
+    measured = {quantity for info in infos for quantity, _ in info.quantities}
+    return tuple(name for name, (quantity, _) in MEASURANDS.items() if quantity in measured)

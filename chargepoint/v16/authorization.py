@@ -1,0 +1,40 @@
+"""Asking about tokens, emptying the cache (sections 4.1, 5.4)."""
+
+from typing import Any
+
+from chargepoint.core.authorization import Known
+from chargepoint.core.model import IdToken, Source
+from chargepoint.csms.adapter import Csms, handles
+from chargepoint.errors import StoreError
+from chargepoint.station.station import Station
+from chargepoint.v16 import wire
+
+
+class Authorization:
+    """Asks about tokens; lets the CSMS empty the cache."""
+
+    def __init__(self, station: Station) -> None:
+        self._station = station
+
+    async def authorize(self, csms: Csms, token: IdToken) -> Known:
+        """Section 4.1: what the CSMS says of a token.
+
+        One that is longer than an idTag cannot be asked about and is Invalid: the CSMS could not
+        tell it from another one with the same beginning.
+
+        Raises:
+            CsmsUnavailable, CsmsRejected: it did not say.
+        """
+        if len(token.value) > wire.ID_TAG_MOST:
+            return Known("Invalid", Source.CSMS)
+        reply = await csms.call("Authorize", {"idTag": wire.id_tag(token)})
+        return wire.known(reply["idTagInfo"])
+
+    @handles("ClearCache")
+    async def clear_cache(self, _payload: dict[str, Any]) -> dict[str, Any]:
+        """Section 5.4: forget every cached authorization."""
+        try:
+            self._station.authorizer.forget_all()
+        except StoreError:
+            return {"status": "Rejected"}
+        return {"status": "Accepted"}

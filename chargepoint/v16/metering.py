@@ -1,0 +1,118 @@
+"""Readings as MeterValue, signed ones beside the plain ones (sections 5.10, 7.33, 7.43)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from chargepoint.core.facts import MeterSampled
+from chargepoint.core.model import Sampled
+from chargepoint.core.sampling import ENERGY, measured, plain
+from chargepoint.csms.adapter import Delivery, delivers
+from chargepoint.csms.profiles import CsmsProfile
+from chargepoint.csms.signed import value_16
+from chargepoint.v16.connectors import Connectors
+from chargepoint.v16.wire import timestamp
+from meters.model import Phase, Quantity, Sample, SignedReading
+
+# Frequency and power factor have no unit in UnitOfMeasure. "Celcius" is the spelling of the first
+# edition, the one of the two that every central system takes (errata 2025-04).
+UNITS = {
+    Quantity.ENERGY_IMPORT: "Wh",
+    Quantity.ENERGY_EXPORT: "Wh",
+    Quantity.POWER: "W",
+    Quantity.REACTIVE_POWER: "var",
+    Quantity.APPARENT_POWER: "VA",
+    Quantity.VOLTAGE: "V",
+    Quantity.CURRENT: "A",
+    Quantity.TEMPERATURE: "Celcius",
+}
+# The unit inside the records of all meters known here, as in the example of the OCA note.
+SIGNED_UNIT = "kWh"
+_TO_NEUTRAL = {Phase.L1: "L1-N", Phase.L2: "L2-N", Phase.L3: "L3-N"}
+
+
+class Metering:
+    """Readings outside of transactions; converters for the others."""
+
+    def __init__(self, connectors: Connectors, profile: CsmsProfile) -> None:
+        self._connectors = connectors
+        self._profile = profile
+
+    @delivers(MeterSampled)
+    async def sampled(self, fact: MeterSampled, delivery: Delivery) -> None:
+        """Section 4.7: a reading of an idle connector, aligned to the clock or asked for."""
+        values = meter_values((fact.sampled,), with_key=fact.with_key, profile=self._profile)
+        if values:
+            connector = self._connectors.number(fact.evse_id)
+            await delivery.call("MeterValues", {"connectorId": connector, "meterValue": values})
+
+
+def meter_values(
+    samples: tuple[Sampled, ...], *, with_key: bool, profile: CsmsProfile
+) -> list[dict[str, Any]]:
+    """MeterValue for each reading that has anything to say, in the order given."""
+    values = (meter_value(sampled, with_key=with_key, profile=profile) for sampled in samples)
+    return [value for value in values if value["sampledValue"]]
+
+
+def meter_value(sampled: Sampled, *, with_key: bool, profile: CsmsProfile) -> dict[str, Any]:
+    """One reading; the signed record comes first unless the CSMS reads only the first value.
+
+    The plain value of the energy register stays beside it: a system that overlooks ``format``
+    takes the last value of a measurand, or the first one, for a number.
+    """
+    reading = sampled.reading
+    values = list(_plain_values(sampled))
+    if reading.signed is not None:
+        signed = _signed_value(reading.signed, sampled, with_key=with_key, profile=profile)
+        values.insert(len(values) if profile.raw_first else 0, signed)
+    return {"timestamp": timestamp(reading.taken_at), "sampledValue": values}
+
+
+def _plain_values(sampled: Sampled) -> Iterator[dict[str, Any]]:
+    for name in sampled.measurands:
+        measurand = plain(name)
+        for raw in sampled.reading.samples:
+            sample = measured(raw, measurand)
+            if sample is not None and _phase_wanted(name, sample):
+                yield _plain_value(measurand, sample, sampled)
+
+
+def _plain_value(measurand: str, sample: Sample, sampled: Sampled) -> dict[str, Any]:
+    value: dict[str, Any] = {
+        "value": f"{sample.value:f}",
+        "context": str(sampled.context),
+        "format": "Raw",
+        "measurand": measurand,
+        "location": "Outlet",
+    }
+    if sample.phase is not None:
+        value["phase"] = _phase(sample.quantity, sample.phase)
+    if sample.quantity in UNITS:
+        value["unit"] = UNITS[sample.quantity]
+    return value
+
+
+def _signed_value(
+    signed: SignedReading, sampled: Sampled, *, with_key: bool, profile: CsmsProfile
+) -> dict[str, Any]:
+    """OCA note "Signed Meter Values in OCPP" 1.0, section 3.2.1."""
+    return {
+        "value": value_16(signed, with_key=with_key, profile=profile),
+        "context": str(sampled.context),
+        "format": "SignedData",
+        "measurand": ENERGY,
+        "location": "Outlet",
+        "unit": SIGNED_UNIT,
+    }
+
+
+def _phase(quantity: Quantity, phase: Phase) -> str:
+    if quantity is Quantity.VOLTAGE:
+        return _TO_NEUTRAL.get(phase, str(phase))
+    return str(phase)
+
+
+def _phase_wanted(name: str, sample: Sample) -> bool:
+    """A measurand with a phase ("Voltage.L1") means this one only, without one all there are."""
+    measurand = plain(name)
+    return name in {measurand, f"{measurand}.{sample.phase}"}

@@ -1,0 +1,157 @@
+"""The CSMS starts, stops, unlocks, asks for messages (sections 5.11, 5.12, 5.17, 5.18)."""
+
+import logging
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
+
+from chargepoint.core.model import Cause, Stage, StopReason, Transaction
+from chargepoint.csms.adapter import Csms, Registration, SessionView, handles
+from chargepoint.csms.rpc import Reply
+from chargepoint.errors import CsmsError, Refused
+from chargepoint.station.authorizer import choose
+from chargepoint.station.evse import EvseRunner
+from chargepoint.station.station import Station
+from chargepoint.v16 import wire
+from chargepoint.v16.availability import Availability
+from chargepoint.v16.connectors import Connectors
+
+log = logging.getLogger(__name__)
+
+Work = Callable[[], Coroutine[Any, Any, None]]
+Message = Callable[[Csms], Coroutine[Any, Any, Any]]
+
+
+class RemoteControl:
+    """What the CSMS has the station do. ``availability`` words the statuses it asks for."""
+
+    def __init__(
+        self,
+        station: Station,
+        connectors: Connectors,
+        session: SessionView,
+        availability: Availability,
+    ) -> None:
+        self._station = station
+        self._connectors = connectors
+        self._session = session
+        self._availability = availability
+
+    @handles("RemoteStartTransaction")
+    async def remote_start(self, payload: dict[str, Any]) -> dict[str, Any] | Reply:
+        """Section 5.11: start where it says, else where a vehicle waits, else anywhere free."""
+        runner = self._startable(payload.get("connectorId"))
+        if runner is None or not self._accepted():
+            return {"status": "Rejected"}
+        if "chargingProfile" in payload:
+            log.warning("charging profile of a remote start ignored: no smart charging")
+        token = wire.token(payload["idTag"])
+        ask = self._station.settings.authorize_remote_start()
+
+        def start() -> Coroutine[Any, Any, None]:
+            return self._station.authorizer.start_remotely(runner, token, None, ask=ask)
+
+        return Reply({"status": "Accepted"}, start)
+
+    @handles("RemoteStopTransaction")
+    async def remote_stop(self, payload: dict[str, Any]) -> dict[str, Any] | Reply:
+        """Section 5.12: end a transaction that runs; anything else is rejected."""
+        transaction = self._running(payload["transactionId"])
+        if transaction is None or not self._accepted():
+            return {"status": "Rejected"}
+        transaction_id = transaction.transaction_id
+
+        def stop() -> Coroutine[Any, Any, None]:
+            return self._station.stop(transaction_id, StopReason.REMOTE, Cause.REMOTE_STOP)
+
+        return Reply({"status": "Accepted"}, stop)
+
+    @handles("UnlockConnector")
+    async def unlock(self, payload: dict[str, Any]) -> dict[str, Any]:
+        """Section 5.18: ends a running transaction first; a connector without lock has none."""
+        try:
+            place = self._connectors.place(payload["connectorId"])
+            unlocked = await self._station.unlock(place.evse_id, place.connector_id)
+        except Refused:
+            return {"status": "NotSupported"}
+        return {"status": "Unlocked" if unlocked else "UnlockFailed"}
+
+    @handles("TriggerMessage")
+    async def trigger(self, payload: dict[str, Any]) -> dict[str, Any] | Reply:
+        """Section 5.17: the answer first, then the message asked for."""
+        try:
+            work = self._triggered(payload["requestedMessage"], payload.get("connectorId"))
+        except Refused as refused:
+            log.info("TriggerMessage rejected: %s", refused)
+            return {"status": "Rejected"}
+        if work is None:
+            return {"status": "NotImplemented"}
+        return Reply({"status": "Accepted"}, work)
+
+    def _triggered(self, message: str, connector: int | None) -> Work | None:
+        """What is to be done after the answer; a connector that does not matter is ignored."""
+        match message:
+            case "BootNotification":
+                if self._accepted():
+                    raise Refused("the station is accepted already")
+                return self._boot
+            case "Heartbeat":
+                return lambda: self._send(_heartbeat)
+            case "MeterValues":
+                if connector is None:
+                    return lambda: self._sample(list(self._station.evses))
+                evse_id = self._connectors.place(connector).evse_id
+                return lambda: self._sample([evse_id])
+            case "StatusNotification":
+                if connector is None:
+                    return lambda: self._report([0, *self._connectors])
+                if connector:
+                    self._connectors.place(connector)
+                return lambda: self._report([connector])
+        return None
+
+    async def _boot(self) -> None:
+        self._session.boot_again()
+
+    async def _sample(self, evse_ids: list[int]) -> None:
+        for evse_id in evse_ids:
+            await self._station.sample_now(evse_id, in_transaction=True)
+
+    async def _report(self, connectors: list[int]) -> None:
+        for connector in connectors:
+            await self._send(partial(self._availability.report, connector=connector))
+
+    async def _send(self, message: Message) -> None:
+        """Send what was asked for over the connection there is; what cannot be sent is dropped."""
+        if (csms := self._session.csms) is None:
+            return
+        try:
+            await message(csms)
+        except CsmsError as error:
+            log.warning("a message that the CSMS asked for was not sent: %s", error)
+
+    def _startable(self, connector: int | None) -> EvseRunner | None:
+        """The EVSE for a session, None if there is none or it is not free."""
+        if connector is None:
+            return choose(evse.runner for evse in self._station.evses.values())
+        try:
+            evse = self._station.evse(self._connectors.place(connector).evse_id)
+        except Refused as refused:
+            log.info("remote start rejected: %s", refused)
+            return None
+        return choose([evse.runner])
+
+    def _running(self, csms_id: int) -> Transaction | None:
+        """The transaction of that number that runs; of several with one number the newest."""
+        states = (evse.runner.state for evse in self._station.evses.values())
+        running = (s.transaction for s in states if s.stage is Stage.CHARGING)
+        store = self._station.store
+        meant = [t for t in running if t and store.csms_transaction(t.transaction_id) == csms_id]
+        return max(meant, key=lambda transaction: transaction.started_at, default=None)
+
+    def _accepted(self) -> bool:
+        return self._session.registration is Registration.ACCEPTED
+
+
+async def _heartbeat(csms: Csms) -> None:
+    await csms.call("Heartbeat", {})

@@ -1,0 +1,122 @@
+"""StartTransaction, MeterValues, StopTransaction (sections 4.7, 4.8, 4.10).
+
+Our id of a transaction is a UUID, the CSMS's a number that it gives in its answer. The number
+need not be unique: there are systems that give every transaction the same one.
+"""
+
+from typing import Any
+
+from chargepoint.core.facts import TransactionEnded, TransactionStarted, TransactionUpdated
+from chargepoint.core.model import Sampled, StopReason
+from chargepoint.csms.adapter import Delivery, delivers
+from chargepoint.csms.profiles import CsmsProfile
+from chargepoint.station.station import Station
+from chargepoint.v16 import wire
+from chargepoint.v16.connectors import Connectors
+from chargepoint.v16.metering import meter_values
+
+NEVER_ANSWERED = -1  # transactionId if the CSMS gave none (errata v4.0 to section 4.8)
+
+STOPPED: dict[StopReason, str] = {
+    StopReason.DEAUTHORIZED: "DeAuthorized",
+    StopReason.EMERGENCY_STOP: "EmergencyStop",
+    StopReason.EV_DISCONNECTED: "EVDisconnected",
+    StopReason.IMMEDIATE_RESET: "HardReset",
+    StopReason.LOCAL: "Local",
+    StopReason.OTHER: "Other",
+    StopReason.POWER_LOSS: "PowerLoss",
+    StopReason.REBOOT: "Reboot",
+    StopReason.REMOTE: "Remote",
+    StopReason.SCHEDULED_RESET: "SoftReset",
+    StopReason.UNLOCK_COMMAND: "UnlockCommand",
+}
+
+
+class Transactions:
+    """Tells the life of transactions; the CSMS's word on a token is an input again."""
+
+    def __init__(self, station: Station, connectors: Connectors, profile: CsmsProfile) -> None:
+        self._station = station
+        self._connectors = connectors
+        self._profile = profile
+
+    @delivers(TransactionStarted)
+    async def started(self, fact: TransactionStarted, delivery: Delivery) -> None:
+        """Section 4.8, then the begin values in a message of their own (OCA note 1.0, 3.2.1).
+
+        If a cut or a refusal came between the two, only the second one is sent again.
+        """
+        if self._station.store.csms_transaction(fact.transaction_id) is None:
+            await self._start(fact, delivery)
+        await self._tell_values(fact, fact.samples, delivery, part=1)
+
+    @delivers(TransactionUpdated)
+    async def updated(self, fact: TransactionUpdated, delivery: Delivery) -> None:
+        """Section 4.7: a reading was due; 1.6 has no words for anything else."""
+        await self._tell_values(fact, fact.samples, delivery)
+
+    @delivers(TransactionEnded)
+    async def ended(self, fact: TransactionEnded, delivery: Delivery) -> None:
+        """Section 4.10: the transaction is over; the signed record is in transactionData."""
+        payload: dict[str, Any] = {
+            "transactionId": self._csms_id(fact.transaction_id),
+            "meterStop": _meter_stop(fact),
+            "timestamp": wire.timestamp(fact.at),
+            "reason": STOPPED[fact.reason],
+        }
+        if fact.stop_token is not None:
+            payload["idTag"] = wire.id_tag(fact.stop_token)
+        values = meter_values(fact.samples, with_key=fact.with_key, profile=self._profile)
+        if values:
+            payload["transactionData"] = values
+        reply = await delivery.call("StopTransaction", payload)
+        if fact.stop_token is not None and "idTagInfo" in reply:
+            self._station.authorizer.learn(fact.stop_token, wire.known(reply["idTagInfo"]))
+
+    async def _start(self, fact: TransactionStarted, delivery: Delivery) -> None:
+        payload = {
+            "connectorId": self._connectors.number(fact.evse_id, fact.connector_id),
+            "idTag": wire.id_tag(fact.token),
+            "meterStart": wire.energy_wh(fact.begin) or 0,
+            "timestamp": wire.timestamp(fact.at),
+        }
+        reply = await delivery.call("StartTransaction", payload)
+        if fact.samples:
+            self._station.store.bind_csms_transaction(fact.transaction_id, reply["transactionId"])
+        else:
+            delivery.csms_id = reply["transactionId"]
+        known = wire.known(reply["idTagInfo"])
+        self._station.authorizer.learn(fact.token, known)
+        if known.status != "Accepted":
+            self._station.spawn(self._station.token_refused(fact.transaction_id))
+
+    async def _tell_values(
+        self,
+        fact: TransactionStarted | TransactionUpdated,
+        samples: tuple[Sampled, ...],
+        delivery: Delivery,
+        *,
+        part: int = 0,
+    ) -> None:
+        values = meter_values(samples, with_key=fact.with_key, profile=self._profile)
+        if not values:
+            return
+        payload = {
+            "connectorId": self._connectors.number(fact.evse_id, fact.connector_id),
+            "transactionId": self._csms_id(fact.transaction_id),
+            "meterValue": values,
+        }
+        await delivery.call("MeterValues", payload, part=part)
+
+    def _csms_id(self, transaction_id: str) -> int:
+        csms_id = self._station.store.csms_transaction(transaction_id)
+        return NEVER_ANSWERED if csms_id is None else csms_id
+
+
+def _meter_stop(fact: TransactionEnded) -> int:
+    """The end of the register, or without an end reading the last that is known of it."""
+    readings = (fact.end, *(sampled.reading for sampled in reversed(fact.samples)), fact.begin)
+    for reading in readings:
+        if reading is not None and (energy := wire.energy_wh(reading)) is not None:
+            return energy
+    return 0

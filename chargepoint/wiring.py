@@ -181,5 +181,7 @@ async def verify(reading: Reading) -> str:
         return "unsupported"
     from meters.ocmf import verify_document
 
-    verdict = await asyncio.to_thread(verify_document, signed.document, signed.public_key)
+    verdict = await asyncio.to_thread(
+        verify_document, signed.document, signed.public_key, method=signed.method
+    )
     return str(verdict.outcome)

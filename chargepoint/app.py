@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import logging
 import secrets
-import signal
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -40,7 +39,7 @@ from chargepoint.csms.identity import Identity
 from chargepoint.csms.link import BackOff, Link
 from chargepoint.csms.outbox import Outbox, Retry
 from chargepoint.csms.session import Session, Timing
-from chargepoint.errors import Refused, StoreError
+from chargepoint.errors import ConfigError, Refused, StoreError
 from chargepoint.provided import provide
 from chargepoint.station.device_model import DeviceModel
 from chargepoint.station.station import Station, Wiring
@@ -68,6 +67,14 @@ class Life:
 
 
 @dataclass(slots=True)
+class Reload:
+    """Another config is there to be read (``wanted`` is set by SIGHUP)."""
+
+    wanted: asyncio.Event
+    read: Callable[[], StationConfig]
+
+
+@dataclass(slots=True)
 class Access:
     """Where the local interface is and what opens it: the same over a reset of the station."""
 
@@ -89,6 +96,7 @@ async def run(
     stop: asyncio.Event,
     clock: Clock | None = None,
     born: Callable[[Life], None] = lambda _life: None,
+    reload: Reload | None = None,
 ) -> None:
     """Run the station until ``stop`` is set; then end transactions and go, within a bound.
 
@@ -104,16 +112,10 @@ async def run(
     while not stop.is_set():
         async with live(config, clock=clock, reason=reason, access=access) as life:
             born(life)
-            reason = await _until_restart(life, stop)
+            reason = await _until_restart(life, stop, reload)
+            config = life.config
         if not stop.is_set():
             log.info("starting again (%s)", reason)
-
-
-def stop_on_signals(stop: asyncio.Event) -> None:
-    """SIGTERM and SIGINT end the station in order."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
 
 
 @contextlib.asynccontextmanager
@@ -142,18 +144,55 @@ async def live(
         yield life
 
 
-async def _until_restart(life: Life, stop: asyncio.Event) -> str:
+async def _until_restart(life: Life, stop: asyncio.Event, reload: Reload | None) -> str:
     maintenance = life.station.maintenance
-    async with asyncio.TaskGroup() as waiting:
-        stopped = waiting.create_task(stop.wait())
-        restarts = waiting.create_task(maintenance.wanted.wait())
-        await asyncio.wait([stopped, restarts], return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        restarts.cancel()
+    events = [stop, maintenance.wanted] + ([reload.wanted] if reload else [])
+    while not stop.is_set() and not maintenance.wanted.is_set():
+        async with asyncio.TaskGroup() as waiting:
+            tasks = [waiting.create_task(event.wait()) for event in events]
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                task.cancel()
+        if reload is not None and reload.wanted.is_set():
+            reload.wanted.clear()
+            await _reload(life, reload)
     if not stop.is_set():
         return maintenance.reason
     await _take_leave(life)
     return ""
+
+
+async def _reload(life: Life, reload: Reload) -> None:
+    """Take what can change while running; a config with mistakes changes nothing."""
+    try:
+        fresh = reload.read()
+    except ConfigError as error:
+        log.error("config not reloaded, the old one stays:\n%s", error)  # noqa: TRY400 - not a defect
+        return
+    old = life.config
+    sections = (
+        "station",
+        "csms",
+        "buses",
+        "meters",
+        "evses",
+        "settings",
+        "custom_settings",
+        "local",
+    )
+    changed = [name for name in sections if getattr(old, name) != getattr(fresh, name)]
+    life.config = fresh
+    later = [name for name in changed if name != "csms"]
+    if "csms" in changed:
+        if (old.csms.ocpp, old.csms.profile) != (fresh.csms.ocpp, fresh.csms.profile):
+            later.append("csms.ocpp, csms.profile")
+        life.link.config = replace(link_config(fresh), ping_interval=life.link.ping_interval)
+        await life.link.reconnect()
+    log.info(
+        "config reloaded; %s%s",
+        "connecting to the CSMS again" if "csms" in changed else "the CSMS stays as it is",
+        f"; after the next start: {', '.join(later)}" if later else "",
+    )
 
 
 async def _take_leave(life: Life) -> None:

@@ -101,23 +101,29 @@ class _Scene:
     local: LocalClient
 
 
-async def run(version: str, kwh: Decimal, teller: Teller) -> Outcome:
+async def run(
+    version: str, kwh: Decimal, teller: Teller, *, charging_s: float = CHARGING_S
+) -> Outcome:
     """Play one session of ``kwh`` in OCPP ``version`` and check its record.
+
+    The meter counts so much faster than real that charging takes about ``charging_s``.
 
     Raises:
         DemoFailed: a step did not happen in time.
     """
     with tempfile.TemporaryDirectory(prefix="chargepoint-demo-") as folder:
-        async with _scene(version, kwh, Path(folder), teller) as scene:
+        meter = _meter(kwh, charging_s)
+        async with _scene(version, meter, Path(folder), teller) as scene:
             await _arrive(scene, teller)
             await _charge(scene, kwh, teller)
             return await _leave(scene, version, teller)
 
 
 @asynccontextmanager
-async def _scene(version: str, kwh: Decimal, folder: Path, teller: Teller) -> AsyncIterator[_Scene]:
+async def _scene(version: str, meter: Em580, folder: Path, teller: Teller) -> AsyncIterator[_Scene]:
     async with AsyncExitStack() as stack:
-        meter, port = await _power_meter(stack, kwh, folder)
+        line = await stack.enter_async_context(PtyLine({1: meter}, link=folder / "ttyEM580"))
+        port = line.port
         teller.step(
             "A power meter",
             f"A Carlo Gavazzi EM580, serial number {meter.settings.serial_number}, is simulated on"
@@ -141,17 +147,15 @@ async def _scene(version: str, kwh: Decimal, folder: Path, teller: Teller) -> As
         yield _Scene(meter, csms, life, LocalClient(access["url"], access["token"]))
 
 
-async def _power_meter(stack: AsyncExitStack, kwh: Decimal, folder: Path) -> tuple[Em580, str]:
-    lapse = max(Decimal(1), kwh * WATT_SECONDS_PER_KWH / POWER_W / Decimal(str(CHARGING_S)))
+def _meter(kwh: Decimal, charging_s: float) -> Em580:
+    lapse = kwh * WATT_SECONDS_PER_KWH / POWER_W / Decimal(str(charging_s))
     settings = Em580Settings(
         begin_energy_wh=1_234_567,
         boot_silence=timedelta(0),
         clock_refusal=timedelta(0),
-        time_lapse=lapse,
+        time_lapse=max(Decimal(1), lapse),
     )
-    meter = Em580(settings)
-    line = await stack.enter_async_context(PtyLine({1: meter}, link=folder / "ttyEM580"))
-    return meter, str(line.port)
+    return Em580(settings)
 
 
 async def _arrive(scene: _Scene, teller: Teller) -> None:

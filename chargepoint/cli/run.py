@@ -20,7 +20,9 @@ def run(config: Path) -> None:
     """Run the station that CONFIG describes until SIGTERM or Ctrl-C.
 
     Running transactions are ended in order first; what the CSMS could not be told stays in the
-    state folder. Ctrl-C ends with exit code 130, SIGTERM with 0.
+    state folder. Ctrl-C ends with exit code 130, SIGTERM with 0. SIGHUP reads CONFIG again: where
+    the CSMS is changes at once, the rest with the next start; a config with mistakes changes
+    nothing.
     """
     from chargepoint.config import load_config
 
@@ -31,6 +33,7 @@ def run(config: Path) -> None:
 
 async def _run(loaded: "StationConfig", path: Path) -> bool:
     from chargepoint import app
+    from chargepoint.config import load_config
 
     stop = asyncio.Event()
     interrupted = False
@@ -43,6 +46,8 @@ async def _run(loaded: "StationConfig", path: Path) -> bool:
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGINT, interrupt)
+    reload = app.Reload(asyncio.Event(), lambda: load_config(path))
+    loop.add_signal_handler(signal.SIGHUP, reload.wanted.set)
     log.info("station %s from %s", loaded.station.id, path)
-    await app.run(loaded, stop=stop)
+    await app.run(loaded, stop=stop, reload=reload)
     return interrupted

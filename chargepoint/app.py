@@ -215,7 +215,7 @@ def _assemble(
     supervisor: Supervisor,
 ) -> Life:
     profile = wiring.profile_of(config)
-    model = wiring.device_model(config, store, meters)
+    model = wiring.device_model(config, store.settings, meters)
     outbox = Outbox(
         store, clock, lambda: Retry(model[MESSAGE_ATTEMPTS], model[MESSAGE_ATTEMPT_INTERVAL])
     )

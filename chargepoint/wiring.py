@@ -24,9 +24,8 @@ from chargepoint.errors import ConfigError
 from chargepoint.hardware.api import Board, EvseHardware, OutletDescription
 from chargepoint.hardware.catalog import load_board
 from chargepoint.hardware.simulated import SimulatedOutlet
-from chargepoint.station.device_model import DeviceModel, SettingRefused
+from chargepoint.station.device_model import DeviceModel, SettingRefused, SettingsStore
 from chargepoint.station.station import EvseDescription, Station
-from chargepoint.store.sqlite import Store
 from meters.api import Meter, SigningMeter
 from meters.model import Reading
 
@@ -59,7 +58,9 @@ def adapters_of(
     return adapters
 
 
-def device_model(config: StationConfig, store: Store, meters: dict[str, Meter]) -> DeviceModel:
+def device_model(
+    config: StationConfig, store: SettingsStore, meters: dict[str, Meter]
+) -> DeviceModel:
     """All variables of this station; what the config gives as first value is checked here.
 
     Raises:
@@ -92,9 +93,7 @@ def device_model(config: StationConfig, store: Store, meters: dict[str, Meter]) 
         for section in config.evses
     ]
     try:
-        return DeviceModel(
-            evses=evses, store=store.settings, settings=config.settings, custom=custom
-        )
+        return DeviceModel(evses=evses, store=store, settings=config.settings, custom=custom)
     except SettingRefused as refused:
         where = config.positions.of(f"{refused.section}.{refused.name}")
         raise ConfigError(f"{where}: {refused.section}: {refused}") from refused

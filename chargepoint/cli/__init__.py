@@ -33,7 +33,7 @@ EXIT_CODES: Final[tuple[tuple[type[Exception], int], ...]] = (
 INTERRUPTED: Final = 130
 
 # The check itself tells what it finds.
-_LEVELS: Final = {"run": "info", "check": "error"}
+_LEVELS: Final = {"run": "info", "check": "error", "meter": "error"}
 
 
 class LazyGroup(click.Group):

@@ -43,6 +43,7 @@ def check(config: str, *, connect: bool, as_json: bool) -> int:
     from chargepoint.config import load_config
 
     station = load_config(config)
+    asyncio.run(_check_settings(station))
     trials = asyncio.run(_try_everything(station)) if connect else []
     if as_json:
         click.echo(json.dumps(_as_json(station, trials)))
@@ -91,6 +92,26 @@ def _as_json(station: "StationConfig", trials: list[Trial]) -> dict[str, Any]:
             {"what": trial.what, "ok": trial.good, "words": trial.words} for trial in trials
         ],
     }
+
+
+class _NothingKept:
+    """Settings of a station that never ran."""
+
+    def load_settings(self) -> dict[str, str]:
+        return {}
+
+    def save_setting(self, key: str, value: str) -> None:
+        """Nothing is kept: a check changes nothing."""
+
+
+async def _check_settings(station: "StationConfig") -> None:
+    """Raises ConfigError for a setting that does not exist or cannot have its value."""
+    from chargepoint.clock import SystemClock
+    from chargepoint.config_open import open_meters
+    from chargepoint.wiring import device_model
+
+    async with open_meters(station, SystemClock().now) as meters:
+        device_model(station, _NothingKept(), meters)
 
 
 async def _try_everything(station: "StationConfig") -> list[Trial]:

@@ -240,7 +240,9 @@ class Station:
     def _announce(self, fact: Fact) -> None:
         match fact:
             case StatusChanged():
-                log.info("EVSE %d connector %d: %s", fact.evse_id, fact.connector_id, fact.status)
+                because = f" ({fact.fault.error_code})" if fact.fault else ""
+                where = f"EVSE {fact.evse_id} connector {fact.connector_id}"
+                log.info("%s: %s%s", where if fact.evse_id else "station", fact.status, because)
                 self.told.tell(
                     "status",
                     evse=fact.evse_id,

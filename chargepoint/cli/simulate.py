@@ -93,7 +93,7 @@ class Em580Options:
     ready_file: Path | None
 
 
-@simulate.command()
+@simulate.command(context_settings={"show_default": True})
 @click.option(
     "--pty", type=click.Path(path_type=Path), help="Make a pseudo-terminal, link it here."
 )
@@ -121,19 +121,24 @@ class Em580Options:
 @click.option("--boot-delay", type=click.FloatRange(0), default=6.0, help="Seconds of silence.")
 @click.option("--time-lapse", default="1", callback=_watts, help="Energy grows so much faster.")
 @click.option("--resume", is_flag=True, help="After a power cut a transaction goes on.")
-@click.option("--fault", multiple=True, callback=_faults, metavar="KIND[:NAME=VALUE,...]")
+@click.option(
+    "--fault",
+    multiple=True,
+    callback=_faults,
+    metavar="KIND[:NAME=VALUE,...]",
+    help="Repeatable; e.g. lost-reply:command=B,count=1.",
+)
 @click.option("--ready-file", type=click.Path(path_type=Path), help="Written when listening.")
 def em580(**given: Any) -> None:  # noqa: ANN401 - click passes options by name
     """A Carlo Gavazzi EM580: AC meter, Modbus RTU, signed transactions."""
     options = Em580Options(**given)
     try:
         line, devices, control = _build(options)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    try:
         status = asyncio.run(_run(options, line, devices, control))
-    except OSError as error:
+    except (ValueError, OSError) as error:
         raise click.UsageError(str(error)) from error
+    except KeyboardInterrupt:
+        status = _INTERRUPTED  # before or after the loop that listens for it
     sys.exit(status)
 
 

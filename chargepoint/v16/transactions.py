@@ -74,6 +74,10 @@ class Transactions:
             self._station.authorizer.learn(fact.stop_token, wire.known(reply["idTagInfo"]))
 
     async def _start(self, fact: TransactionStarted, delivery: Delivery) -> None:
+        """Bound at once if another message follows, else in the commit that forgets the fact.
+
+        ``meterStart`` is 0 only for a meter that has no import register.
+        """
         payload = {
             "connectorId": self._connectors.number(fact.evse_id, fact.connector_id),
             "idTag": wire.id_tag(fact.token),

@@ -5,7 +5,8 @@
     MeterError
       MeterUnreachable   no answer within the deadline; the next attempt may succeed
       MeterDataError     answered nonsense; logged once, counted
-      MeterRefused       a signing meter declined (transaction open, clock not set, record lost)
+      MeterRefused       a signing meter declined (transaction open, clock not set)
+        RecordLost       the meter itself says that its record is damaged; only release frees it
 """
 
 
@@ -23,3 +24,7 @@ class MeterDataError(MeterError):
 
 class MeterRefused(MeterError):  # noqa: N818 - reads as a state
     """The meter is there and says no. Repeating the same call does not help by itself."""
+
+
+class RecordLost(MeterRefused):
+    """The record of the transaction cannot be had any more. The caller tells, then releases it."""

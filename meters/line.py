@@ -146,7 +146,7 @@ class Line:
             self._failed(str(error))
             raise
         if self._reason:
-            log.info("%s is back", self.name)
+            log.debug("%s is back", self.name)
         self._reason, self._backoff_s = "", 0.0
         self.opened += 1
         self.last_activity = loop.time()
@@ -222,7 +222,7 @@ class Line:
 
     def _failed(self, sentence: str) -> None:
         if not self._reason:
-            log.warning("%s", sentence)
+            log.debug("%s", sentence)
         self._reason = sentence
         self._backoff_s = min(max(2 * self._backoff_s, FIRST_BACKOFF_S), LONGEST_BACKOFF_S)
         self._not_before = asyncio.get_running_loop().time() + self._backoff_s

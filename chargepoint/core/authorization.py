@@ -38,9 +38,10 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The settings that decide about tokens."""
+    """The settings that decide about tokens; ``cache`` is whether anything is remembered."""
 
     enabled: bool = True
+    cache: bool = True
     local_pre_authorize: bool = False
     local_authorize_offline: bool = True
     offline_unknown: bool = False

@@ -29,6 +29,7 @@ from chargepoint.core.facts import (
     TransactionUpdated,
 )
 from chargepoint.core.model import (
+    POWER_SWITCH_FAILURE,
     Cause,
     ChargingState,
     Context,
@@ -71,11 +72,14 @@ def advance(state: EvseState, what: given.Input, now: datetime, policy: Policy) 
     """Apply one input. An input that means nothing in this state changes nothing.
 
     The contactor follows from the state alone: whenever ``powered`` changes, the order to open or
-    close it comes first; after a start always, because nobody knows where it is.
+    close it comes first; after a start always, because nobody knows where it is. Nor does anybody
+    know then which limit the board keeps.
     """
     step = _decide(state, what, now, policy)
     facts, orders = list(step.facts), list(step.orders)
     after = step.state
+    if isinstance(what, given.PowerRestored):
+        orders.insert(0, SetLimit(after.limit_a))
     if after.powered != state.powered or isinstance(what, given.PowerRestored):
         orders.insert(0, CloseContactor() if after.powered else OpenContactor())
     if not facts and _transaction_state_changed(state, after):
@@ -105,8 +109,10 @@ def _decide(state: EvseState, what: given.Input, now: datetime, policy: Policy) 
 
         case Stage.AVAILABLE, given.Plugged(connector):
             return Step(replace(_plug(state, connector), stage=Stage.PLUGGED))
-        case Stage.AUTHORIZED, given.Plugged(connector):
+        case Stage.AUTHORIZED, given.Plugged(connector) if _free(state):
             return _open(_plug(state, connector), policy)
+        case Stage.AUTHORIZED, given.Plugged(connector):
+            return Step(replace(_rest(_plug(state, connector)), stage=Stage.PLUGGED))
         case Stage.AVAILABLE, given.TokenAccepted(authorization) if _free(state):
             deadline = now + policy.connection_timeout
             waiting = replace(state, authorization=authorization, deadline=deadline)
@@ -360,17 +366,19 @@ def _restored(state: EvseState, what: given.PowerRestored, now: datetime, policy
     """After a power cut: the vehicle is what the board sees, a running transaction ends.
 
     The first reason to stop is kept. A transaction whose begin was not stored never existed for
-    the CSMS; what the meter holds of it is closed by the station afterwards.
+    the CSMS; what the meter holds of it is closed by the station afterwards. Whether the contactor
+    still fails is found anew by the order that follows: nothing else would ever clear that fault.
     """
     seen = replace(
         state,
         plugged=what.plugged,
         connector_id=what.connector_id if what.plugged else state.connector_id,
         ev_ready=what.plugged and what.ev_ready,
+        faults=tuple(f for f in state.faults if f.error_code != POWER_SWITCH_FAILURE),
     )
     match state.stage:
         case Stage.CHARGING if policy.resume_after_power_loss and what.plugged:
-            return Step(seen, orders=(SetLimit(seen.limit_a),))
+            return Step(seen)
         case Stage.CHARGING:
             why = given.StopRequested(StopReason.POWER_LOSS, Cause.ABNORMAL_CONDITION)
             return _close(seen, why, now)

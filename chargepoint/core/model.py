@@ -146,6 +146,10 @@ class Fault:
     blocks: bool = True
 
 
+# What the station itself finds when a contactor or limit order is not confirmed.
+POWER_SWITCH_FAILURE = "PowerSwitchFailure"
+
+
 @dataclass(frozen=True, slots=True)
 class Authorization:
     """Somebody may charge: who, of which group, vouched for by whom."""

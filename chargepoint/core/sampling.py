@@ -49,7 +49,7 @@ def select(
     there whatever the measurands say, because a record without a sample cannot be sent.
     """
     record = reading.signed if signed else None
-    wanted = measurands or ((ENERGY,) if record else ())
+    wanted = measurands if record is None or ENERGY in measurands else (ENERGY, *measurands)
     quantities = {MEASURANDS[plain(name)][0] for name in wanted if plain(name) in MEASURANDS}
     if not quantities:
         return ()

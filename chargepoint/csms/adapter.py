@@ -59,11 +59,13 @@ class Delivery:
     """One fact on its way: gives every message of the fact its own, unchanging id.
 
     ``csms_id`` is what the CSMS called the transaction in its answer, if it did; it is stored in
-    the same commit that forgets the fact.
+    the same commit that forgets the fact. ``repeated`` means that it was sent before and nobody
+    knows whether it arrived.
     """
 
     entry: Entry
     csms: Csms
+    repeated: bool = False
     csms_id: int | None = field(default=None)
 
     @property

@@ -2,7 +2,8 @@
 
 A CALLERROR or an answer that does not come counts as an attempt: the stream waits the interval
 times the number of attempts, others go on, and after the last attempt the fact is given up (OCPP
-1.6 section 3.7.2, 2.0.1 E13). A connection that breaks is no attempt.
+1.6 section 3.7.2, 2.0.1 E13). A status or a reading of an idle outlet is given up at the first
+CALLERROR. A connection that breaks is no attempt.
 """
 
 import asyncio
@@ -13,7 +14,12 @@ from datetime import timedelta
 from typing import Protocol
 
 from chargepoint.clock import Clock, sleep_unless
-from chargepoint.core.facts import TransactionEnded, TransactionStarted, TransactionUpdated
+from chargepoint.core.facts import (
+    SecurityEvent,
+    TransactionEnded,
+    TransactionStarted,
+    TransactionUpdated,
+)
 from chargepoint.csms.adapter import Adapter, Csms, Delivery
 from chargepoint.csms.rpc import OutgoingInvalid
 from chargepoint.errors import CsmsRejected, CsmsUnavailable
@@ -24,7 +30,8 @@ log = logging.getLogger(__name__)
 SILENCES_MOST = 3
 DEFECT_PAUSE = timedelta(hours=1)
 
-_TRANSACTION = (TransactionStarted, TransactionUpdated, TransactionEnded)
+# Facts that are told again although the CSMS refused them (2.0.1 E13, A04.FR.02).
+_INSISTED = (TransactionStarted, TransactionUpdated, TransactionEnded, SecurityEvent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,7 @@ class Outbox:
         self._clock = clock
         self._retry = retry
         self._wake = asyncio.Event()
+        self._tried: set[int] = set()  # entries sent whose answer is not known
         self._held: dict[str, float] = {}  # stream -> monotonic time at which it may go on
 
     def wake(self) -> None:
@@ -78,18 +86,20 @@ class Outbox:
                 await self._wait()
                 continue
             try:
-                delivery = Delivery(entry, csms)
+                delivery = Delivery(entry, csms, repeated=entry.number in self._tried)
+                self._tried.add(entry.number)
                 await adapter.deliver(delivery)
             except OutgoingInvalid as error:
                 self._defective(entry, error)
             except CsmsRejected as error:
-                self._refused(entry, str(error))
+                self._refused(entry, str(error), insist=isinstance(entry.fact, _INSISTED))
             except CsmsUnavailable as error:
                 if is_dead(csms):
                     raise
-                self._refused(entry, str(error))
+                self._refused(entry, str(error), insist=True)
             else:
                 self._held.pop(entry.stream, None)
+                self._tried.discard(entry.number)
                 self._store.delivered(entry, self._clock.now(), csms_id=delivery.csms_id)
 
     def _defective(self, entry: Entry, error: OutgoingInvalid) -> None:
@@ -97,14 +107,14 @@ class Outbox:
         log.error("%s cannot be told: %s", type(entry.fact).__name__, error)
         self._held[entry.stream] = self._clock.monotonic() + DEFECT_PAUSE.total_seconds()
 
-    def _refused(self, entry: Entry, reason: str) -> None:
+    def _refused(self, entry: Entry, reason: str, *, insist: bool) -> None:
         retry = self._retry()
         made = entry.attempts + 1
-        most = retry.attempts if isinstance(entry.fact, _TRANSACTION) else 1
         name = type(entry.fact).__name__
-        if made >= most:
+        if not insist or made >= retry.attempts:
             log.error("%s given up after %d attempts: %s", name, made, reason)
             self._store.given_up(entry)
+            self._tried.discard(entry.number)
             return
         wait = retry.interval * made
         log.warning("%s refused (%s), again in %s", name, reason, wait)

@@ -85,6 +85,7 @@ class Session:
         self._endpoint: Endpoint | None = None
         self._boot_now = asyncio.Event()
         self._left_at: float | None = None
+        self._statuses_owed = False  # the CSMS must still be told how all connectors are
         self._sent_at = 0.0
 
     def attach(self, station: StationView, adapters: Mapping[str, Adapter]) -> None:
@@ -119,6 +120,7 @@ class Session:
         """Announce the station now; False if it is accepted already (1.6 errata, 2.0.1 F06)."""
         if self.registration is Registration.ACCEPTED:
             return False
+        self.boot_reason = "Triggered"
         self._boot_now.set()
         return True
 
@@ -154,9 +156,11 @@ class Session:
 
     async def _live(self, endpoint: Endpoint, adapter: Adapter) -> None:
         try:
-            fresh = await self._be_accepted(endpoint, adapter)
+            if await self._be_accepted(endpoint, adapter) or self._was_away_for_long():
+                self._statuses_owed = True
             self._good()
-            await self._tell_statuses(endpoint, adapter, everything=fresh)
+            if self._statuses_owed:
+                await self._tell_statuses(endpoint, adapter)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._outbox.drain(adapter, endpoint))
                 tasks.create_task(self._beat(endpoint, adapter))
@@ -193,13 +197,17 @@ class Session:
                 raise
         return None
 
-    async def _tell_statuses(
-        self, endpoint: Endpoint, adapter: Adapter, *, everything: bool
-    ) -> None:
-        """After a boot or a long time offline every status, else what the journal holds (B04)."""
-        gone = self._clock.monotonic() - (self._left_at or self._clock.monotonic())
-        if not everything and gone <= self._station.timing().offline_threshold.total_seconds():
-            return
+    def _was_away_for_long(self) -> bool:
+        if self._left_at is None:
+            return False
+        gone = timedelta(seconds=self._clock.monotonic() - self._left_at)
+        return gone > self._station.timing().offline_threshold
+
+    async def _tell_statuses(self, endpoint: Endpoint, adapter: Adapter) -> None:
+        """After a boot or a long time offline every status, else what the journal holds (B04).
+
+        Owed until all were told: a connection that breaks in between leaves them to the next one.
+        """
         self._store.forget_statuses()
         for fact in self._station.statuses():
             entry = Entry(0, str(uuid.uuid4()), "", fact, offline=False, attempts=0)
@@ -207,6 +215,7 @@ class Session:
                 await adapter.deliver(Delivery(entry, endpoint))
             except CsmsRejected as error:
                 log.warning("status refused: %s", error)
+        self._statuses_owed = False
 
     async def _beat(self, endpoint: Endpoint, adapter: Adapter) -> None:
         """A heartbeat after every interval in which nothing else was sent."""

@@ -14,6 +14,7 @@ from chargepoint.core.model import (
     Cause,
     EvseState,
     IdToken,
+    IdTokenType,
     Source,
     Stage,
     StopReason,
@@ -23,6 +24,11 @@ from chargepoint.station.evse import EvseRunner
 from chargepoint.store.sqlite import Store
 
 log = logging.getLogger(__name__)
+
+CONCURRENT = "ConcurrentTx"
+
+# Tokens that the CSMS made up or nobody has are never remembered (2.0.1 C02.FR.03, C05).
+OWN_TO_CSMS = {IdTokenType.CENTRAL, IdTokenType.NO_AUTHORIZATION}
 
 
 class AsksCsms(Protocol):
@@ -59,14 +65,28 @@ class Authorizer:
         self._clock = clock
         self._rules = rules
         self._csms = csms
+        self._presented: set[tuple[IdToken, tuple[int, ...]]] = set()  # not decided yet
 
     async def present(self, token: IdToken, evse_ids: Iterable[int] = ()) -> None:
         """A reader saw a token. Without ``evse_ids`` the reader serves the whole station.
 
         A token that a running transaction knows ends it without asking (2.0.1 C01.FR.03); any
-        other may begin one, or end one of its group.
+        other may begin one, or end one of its group. One that is read again before the first
+        reading has led to anything counts once: it must not begin a second session, or end the
+        one it has just begun.
         """
-        runners = [self._runners[i] for i in (tuple(evse_ids) or self._runners)]
+        reading = (token, tuple(evse_ids))
+        if reading in self._presented:
+            log.debug("token %s read again", token.masked)
+            return
+        self._presented.add(reading)
+        try:
+            await self._present(token, reading[1] or tuple(self._runners))
+        finally:
+            self._presented.discard(reading)
+
+    async def _present(self, token: IdToken, evse_ids: tuple[int, ...]) -> None:
+        runners = [self._runners[i] for i in evse_ids]
         if await self._stopped(runners, token, None):
             return
         decision = await self._decide(token)
@@ -96,10 +116,30 @@ class Authorizer:
                 log.info("remote start: token %s not accepted", token.masked)
                 return
             group = decision.group
-        await runner.feed(TokenAccepted(Authorization(token, source, group, remote_start_id)))
+        try:
+            authorization = Authorization(token, source, group, remote_start_id)
+            await runner.feed(TokenAccepted(authorization))
+        except StoreError as error:
+            log.error("EVSE %d: no session: %s", runner.evse_id, error)  # noqa: TRY400 - the disk
+
+    def judge(self, token: IdToken, known: Known, *, repeated: bool) -> bool:
+        """Whether a transaction may go on after the CSMS's word on its token; remembers the word.
+
+        ``repeated`` means that the start was sent before and its answer got lost: then ConcurrentTx
+        is about this very transaction.
+        """
+        if known.status == CONCURRENT:
+            return repeated
+        self.learn(token, known)
+        return known.accepted(self._now())
 
     def learn(self, token: IdToken, known: Known) -> None:
-        """Remember what the CSMS said of a token, in whatever message (2.0.1 C10.FR.01)."""
+        """Remember what the CSMS said of a token, in whatever message (2.0.1 C10.FR.01).
+
+        ConcurrentTx is not remembered: it is about a moment, not about the token.
+        """
+        if token.type in OWN_TO_CSMS or not self._rules().cache or known.status == CONCURRENT:
+            return
         try:
             self._store.tokens.remember(token, replace(known, source=Source.CACHE), self._now())
         except StoreError as error:
@@ -110,19 +150,25 @@ class Authorizer:
         self._store.tokens.forget_all()
 
     async def _decide(self, token: IdToken) -> Decision:
-        known = self._store.tokens.known(token)
-        decision = decide(
-            token, known, online=self._csms.online, now=self._now(), rules=self._rules()
-        )
+        rules = self._rules()
+        known = self._known(token) if rules.cache else None
+        decision = decide(token, known, online=self._csms.online, now=self._now(), rules=rules)
         if decision.verdict is not Verdict.ASK:
             return decision
         try:
             said = await self._csms.authorize(token)
         except CsmsUnavailable:
-            return decide(token, known, online=False, now=self._now(), rules=self._rules())
+            return decide(token, known, online=False, now=self._now(), rules=rules)
         self.learn(token, said)
         verdict = Verdict.ACCEPT if said.accepted(self._now()) else Verdict.REFUSE
         return Decision(verdict, Source.CSMS, said.group)
+
+    def _known(self, token: IdToken) -> Known | None:
+        try:
+            return self._store.tokens.known(token)
+        except StoreError as error:
+            log.warning("nothing known of token %s: %s", token.masked, error)
+            return None
 
     async def _stopped(
         self, runners: Iterable[EvseRunner], token: IdToken, group: IdToken | None

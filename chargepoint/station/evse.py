@@ -21,8 +21,9 @@ from chargepoint.core.inputs import (
     Input,
     PowerRestored,
     TokenAccepted,
+    Unplugged,
 )
-from chargepoint.core.model import EvseState, Fault, Policy
+from chargepoint.core.model import POWER_SWITCH_FAILURE, EvseState, Fault, Policy
 from chargepoint.core.orders import (
     CloseContactor,
     OpenContactor,
@@ -98,6 +99,7 @@ class EvseRunner:
         self.state: EvseState = store.load(evse_id)
         self.outlet = outlet
         self.meter: BillingMeter | None = None
+        self.opened = asyncio.Event()  # the contactor is known to be open
         self._store = store
         self._clock = clock
         self._policy = policy
@@ -105,6 +107,7 @@ class EvseRunner:
         self._reporter = reporter
         self._online = online
         self._lock = asyncio.Lock()  # one input of this EVSE at a time
+        self._disk_refuses = False  # an input waits for the disk and holds the lock
         self._deadline_changed = asyncio.Event()
 
     async def feed(self, given: Input) -> None:
@@ -138,48 +141,69 @@ class EvseRunner:
 
     async def _apply(self, given: Input) -> StoreError | None:
         """Everything that follows from an input. A refusal is a result: the task must not fail."""
+        if self._disk_refuses:
+            await self._open_ahead(self._advance(given))  # others wait for the disk before this one
         async with self._lock:
             pending = deque([given])
             while pending:
                 now = pending.popleft()
                 log.debug("EVSE %d: %s", self.evse_id, type(now).__name__)
-                step = advance(self.state, now, self._clock.now(), self._policy())
+                step = self._advance(now)
                 try:
                     await self._keep(now, step)
                 except StoreError as error:
                     return error
                 for order in step.orders:
-                    if (answer := await self._carry_out(order)) is not None:
-                        pending.append(answer)
+                    pending.extend(await self._carry_out(order))
         return None
+
+    def _advance(self, given: Input) -> Step:
+        return advance(self.state, given, self._clock.now(), self._policy())
 
     async def _keep(self, given: Input, step: Step) -> None:
         """Store the step, then let it count. Nothing may be done that is not stored.
 
         A disk that refuses must not keep the contactor closed, so that one order goes first. A new
-        session is refused, everything else waits for the disk: it has happened.
+        session is refused, already when the disk is nearly full; everything else waits for the
+        disk: it has happened.
         """
-        told = False
+        new = isinstance(given, TokenAccepted) and step.state != self.state
+        if new and not self._store.takes_sessions():
+            raise StoreError("the disk is too full for a new session")
         while step.state != self.state or step.facts:
             try:
                 self._store.commit(step.state, step.facts, offline=not self._online())
                 break
             except StoreError as error:
-                if not told:
-                    log.error("EVSE %d: %s cannot be stored: %s", self.evse_id, given, error)  # noqa: TRY400 - the disk, not a defect
-                    told = True
-                if any(isinstance(order, OpenContactor) for order in step.orders):
-                    await self.outlet.open_contactor()
-                if isinstance(given, TokenAccepted):
+                if new:
                     raise
+                if not self._disk_refuses:
+                    what = type(given).__name__
+                    log.error("EVSE %d: %s cannot be stored: %s", self.evse_id, what, error)  # noqa: TRY400 - the disk, not a defect
+                self._disk_refuses = True
+                await self._open_ahead(step)
                 await self._clock.sleep(STORE_RETRY)
+        self._disk_refuses = False
         if step.state.deadline != self.state.deadline:
             self._deadline_changed.set()
         self.state = step.state
         if step.facts:
             self._reporter.recorded(self.evse_id, step.facts)
 
-    async def _carry_out(self, order: Order) -> Input | None:
+    async def _open_ahead(self, step: Step) -> None:
+        """Open the contactor before the step is stored; a fault is found again when it is."""
+        for order in step.orders:
+            if isinstance(order, OpenContactor):
+                await self._carry_out(order)
+
+    async def _carry_out(self, order: Order) -> list[Input]:
+        """What came of it: a vehicle that left while the meter began is told before the begin."""
+        there = self.outlet.seen().plugged
+        answer = await self._confirmed(order)
+        left = isinstance(order, TakeBegin) and there and not self.outlet.seen().plugged
+        return [*([Unplugged()] if left else []), *([answer] if answer else [])]
+
+    async def _confirmed(self, order: Order) -> Input | None:
         try:
             async with asyncio.timeout(None) as deadline:
                 if isinstance(order, CloseContactor | OpenContactor | SetLimit):
@@ -188,15 +212,17 @@ class EvseRunner:
         except (HardwareFault, TimeoutError) as error:
             reason = str(error) or f"no confirmation within {HARDWARE_TIMEOUT_S:g} s"
             log.warning("EVSE %d: %s: %s", self.evse_id, type(order).__name__, reason)
-            return FaultRaised(Fault("PowerSwitchFailure", reason[:50]))
+            return FaultRaised(Fault(POWER_SWITCH_FAILURE, reason[:50]))
 
     async def _do(self, order: Order) -> Input | None:
         meter = self.meter
         match order:
             case CloseContactor():
+                self.opened.clear()
                 await self.outlet.close_contactor()
             case OpenContactor():
                 await self.outlet.open_contactor()
+                self.opened.set()
             case SetLimit(limit):
                 await self.outlet.set_current_limit(limit)
             case TakeBegin(transaction) if meter is not None:

@@ -29,7 +29,7 @@ from chargepoint.errors import StoreError
 from chargepoint.station.broadcast import Broadcast
 from chargepoint.store.sqlite import Store
 from meters.api import Meter, SigningMeter
-from meters.errors import MeterError, MeterRefused
+from meters.errors import MeterError, MeterRefused, RecordLost
 from meters.model import BillingTransaction, MeterInfo, OpenTransaction, Reading
 
 log = logging.getLogger(__name__)
@@ -110,6 +110,7 @@ class EvseMeter:
         self._transaction_lock = asyncio.Lock()  # begin, end, release, left-overs
         self._left_over = True  # look for left-overs at the next opportunity
         self._watched_at = 0.0
+        self._complaint = ""  # about what the meter holds, so that it is logged once
 
     @property
     def signing(self) -> SigningMeter | None:
@@ -192,7 +193,11 @@ class EvseMeter:
         return await (self.meter.read() if meter is None else meter.end(transaction_id))
 
     def _kept(self, transaction_id: str) -> tuple[Sampled, ...]:
-        return self._store.transactions.kept(transaction_id)
+        try:
+            return self._store.transactions.kept(transaction_id)
+        except StoreError as error:
+            log.error("EVSE %d: final message without %s", self._owner.evse_id, error)  # noqa: TRY400 - the disk
+            return ()
 
     # --- what the meter still holds ---------------------------------------------------------
 
@@ -217,8 +222,14 @@ class EvseMeter:
         return bool(own) and found.transaction_id == own
 
     async def _clear(self, meter: SigningMeter, found: OpenTransaction) -> None:
+        """Store, then release. A record that the meter itself says is damaged is given up."""
         transaction_id = found.transaction_id
-        reading = await meter.end(transaction_id)
+        try:
+            reading = await meter.end(transaction_id)
+        except RecordLost as error:
+            log.error("EVSE %d: record of %s: %s", self._owner.evse_id, transaction_id, error)  # noqa: TRY400 - the meter's own word
+            await meter.release(transaction_id)
+            return
         if reading.signed is not None:
             verdict = await self._verify(reading)
             name = transaction_id or f"unknown {reading.taken_at.isoformat()}"
@@ -250,23 +261,30 @@ class EvseMeter:
             if self.info is None:
                 self.info = await self.meter.identify()
             reading = await self.meter.read()
-            if self._left_over and not self._owner.state.busy:
-                await self.clear_left_overs()
-            elif self._owner.state.stage is Stage.CHARGING and self._watch_due():
-                await self._watch()
         except MeterError as error:
             await self._failed(error)
             return None
-        except StoreError as error:
-            log.warning(
-                "EVSE %d: left-over record kept in the meter: %s", self._owner.evse_id, error
-            )
-            return None
         self.reading = reading
+        watch = self._watch_due()
         await self._recovered()
+        await self._attend(watch=watch)
         if self._told is not None and self._told.heard:
             self._tell(self._told, reading)
         return reading
+
+    async def _attend(self, *, watch: bool) -> None:
+        """Look after what the meter holds. A meter that refuses that can still be read."""
+        try:
+            if self._left_over and not self._owner.state.busy:
+                await self.clear_left_overs()
+            elif watch:
+                await self._watch()
+        except (MeterError, StoreError) as error:
+            if str(error) != self._complaint:
+                log.warning("EVSE %d: what the meter holds: %s", self._owner.evse_id, error)
+            self._complaint = str(error)
+        else:
+            self._complaint = ""
 
     def _tell(self, told: Broadcast, reading: Reading) -> None:
         values = [
@@ -277,6 +295,8 @@ class EvseMeter:
         told.tell("reading", evse=self._owner.evse_id, meter=self.name, at=at, values=values)
 
     def _watch_due(self) -> bool:
+        if self._owner.state.stage is not Stage.CHARGING:
+            return False
         now = self._clock.monotonic()
         if self.health is Health.OK and now - self._watched_at < WATCH.total_seconds():
             return False

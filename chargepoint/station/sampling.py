@@ -24,7 +24,6 @@ class Schedule:
     periodic: timedelta
     aligned: timedelta
     aligned_measurands: tuple[str, ...] = ()
-    triggered_measurands: tuple[str, ...] = ()
     idle_only: bool = False
 
 
@@ -55,25 +54,34 @@ class Sampler:
         """Sample for ever; ends only by cancellation."""
         while True:
             self._changed.clear()
-            due = next_due(self._clock.now(), self._schedule(), self._started_at())
-            if due is None:
+            due = all_due(self._clock.now(), self._schedule(), self._started_at())
+            if not due:
                 await self._changed.wait()
                 continue
-            moment, context = due
-            if await self._reached(moment):
-                await self._sample(moment, context)
+            if not await self._reached(due[0][0]):
+                continue
+            for moment, context in due:
+                if moment <= self._clock.now():  # the others come due while a slow meter answers
+                    await self._sample(moment, context)
 
-    async def now(self, context: Context, *, in_transaction: bool) -> bool:
-        """Take one reading at once and tell it; False if the meter does not answer."""
+    async def now(
+        self, context: Context, *, in_transaction: bool, measurands: tuple[str, ...] = ()
+    ) -> bool:
+        """Take one reading at once and tell it; False if the meter does not answer.
+
+        ``measurands`` are for a reading outside of a transaction; by default the aligned ones.
+        """
         reading = await self._meter.refresh()
         if reading is None:
             return False
-        await self._tell(reading, context, in_transaction=in_transaction)
+        wanted = measurands or self._schedule().aligned_measurands
+        await self._tell(reading, context, wanted, in_transaction=in_transaction)
         return True
 
     async def _reached(self, moment: datetime) -> bool:
         while (left := moment - self._clock.now()) > timedelta(0):
-            if await sleep_unless(self._clock, min(left, CLOCK_CHECK), self._changed):
+            changed = await sleep_unless(self._clock, min(left, CLOCK_CHECK), self._changed)
+            if changed and self._clock.now() < moment:
                 return False
         return True
 
@@ -86,15 +94,17 @@ class Sampler:
             return
         if context is Context.CLOCK:
             reading = replace(reading, taken_at=moment)
-        await self._tell(reading, context, in_transaction=running)
+        wanted = self._schedule().aligned_measurands
+        await self._tell(reading, context, wanted, in_transaction=running)
 
-    async def _tell(self, reading: Reading, context: Context, *, in_transaction: bool) -> None:
+    async def _tell(
+        self, reading: Reading, context: Context, wanted: tuple[str, ...], *, in_transaction: bool
+    ) -> None:
         if in_transaction and self._runner.state.stage is Stage.CHARGING:
             await self._runner.feed(ReadingTaken(reading, context))
             return
-        schedule = self._schedule()
-        aligned = context is Context.CLOCK
-        wanted = schedule.aligned_measurands if aligned else schedule.triggered_measurands
+        if context is Context.PERIODIC:
+            return  # the transaction ended meanwhile; its readings are no MeterValues
         for sampled in select(reading, context, wanted):
             fact = MeterSampled(self._runner.evse_id, reading.taken_at, sampled)
             self._record(fact)
@@ -105,10 +115,10 @@ class Sampler:
         return state.transaction.started_at if running and state.transaction else None
 
 
-def next_due(
+def all_due(
     now: datetime, schedule: Schedule, started_at: datetime | None
-) -> tuple[datetime, Context] | None:
-    """The next instant to sample and why; aligned first if both coincide.
+) -> list[tuple[datetime, Context]]:
+    """The next instant of each kind of sample, in order of time; aligned first if both coincide.
 
     Periodic samples count from the start of the transaction (2.0.1 TxUpdatedInterval), aligned
     ones from midnight.
@@ -119,7 +129,4 @@ def next_due(
     if schedule.periodic and started_at is not None:
         steps = max((now - started_at) // schedule.periodic, 0) + 1
         due.append((started_at + steps * schedule.periodic, 1, Context.PERIODIC))
-    if not due:
-        return None
-    moment, _, context = min(due)
-    return moment, context
+    return [(moment, context) for moment, _, context in sorted(due)]

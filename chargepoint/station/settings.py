@@ -9,6 +9,7 @@ from chargepoint.core.variables import (
     ALIGNED_MEASURANDS,
     ALIGNED_SIGN_READINGS,
     ALIGNED_SIGN_UPDATED_READINGS,
+    AUTH_CACHE_ENABLED,
     AUTH_ENABLED,
     AUTHORIZE_REMOTE_START,
     EV_CONNECTION_TIMEOUT,
@@ -81,7 +82,6 @@ class StationSettings:
             periodic=model[TX_UPDATED_INTERVAL],
             aligned=model[ALIGNED_INTERVAL],
             aligned_measurands=model[ALIGNED_MEASURANDS],
-            triggered_measurands=model[ALIGNED_MEASURANDS] or model[TX_UPDATED_MEASURANDS],
         )
 
     def rules(self) -> Rules:
@@ -89,6 +89,7 @@ class StationSettings:
         model = self._model
         return Rules(
             enabled=model[AUTH_ENABLED],
+            cache=model[AUTH_CACHE_ENABLED],
             local_pre_authorize=model[LOCAL_PRE_AUTHORIZE],
             local_authorize_offline=model[LOCAL_AUTHORIZE_OFFLINE],
             offline_unknown=model[OFFLINE_TX_FOR_UNKNOWN_ID],

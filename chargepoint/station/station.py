@@ -60,6 +60,8 @@ from meters.model import Reading
 
 log = logging.getLogger(__name__)
 
+OPEN_TIMEOUT_S = 10.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvseDescription:
@@ -271,8 +273,8 @@ class Station:
 
     async def _verify(self, reading: Reading) -> str:
         verdict = await self._wiring.verify(reading)
-        if verdict == "invalid":
-            log.error("a signed record of the meter does not verify with the meter's key")
+        if verdict in {"invalid", "malformed_signature", "unparsable"}:
+            log.error("a signed record of the meter does not verify: %s", verdict)
             info = "a signed record does not verify with the meter's public key"
             self.record(SecurityEvent("TamperDetectionActivated", self.clock.now(), info))
         return verdict
@@ -338,19 +340,33 @@ class Station:
     async def unlock(self, evse_id: int, connector_id: int) -> bool:
         """Unlock a cable, ending a running transaction first. False if the lock did not move.
 
+        Waits for the open contactor, but not for the meter's record, which may take long.
+
         Raises:
             Refused: there is no such EVSE, connector or lock.
         """
         runner = self.evse(evse_id).runner
         if runner.state.stage is Stage.CHARGING:
             stop = StopRequested(StopReason.UNLOCK_COMMAND, Cause.UNLOCK_COMMAND)
-            await runner.feed(stop)
+            self.spawn(runner.feed(stop))
+            try:
+                async with asyncio.timeout(OPEN_TIMEOUT_S):
+                    await runner.opened.wait()
+            except TimeoutError:
+                return False
         return await runner.outlet.unlock(connector_id)
 
-    async def sample_now(self, evse_id: int, *, in_transaction: bool) -> bool:
-        """Read the meter for the CSMS's sake. False if it does not answer."""
+    async def sample_now(
+        self, evse_id: int, *, in_transaction: bool, measurands: tuple[str, ...] = ()
+    ) -> bool:
+        """Read the meter for the CSMS's sake. False if it does not answer.
+
+        ``measurands`` are for a reading outside of a transaction; by default the aligned ones.
+        """
         sampler = self.evse(evse_id).sampler
-        return await sampler.now(Context.TRIGGER, in_transaction=in_transaction)
+        return await sampler.now(
+            Context.TRIGGER, in_transaction=in_transaction, measurands=measurands
+        )
 
     async def set_fault(self, evse_id: int, fault: Fault, *, active: bool) -> None:
         """A fault of an EVSE, or with 0 of the whole station, appears or goes."""

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from chargepoint.core.model import Cause, Stage, StopReason, Transaction
+from chargepoint.core.variables import TX_UPDATED_MEASURANDS
 from chargepoint.csms.adapter import Csms, Registration, SessionView, handles
 from chargepoint.csms.rpc import Reply
 from chargepoint.errors import CsmsError, Refused
@@ -115,7 +116,8 @@ class RemoteControl:
 
     async def _sample(self, evse_ids: list[int]) -> None:
         for evse_id in evse_ids:
-            await self._station.sample_now(evse_id, in_transaction=True)
+            wanted = self._station.model[TX_UPDATED_MEASURANDS]
+            await self._station.sample_now(evse_id, in_transaction=True, measurands=wanted)
 
     async def _report(self, connectors: list[int]) -> None:
         for connector in connectors:

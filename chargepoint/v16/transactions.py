@@ -90,8 +90,7 @@ class Transactions:
         else:
             delivery.csms_id = reply["transactionId"]
         known = wire.known(reply["idTagInfo"])
-        self._station.authorizer.learn(fact.token, known)
-        if known.status != "Accepted":
+        if not self._station.authorizer.judge(fact.token, known, repeated=delivery.repeated):
             self._station.spawn(self._station.token_refused(fact.transaction_id))
 
     async def _tell_values(

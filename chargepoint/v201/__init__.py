@@ -31,15 +31,16 @@ def adapter(
     station: Station, *, profile: CsmsProfile, identity: Identity, session: SessionView
 ) -> Adapter:
     """The blocks, wired to a station."""
+    availability = Availability(station)
     return Adapter(
         "2.0.1",
         provisioning=Provisioning(station, identity),
         authorization=Authorization(station),
         blocks=(
-            Availability(station),
+            availability,
             DataTransfer(),
             Metering(profile),
-            RemoteControl(station, session),
+            RemoteControl(station, session, availability),
             Reports(station, session),
             Security(),
             Transactions(station, profile),

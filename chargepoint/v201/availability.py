@@ -1,14 +1,18 @@
 """Block G, availability."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from chargepoint.core.availability import AVAILABILITY
 from chargepoint.core.facts import StatusChanged
 from chargepoint.core.model import Scope
-from chargepoint.csms.adapter import Delivery, delivers, handles
+from chargepoint.core.variables import AvailabilityState  # noqa: TC001 - import rules see it
+from chargepoint.csms.adapter import Csms, Delivery, delivers, handles
 from chargepoint.errors import Refused
 from chargepoint.station.station import Station
 from chargepoint.v201 import wire
+
+Call = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
 class Availability:
@@ -16,7 +20,7 @@ class Availability:
 
     def __init__(self, station: Station) -> None:
         self._station = station
-        self._told: dict[tuple[int, int], str] = {}
+        self._told: dict[tuple[int, int], AvailabilityState] = {}
 
     @delivers(StatusChanged)
     async def changed(self, fact: StatusChanged, delivery: Delivery) -> None:
@@ -24,14 +28,33 @@ class Availability:
 
         A fact without a place in the journal is a report of the present and always told.
         """
-        if not fact.evse_id:
+        told = self._told.get((fact.evse_id, fact.connector_id))
+        if not fact.evse_id or (delivery.entry.number and told == AVAILABILITY[fact.status]):
             return
-        payload = status_notification(fact)
+        await self._tell(fact, delivery.call)
+
+    async def report(self, csms: Csms, evse_id: int | None, connector_id: int | None) -> None:
+        """F06: the status of the connectors asked for, now; None is all of them."""
+        for fact in self._station.statuses():
+            if (
+                fact.evse_id
+                and evse_id in {None, fact.evse_id}
+                and connector_id in {None, fact.connector_id}
+            ):
+                await self._tell(fact, csms.call)
+
+    async def _tell(self, fact: StatusChanged, call: Call) -> None:
+        """A status whose answer got lost does not count as told."""
         key = (fact.evse_id, fact.connector_id)
-        if delivery.entry.number and self._told.get(key) == payload["connectorStatus"]:
-            return
-        await delivery.call("StatusNotification", payload)
-        self._told[key] = payload["connectorStatus"]
+        self._told.pop(key, None)
+        payload = {
+            "timestamp": wire.timestamp(fact.at),
+            "connectorStatus": str(AVAILABILITY[fact.status]),
+            "evseId": fact.evse_id,
+            "connectorId": fact.connector_id,
+        }
+        await call("StatusNotification", payload)
+        self._told[key] = AVAILABILITY[fact.status]
 
     @handles("ChangeAvailability")
     async def change(self, payload: dict[str, Any]) -> dict[str, Any]:
@@ -46,13 +69,3 @@ class Availability:
         except Refused as refused:
             return wire.answer("Rejected", refused)
         return {"status": "Accepted" if at_once else "Scheduled"}
-
-
-def status_notification(fact: StatusChanged) -> dict[str, Any]:
-    """StatusNotificationRequest."""
-    return {
-        "timestamp": wire.timestamp(fact.at),
-        "connectorStatus": str(AVAILABILITY[fact.status]),
-        "evseId": fact.evse_id,
-        "connectorId": fact.connector_id,
-    }

@@ -4,16 +4,15 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from chargepoint.core.facts import StatusChanged
 from chargepoint.core.model import Cause, Stage, StopReason
 from chargepoint.csms.adapter import Registration, SessionView, handles
 from chargepoint.csms.rpc import Reply
 from chargepoint.errors import CsmsError, Refused
-from chargepoint.station.authorizer import choose
+from chargepoint.station.authorizer import OWN_TO_CSMS, choose
 from chargepoint.station.evse import EvseRunner
 from chargepoint.station.station import Station
 from chargepoint.v201 import wire
-from chargepoint.v201.availability import status_notification
+from chargepoint.v201.availability import Availability
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +23,9 @@ Work = Callable[[], Coroutine[Any, Any, None]]
 class RemoteControl:
     """The CSMS starts, stops, unlocks, asks for messages."""
 
-    def __init__(self, station: Station, session: SessionView) -> None:
+    def __init__(self, station: Station, session: SessionView, availability: Availability) -> None:
         self._station = station
+        self._availability = availability
         self._session = session
 
     @handles("RequestStartTransaction")
@@ -39,7 +39,8 @@ class RemoteControl:
             log.warning("charging profile of a remote start ignored: no smart charging")
         token = wire.token(payload["idToken"])
         remote_start_id = payload["remoteStartId"]
-        ask = self._station.settings.authorize_remote_start()
+        # What the CSMS made up itself, or nobody has, is not asked about (C02.FR.03, C05).
+        ask = self._station.settings.authorize_remote_start() and token.type not in OWN_TO_CSMS
 
         def start() -> Coroutine[Any, Any, None]:
             return self._station.authorizer.start_remotely(runner, token, remote_start_id, ask=ask)
@@ -118,14 +119,10 @@ class RemoteControl:
             await self._station.sample_now(evse_id, in_transaction=in_transaction)
 
     async def _statuses(self, evse: dict[str, Any] | None) -> None:
-        for fact in self._station.statuses():
-            if fact.evse_id and (evse is None or _is_meant(fact, evse)):
-                await self._tell(fact)
-
-    async def _tell(self, fact: StatusChanged) -> None:
         if (csms := self._session.csms) is not None:
+            where = evse or {}
             try:
-                await csms.call("StatusNotification", status_notification(fact))
+                await self._availability.report(csms, where.get("id"), where.get("connectorId"))
             except CsmsError as error:
                 log.warning("triggered StatusNotification not sent: %s", error)
 
@@ -147,8 +144,3 @@ class RemoteControl:
 
     def _may_act(self) -> bool:
         return self._session.registration is Registration.ACCEPTED
-
-
-def _is_meant(fact: StatusChanged, evse: dict[str, Any]) -> bool:
-    connector = evse.get("connectorId")
-    return fact.evse_id == evse["id"] and connector in {None, fact.connector_id}

@@ -3,7 +3,7 @@
 from typing import Any
 
 from chargepoint.core.facts import TransactionEnded, TransactionStarted, TransactionUpdated
-from chargepoint.core.model import IdToken, StopReason
+from chargepoint.core.model import StopReason
 from chargepoint.csms.adapter import Delivery, delivers
 from chargepoint.csms.profiles import CsmsProfile
 from chargepoint.station.station import Station
@@ -32,7 +32,7 @@ class Transactions:
             payload["transactionInfo"]["remoteStartId"] = fact.remote_start_id
         self._add_values(payload, fact)
         reply = await delivery.call("TransactionEvent", payload)
-        self._learn(fact.transaction_id, fact.token, reply)
+        self._learn(fact, delivery, reply)
 
     @delivers(TransactionUpdated)
     async def updated(self, fact: TransactionUpdated, delivery: Delivery) -> None:
@@ -75,10 +75,10 @@ class Transactions:
         if values:
             payload["meterValue"] = values
 
-    def _learn(self, transaction_id: str, token: IdToken, reply: dict[str, Any]) -> None:
+    def _learn(self, fact: TransactionStarted, delivery: Delivery, reply: dict[str, Any]) -> None:
         if "idTokenInfo" not in reply:
             return
         known = wire.known(reply["idTokenInfo"])
-        self._station.authorizer.learn(token, known)
-        if not known.accepted(self._station.clock.now()):
-            self._station.spawn(self._station.token_refused(transaction_id))
+        if self._station.authorizer.judge(fact.token, known, repeated=delivery.repeated):
+            return
+        self._station.spawn(self._station.token_refused(fact.transaction_id))

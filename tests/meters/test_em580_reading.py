@@ -123,7 +123,7 @@ async def test_tries_become_rare_when_a_meter_stays_away() -> None:
 
 
 async def test_an_outage_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "meters")
+    caplog.set_level(logging.DEBUG, "meters.drivers")
     async with rig() as found:
         meter = found.driver()
         await meter.read()

@@ -120,12 +120,12 @@ class CarloGavazziMeter:
 
     def _heard(self) -> None:
         if self._outage:
-            log.info("meter %d answers again", self._config.powermeter_device_id)
+            log.debug("meter %d answers again", self._config.powermeter_device_id)
         self._outage, self._tries = "", 0
 
     def _lost(self, sentence: str) -> None:
         if not self._outage:
-            log.warning("meter lost: %s", sentence)
+            log.debug("meter lost: %s", sentence)  # the caller is told by the exception
         config = self._config
         self._outage, self._believed = sentence, False
         self._tries += 1

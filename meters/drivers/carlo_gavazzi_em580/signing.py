@@ -24,7 +24,7 @@ from meters.drivers.carlo_gavazzi_em580.device import Device
 from meters.drivers.carlo_gavazzi_em580.identity import Identity, serial_number
 from meters.drivers.carlo_gavazzi_em580.layout import Charging, Command, State
 from meters.drivers.carlo_gavazzi_em580.meter import CarloGavazziMeter, NotYet
-from meters.errors import MeterDataError, MeterRefused, MeterUnreachable
+from meters.errors import MeterDataError, MeterRefused, MeterUnreachable, RecordLost
 from meters.modbus import ModbusBus, ModbusException
 from meters.model import BillingTransaction, OpenTransaction, Reading
 
@@ -109,7 +109,7 @@ class Em580(CarloGavazziMeter):
             elif state is State.NOT_READY:
                 await self._until_signed(device, transaction_id)
             elif state is State.CORRUPTED:
-                raise MeterRefused(_CORRUPTED)
+                raise RecordLost(_CORRUPTED)
             return await self._fetch(device, identity, transaction_id)
 
     async def release(self, transaction_id: str) -> None:
@@ -237,7 +237,7 @@ class Em580(CarloGavazziMeter):
         state = await self._poll(device, _SIGNED, self._config.ready_timeout_s)
         self._end_given = None
         if state is State.CORRUPTED:
-            raise MeterRefused(_CORRUPTED)
+            raise RecordLost(_CORRUPTED)
         if state is not State.READY and declined is not None:
             raise MeterRefused(f"the meter declines to end: {declined}") from declined
         if state is not State.READY:

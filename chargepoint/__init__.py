@@ -4,16 +4,19 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from chargepoint.app import live, run
     from chargepoint.config import StationConfig, load_config
     from chargepoint.station.station import Station
 
-__all__ = ["Station", "StationConfig", "__version__", "load_config"]
+__all__ = ["Station", "StationConfig", "__version__", "live", "load_config", "run"]
 __version__ = version("chargepoint")
 
 _HOME = {
     "Station": "chargepoint.station.station",
     "StationConfig": "chargepoint.config",
+    "live": "chargepoint.app",
     "load_config": "chargepoint.config",
+    "run": "chargepoint.app",
 }
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from chargepoint.config import StationConfig
-from chargepoint.core.availability import AVAILABILITY, status
+from chargepoint.core.availability import AVAILABILITY, connector_status, status
 from chargepoint.core.sampling import MEASURANDS
 from chargepoint.core.variables import (
     ALIGNED_MEASURANDS,
@@ -60,9 +61,12 @@ def _provide_evse(station: Station, evse: Evse, profile: CsmsProfile) -> None:
     def availability() -> AvailabilityState:
         return AVAILABILITY[status(evse.runner.state)]
 
+    def of_connector(number: int) -> AvailabilityState:
+        return AVAILABILITY[connector_status(evse.runner.state, number)]
+
     model.provide(EVSE_AVAILABILITY, availability, evse_id)
     for number, _ in enumerate(evse.description.connectors, 1):
-        model.provide(CONNECTOR_AVAILABILITY, availability, evse_id, number)
+        model.provide(CONNECTOR_AVAILABILITY, partial(of_connector, number), evse_id, number)
     if evse.meter.signing is not None:
         model.provide(METER_PUBLIC_KEY, _key_of(evse, profile), evse_id)
 

@@ -41,7 +41,9 @@ class Supervisor:
 
         The result is None if it failed, which is logged: it must not end the station.
         """
-        return self._start(self._guarded(work))
+        task = self._start(self._guarded(work))
+        task.add_done_callback(lambda _: work.close())  # of use if cancelled before its first step
+        return task
 
     def keep(self, name: str, part: Part) -> None:
         """Keep a part running until the end."""

@@ -1,5 +1,7 @@
 """The status of a connector, from the state of its EVSE (OCPP 1.6 section 4.9, 2.0.1 block G)."""
 
+from dataclasses import replace
+
 from chargepoint.core.facts import Status
 from chargepoint.core.model import ChargingState, EvseState, Stage
 from chargepoint.core.variables_station import AvailabilityState
@@ -29,6 +31,12 @@ _WAITING = {
     Stage.PLUGGED: Status.PREPARING,
     Stage.FINISHED: Status.FINISHING,
 }
+
+
+def connector_status(state: EvseState, connector_id: int) -> Status:
+    """The status of one connector; one that no vehicle uses is free (OCPP 2.0.1 G01.FR.08)."""
+    used = connector_id == state.connector_id
+    return status(state if used else replace(state, stage=Stage.AVAILABLE))
 
 
 def status(state: EvseState) -> Status:

@@ -45,7 +45,8 @@ def select(
 ) -> tuple[Sampled, ...]:
     """What of a reading belongs into a message: one element, or none if nothing was asked for.
 
-    The signed record stays only if ``signed``; it goes with the energy register, which is then
+    Totals come before phases, for readers that take the first value. The signed record stays only
+    if ``signed``; it goes with the energy register, which is then
     there whatever the measurands say, because a record without a sample cannot be sent.
     """
     record = reading.signed if signed else None
@@ -53,7 +54,8 @@ def select(
     quantities = {MEASURANDS[plain(name)][0] for name in wanted if plain(name) in MEASURANDS}
     if not quantities:
         return ()
-    samples = tuple(s for s in reading.samples if s.quantity in quantities)
+    chosen = [sample for sample in reading.samples if sample.quantity in quantities]
+    samples = tuple(sorted(chosen, key=lambda sample: sample.phase is not None))
     return (Sampled(replace(reading, samples=samples, signed=record), context, wanted),)
 
 

@@ -45,7 +45,8 @@ class Maintenance:
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S), asyncio.TaskGroup() as tasks:
                 for runner in self._runners.values():
-                    if runner.state.stage in {Stage.CHARGING, Stage.AUTHORIZED}:
+                    # One that opens is stopped once it has begun, one that closes is waited for.
+                    if runner.state.busy or runner.state.stage is Stage.AUTHORIZED:
                         tasks.create_task(runner.feed(stop))
         except TimeoutError:
             log.warning("restart before every transaction was ended")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chargepoint.clock import Clock
-from chargepoint.core.availability import status
+from chargepoint.core.availability import connector_status
 from chargepoint.core.facts import (
     Fact,
     SecurityEvent,
@@ -227,7 +227,8 @@ class Station:
             state = evse.runner.state
             first = next(iter(state.faults), None)
             for number, _ in enumerate(evse.description.connectors, 1):
-                told.append(StatusChanged(state.evse_id, number, now, status(state), first))
+                current = connector_status(state, number)
+                told.append(StatusChanged(state.evse_id, number, now, current, first))
         return told
 
     def own_status(self) -> Status:
@@ -281,16 +282,21 @@ class Station:
 
     # --- what others ask of it --------------------------------------------------------------
 
-    def evse(self, evse_id: int) -> Evse:
+    def evse(self, evse_id: int, connector_id: int | None = None) -> Evse:
         """One EVSE.
 
         Raises:
-            Refused: there is no such EVSE.
+            Refused: there is no such EVSE, or it has no such connector.
         """
         if evse_id not in self.evses:
             known = ", ".join(map(str, self.evses))
             raise Refused(f"no EVSE {evse_id}, there are {known}", reason="UnknownEvse")
-        return self.evses[evse_id]
+        evse = self.evses[evse_id]
+        most = len(evse.description.connectors)
+        if connector_id is not None and not 1 <= connector_id <= most:
+            found = f"EVSE {evse_id} has connectors 1 to {most}, not {connector_id}"
+            raise Refused(found, reason="UnknownConnectorId")
+        return evse
 
     def find(self, transaction_id: str) -> EvseRunner | None:
         """The EVSE whose transaction this is, if it still runs."""

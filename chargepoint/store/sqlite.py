@@ -15,7 +15,7 @@ import os
 import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
@@ -34,7 +34,7 @@ from chargepoint.core.facts import (
 from chargepoint.core.model import EvseState
 from chargepoint.errors import StoreError
 from chargepoint.store import codec, tables
-from chargepoint.store.tables import Records, Settings, Tokens, Transactions
+from chargepoint.store.tables import Records, Settings, Tokens, Transactions, translated
 
 log = logging.getLogger(__name__)
 
@@ -65,28 +65,35 @@ class Store:
         self._folder = folder
         self._station_id = station_id
         self.low = False
+        self._thin_above = JOURNAL_MOST
 
     def __enter__(self) -> Self:
-        with _translated(f"state folder {self._folder}"):
+        with ExitStack() as stack, translated(f"state folder {self._folder}"):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = _lock(self._folder)
+            stack.callback(os.close, _lock(self._folder))
             self._db = sqlite3.connect(self._folder / "station.db", isolation_level=None)
+            stack.callback(self._db.close)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._migrate()
             self._check_owner()
+            self._waiting = int(self._db.execute("SELECT count(*) FROM journal").fetchone()[0])
+            self._open = stack.pop_all()  # from here on everything stays open until the exit
         self.transactions = Transactions(self._db)
         self.records = Records(self._db)
         self.tokens = Tokens(self._db)
         self.settings = Settings(self._db)
-        with _translated("journal"):
-            self._waiting = int(self._db.execute("SELECT count(*) FROM journal").fetchone()[0])
         self._make_reserve()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._db.close()
-        os.close(self._lock)
+        self._open.close()
+
+    def takes_sessions(self) -> bool:
+        """Whether there is room for the messages of a new session; tries to make the reserve."""
+        if self.low:
+            self._make_reserve()
+        return not self.low
 
     # --- one step ---------------------------------------------------------------------------
 
@@ -106,7 +113,7 @@ class Store:
 
     def load(self, evse_id: int) -> EvseState:
         """The stored state of an EVSE; a fresh one if there is none."""
-        with _translated("state"):
+        with translated("state"):
             row = self._db.execute(
                 "SELECT state FROM evse WHERE evse_id = ?", (evse_id,)
             ).fetchone()
@@ -123,7 +130,7 @@ class Store:
         """The oldest fact whose stream is not held back, or None."""
         marks = ",".join("?" * len(held))
         where = f"WHERE stream NOT IN ({marks})" if held else ""
-        with _translated("journal"):
+        with translated("journal"):
             row = self._db.execute(
                 "SELECT number, message_id, stream, kind, fact, offline, attempts"  # noqa: S608 - marks only
                 f" FROM journal {where} ORDER BY number LIMIT 1",
@@ -137,7 +144,7 @@ class Store:
 
     def oldest(self) -> bytes | None:
         """The oldest waiting fact as stored, for diagnosis."""
-        with _translated("journal"):
+        with translated("journal"):
             row = self._db.execute("SELECT fact FROM journal ORDER BY number LIMIT 1").fetchone()
         return row[0] if row else None
 
@@ -170,7 +177,8 @@ class Store:
 
     def csms_transaction(self, transaction_id: str) -> int | None:
         """The CSMS's id for our transaction, if it gave one."""
-        return tables.csms_id(self._db, transaction_id)
+        with translated("id of a transaction"):
+            return tables.csms_id(self._db, transaction_id)
 
     def bind_csms_transaction(self, transaction_id: str, csms_id: int) -> None:
         """Remember the CSMS's id; the last one wins."""
@@ -199,7 +207,7 @@ class Store:
                 ),
             )
             self._waiting += 1
-        if self._waiting > JOURNAL_MOST:
+        if self._waiting > self._thin_above:
             self._thin()
 
     def _note(self, fact: Fact) -> None:
@@ -222,34 +230,36 @@ class Store:
         self._waiting -= gone.rowcount
 
     def _thin(self) -> None:
-        """Drop every second intermediate reading; start, end and events stay (E04.FR.08)."""
+        """Drop every second intermediate fact of each stream; all else stays (E04.FR.08).
+
+        What stays may be above the bound by itself: then the next look comes a tenth later, because
+        it reads the whole journal.
+        """
         gone = self._db.execute(
-            "DELETE FROM journal WHERE kind IN (?, ?) AND number % 2 = 1",
+            "DELETE FROM journal WHERE number IN (SELECT number FROM (SELECT number, row_number()"
+            " OVER (PARTITION BY stream ORDER BY number) AS place FROM journal"
+            " WHERE kind IN (?, ?)) WHERE place % 2 = 0)",
             (TransactionUpdated.__name__, MeterSampled.__name__),
         )
-        if gone.rowcount == 0:
-            gone = self._db.execute(
-                "DELETE FROM journal WHERE kind IN (?, ?)",
-                (TransactionUpdated.__name__, MeterSampled.__name__),
-            )
         self._waiting -= gone.rowcount
+        self._thin_above = max(JOURNAL_MOST, self._waiting + JOURNAL_MOST // 10)
         log.warning("journal is full: %d intermediate readings dropped", gone.rowcount)
 
     @contextmanager
     def _write(self) -> Iterator[None]:
         before = self._waiting
         try:
-            with _translated("journal"):
+            with translated("journal"):
                 self._db.execute("BEGIN IMMEDIATE")
                 try:
                     yield
                     self._db.execute("COMMIT")
                 except BaseException:
+                    self._waiting = before
                     if self._db.in_transaction:
                         self._db.execute("ROLLBACK")
                     raise
         except StoreError:
-            self._waiting = before
             self._give_up_reserve()
             raise
         if self.low:
@@ -262,14 +272,14 @@ class Store:
                 with path.open("wb") as reserve:
                     os.posix_fallocate(reserve.fileno(), 0, RESERVE_BYTES)
         except OSError:
-            path.unlink(missing_ok=True)
-            self.low = True
+            self._give_up_reserve()
         else:
             self.low = False
 
     def _give_up_reserve(self) -> None:
         self.low = True
-        (self._folder / "reserve").unlink(missing_ok=True)
+        with suppress(OSError):  # a disk that became read-only keeps it
+            (self._folder / "reserve").unlink(missing_ok=True)
 
     def _migrate(self) -> None:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
@@ -319,16 +329,6 @@ def _lock(folder: Path) -> int:
         os.close(descriptor)
         raise StoreError(f"{folder} is in use by another running station") from error
     return descriptor
-
-
-@contextmanager
-def _translated(what: str) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise StoreError(f"{what}: {error}") from error
-    except OSError as error:
-        raise StoreError(f"{what}: {error.strerror or error}") from error
 
 
 def peek(folder: Path) -> int:

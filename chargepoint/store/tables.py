@@ -6,6 +6,8 @@ the marks of ``Records`` commit by themselves when nothing else is under way.
 
 import hashlib
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -20,6 +22,17 @@ from meters.model import Quantity, Reading, SignedReading
 TRANSACTIONS_MOST = 5000
 TOKENS_MOST = 2000
 KEPT_MOST = 500
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Raise StoreError for whatever the database or the disk says against ``what``."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(f"{what}: {error}") from error
+    except OSError as error:
+        raise StoreError(f"{what}: {error.strerror or error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,25 +116,29 @@ class Transactions:
 
     def page(self, limit: int, before: str = "") -> list[TransactionRow]:
         """Newest first; ``before`` is the ``started_at`` of the last one of the previous page."""
-        rows = self._db.execute(
-            "SELECT * FROM transactions WHERE ? = '' OR started_at < ?"
-            " ORDER BY started_at DESC LIMIT ?",
-            (before, before, limit),
-        )
-        return [TransactionRow(*row) for row in rows]
+        with translated("transactions"):
+            rows = self._db.execute(
+                "SELECT * FROM transactions WHERE ? = '' OR started_at < ?"
+                " ORDER BY started_at DESC LIMIT ?",
+                (before, before, limit),
+            )
+            return [TransactionRow(*row) for row in rows]
 
     def get(self, transaction_id: str) -> TransactionRow | None:
         """One transaction."""
-        row = self._db.execute(
-            "SELECT * FROM transactions WHERE transaction_id = ?", (transaction_id,)
-        ).fetchone()
+        with translated("transactions"):
+            row = self._db.execute(
+                "SELECT * FROM transactions WHERE transaction_id = ?", (transaction_id,)
+            ).fetchone()
         return TransactionRow(*row) if row else None
 
     def kept(self, transaction_id: str) -> tuple[Sampled, ...]:
         """The readings kept for the final message, in order of time."""
-        rows = self._db.execute(
-            "SELECT sampled FROM kept WHERE transaction_id = ? ORDER BY number", (transaction_id,)
-        )
+        with translated("kept readings"):
+            rows = self._db.execute(
+                "SELECT sampled FROM kept WHERE transaction_id = ? ORDER BY number",
+                (transaction_id,),
+            ).fetchall()
         return tuple(codec.decode(row[0], Sampled) for row in rows)
 
 
@@ -169,33 +186,32 @@ class Records:
         Raises:
             StoreError: it could not be stored; the meter must keep it.
         """
-        try:
+        with translated(f"record of {transaction_id or 'an unknown transaction'}"):
             self.add(transaction_id, evse_id, reading, signed, verdict)
-        except sqlite3.Error as error:
-            raise StoreError(
-                f"record of {transaction_id or 'an unknown transaction'}: {error}"
-            ) from error
 
     def has(self, transaction_id: str) -> bool:
         """Whether a record of this transaction is stored."""
-        row = self._db.execute(
-            "SELECT 1 FROM record WHERE transaction_id = ?", (transaction_id,)
-        ).fetchone()
+        with translated("records"):
+            row = self._db.execute(
+                "SELECT 1 FROM record WHERE transaction_id = ?", (transaction_id,)
+            ).fetchone()
         return row is not None
 
     def of(self, transaction_id: str) -> list[RecordRow]:
         """All records of a transaction, in the order they were taken."""
-        rows = self._db.execute(
-            "SELECT transaction_id, evse_id, document, encoding, method, public_key, verdict,"
-            " taken_at, released_at, delivered_at FROM record WHERE transaction_id = ?"
-            " ORDER BY number",
-            (transaction_id,),
-        )
-        return [RecordRow(*row) for row in rows]
+        with translated("records"):
+            rows = self._db.execute(
+                "SELECT transaction_id, evse_id, document, encoding, method, public_key, verdict,"
+                " taken_at, released_at, delivered_at FROM record WHERE transaction_id = ?"
+                " ORDER BY number",
+                (transaction_id,),
+            )
+            return [RecordRow(*row) for row in rows]
 
     def count(self) -> dict[str, int]:
         """Stored records by verdict."""
-        return dict(self._db.execute("SELECT verdict, count(*) FROM record GROUP BY verdict"))
+        with translated("records"):
+            return dict(self._db.execute("SELECT verdict, count(*) FROM record GROUP BY verdict"))
 
     def mark_released(self, transaction_id: str, at: datetime) -> None:
         """The meter has forgotten the record."""
@@ -206,13 +222,11 @@ class Records:
         self._mark("delivered_at", transaction_id, at)
 
     def _mark(self, column: str, transaction_id: str, at: datetime) -> None:
-        try:
+        with translated("mark of a record"):
             self._db.execute(
                 f"UPDATE record SET {column} = ? WHERE transaction_id = ? AND {column} IS NULL",  # noqa: S608 - column is ours
                 (at.isoformat(), transaction_id),
             )
-        except sqlite3.Error as error:
-            raise StoreError(f"mark of a record: {error}") from error
 
 
 class Tokens:
@@ -223,7 +237,7 @@ class Tokens:
 
     def remember(self, token: IdToken, known: Known, at: datetime) -> None:
         """Store what the CSMS said of a token, whatever it said (OCPP 2.0.1 C10.FR.01)."""
-        try:
+        with translated("authorization cache"):
             self._db.execute(
                 "INSERT INTO token VALUES (?, ?, ?) ON CONFLICT DO UPDATE"
                 " SET entry = excluded.entry, used_at = excluded.used_at",
@@ -231,26 +245,23 @@ class Tokens:
             )
             self._db.execute(
                 "DELETE FROM token WHERE value IN (SELECT value FROM token ORDER BY"
-                " json_extract(entry, '$.status') = 'Accepted' DESC, used_at DESC"
+                " json_extract(CAST(entry AS TEXT), '$.status') = 'Accepted' DESC, used_at DESC"
                 " LIMIT -1 OFFSET ?)",
                 (TOKENS_MOST,),
             )
-        except sqlite3.Error as error:
-            raise StoreError(f"authorization cache: {error}") from error
 
     def known(self, token: IdToken) -> Known | None:
         """The last word on a token, or None."""
-        row = self._db.execute(
-            "SELECT entry FROM token WHERE value = ?", (token.value.casefold(),)
-        ).fetchone()
+        with translated("authorization cache"):
+            row = self._db.execute(
+                "SELECT entry FROM token WHERE value = ?", (token.value.casefold(),)
+            ).fetchone()
         return codec.decode(row[0], Known) if row else None
 
     def forget_all(self) -> None:
         """Empty the cache."""
-        try:
+        with translated("authorization cache"):
             self._db.execute("DELETE FROM token")
-        except sqlite3.Error as error:
-            raise StoreError(f"authorization cache: {error}") from error
 
 
 class Settings:
@@ -261,7 +272,8 @@ class Settings:
 
     def load_settings(self) -> dict[str, str]:
         """Everything that was ever changed."""
-        return dict(self._db.execute("SELECT key, value FROM setting"))
+        with translated("settings"):
+            return dict(self._db.execute("SELECT key, value FROM setting"))
 
     def save_setting(self, key: str, value: str) -> None:
         """Store one changed value.
@@ -269,14 +281,12 @@ class Settings:
         Raises:
             StoreError: it could not be stored; the old value stays.
         """
-        try:
+        with translated(f"setting {key}"):
             self._db.execute(
                 "INSERT INTO setting VALUES (?, ?)"
                 " ON CONFLICT DO UPDATE SET value = excluded.value",
                 (key, value),
             )
-        except sqlite3.Error as error:
-            raise StoreError(f"setting {key}: {error}") from error
 
 
 def bind(db: sqlite3.Connection, transaction_id: str, csms_id: int) -> None:
@@ -307,7 +317,10 @@ def keep(db: sqlite3.Connection, fact: SampleKept) -> None:
     ).fetchone()
     if count > KEPT_MOST:
         db.execute(
-            "DELETE FROM kept WHERE transaction_id = ? AND number % 2 = 0", (fact.transaction_id,)
+            "DELETE FROM kept WHERE number IN (SELECT number FROM (SELECT number, row_number()"
+            " OVER (ORDER BY number) AS place FROM kept WHERE transaction_id = ?)"
+            " WHERE place % 2 = 0)",
+            (fact.transaction_id,),
         )
 
 

@@ -63,6 +63,8 @@ class Availability:
         evse = payload.get("evse", {})
         scope = Scope.CONNECTOR if "connectorId" in evse else Scope.EVSE
         try:
+            if evse:
+                self._station.evse(evse["id"], evse.get("connectorId"))
             at_once = await self._station.set_availability(
                 operative=operative, evse_id=evse.get("id", 0), scope=scope
             )

@@ -84,8 +84,9 @@ class RemoteControl:
         return Reply({"status": "Accepted"}, work)
 
     def _triggered(self, message: str, evse: dict[str, Any] | None) -> Work | None:
-        evse_ids = [self._station.evse(evse["id"]).runner.evse_id] if evse else []
-        every = evse_ids or list(self._station.evses)
+        if evse:
+            self._station.evse(evse["id"], evse.get("connectorId"))
+        every = [evse["id"]] if evse else list(self._station.evses)
         match message:
             case "BootNotification":
                 if self._session.registration is Registration.ACCEPTED:
@@ -96,7 +97,7 @@ class RemoteControl:
             case "MeterValues":
                 return lambda: self._sample(every, in_transaction=False)
             case "TransactionEvent":
-                running = [i for i in every if self._station.evse(i).runner.state.transaction]
+                running = [i for i in every if self._charges(i)]
                 if not running:
                     raise Refused("no transaction runs", reason="TxNotFound")
                 return lambda: self._sample(running, in_transaction=True)
@@ -141,6 +142,9 @@ class RemoteControl:
         if not state.operative or state.faulted:
             raise Refused(f"EVSE {evse_id} is out of order", reason="NotEnabled")
         return runner
+
+    def _charges(self, evse_id: int) -> bool:
+        return self._station.evse(evse_id).runner.state.stage is Stage.CHARGING
 
     def _may_act(self) -> bool:
         return self._session.registration is Registration.ACCEPTED

@@ -140,8 +140,8 @@ async def _scene(version: str, meter: Em580, folder: Path, teller: Teller) -> As
         await _within("BootNotification", csms.wait_for("BootNotification"))
         teller.step(
             "A charging station",
-            f"Station DEMO01 has connected to a back office (CSMS) at {csms.url} with OCPP"
-            f" {version} and was accepted.",
+            f"Station DEMO01 has connected to a back office (CSMS) at {csms.url} and was accepted."
+            f" They speak OCPP {version}, the language between chargers and back offices.",
         )
         access = json.loads((folder / "local.json").read_text(encoding="utf-8"))
         yield _Scene(meter, csms, life, LocalClient(access["url"], access["token"]))
@@ -212,10 +212,10 @@ def _tell_end(outcome: Outcome, teller: Teller) -> None:
     record = outcome.record.encode()
     teller.step(
         "The meter signs",
-        "The same card ends the session: the contactor opens, the meter signs begin and end.",
-        f"The station reads the record ({len(record)} bytes), checks its signature, stores it,"
-        f" sends it in {name},",
-        "and only then lets the meter forget it.",
+        "The same card ends the session: the contactor opens, the meter signs begin and end in one"
+        " record (OCMF), as calibration law wants it.",
+        f"The station reads the record ({len(record)} bytes), checks its signature, stores it, lets"
+        f" the meter forget it, and sends it in {name}.",
     )
     forged = record.replace(b'"TX":"E","RV":1', b'"TX":"E","RV":2')
     caught = str(verify_document(forged, outcome.public_key).outcome) == "invalid"

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import shutil
 import sys
+import textwrap
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Final
@@ -10,6 +12,7 @@ from typing import Final
 import click
 
 BAR: Final = 30
+WIDEST: Final = 100
 
 
 class _Kwh(click.ParamType[Decimal]):
@@ -49,10 +52,11 @@ def demo(version: str, kwh: Decimal, *, as_json: bool) -> int:
         click.echo(json.dumps(outcome.as_json()))
     else:
         click.echo()
-        click.echo("The record, ready for any OCMF verifier:")
+        click.echo("The record, as any OCMF verifier takes it:")
         click.echo(outcome.record)
         click.echo("The meter's public key:")
         click.echo(outcome.public_key)
+        click.echo("Check it yourself: chargepoint ocmf verify --public-key KEY FILE")
     return 0 if outcome.verified else 1
 
 
@@ -77,8 +81,10 @@ class _Screen:
         self.number += 1
         click.echo()
         click.secho(f"{self.number}. {title}", bold=True)
+        width = min(shutil.get_terminal_size().columns, WIDEST)
         for line in lines:
-            click.echo(f"   {line}")
+            indent = " " * (3 + len(line) - len(line.lstrip()))
+            click.echo(textwrap.fill(line, width, initial_indent="   ", subsequent_indent=indent))
 
     def progress(self, done: float, text: str) -> None:
         """A bar on a terminal, one line at the end elsewhere."""

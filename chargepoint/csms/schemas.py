@@ -26,6 +26,10 @@ from chargepoint.errors import ChargePointError
 
 Direction = Literal["request", "response"]
 
+# Characters of a signed record in Base64. OCPP 2.0.1 says 2500, 2.1 this: a longer record is still
+# better sent to a CSMS that may refuse it than kept from one that would take it.
+LONGEST_RECORD: Final = 32768
+
 # Words of a schema that check nothing; without them less code is generated.
 _PROSE = frozenset({"description", "javaType", "comment", "default", "title", "$id"})
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)")
@@ -241,9 +245,12 @@ def _actions(version_folder: str, request_suffix: str) -> frozenset[str]:
 def _compiled(version_folder: str, name: str, *, detailed: bool) -> Callable[[object], object]:
     # Some files start with a byte order mark.
     text = (_folder(version_folder) / f"{name}.json").read_text(encoding="utf-8-sig")
+    schema = msgspec.json.decode(text)
+    if signed := schema.get("definitions", {}).get("SignedMeterValueType"):
+        signed["properties"]["signedMeterData"]["maxLength"] = LONGEST_RECORD
     # Defaults must not be filled in: a payload is checked, not changed.
     compiled: Callable[[object], object] = fastjsonschema.compile(
-        _without_prose(msgspec.json.decode(text)),
+        _without_prose(schema),
         formats={"date-time": _is_instant},
         use_default=False,
         detailed_exceptions=detailed,

@@ -86,6 +86,7 @@ class Session:
         self._boot_now = asyncio.Event()
         self._left_at: float | None = None
         self._statuses_owed = False  # the CSMS must still be told how all connectors are
+        self._statuses_told: set[tuple[int, int]] = set()  # of those owed: EVSE and connector
         self._sent_at = 0.0
 
     def attach(self, station: StationView, adapters: Mapping[str, Adapter]) -> None:
@@ -157,7 +158,7 @@ class Session:
     async def _live(self, endpoint: Endpoint, adapter: Adapter) -> None:
         try:
             if await self._be_accepted(endpoint, adapter) or self._was_away_for_long():
-                self._statuses_owed = True
+                self._owe_statuses()
             self._good()
             if self._statuses_owed:
                 await self._tell_statuses(endpoint, adapter)
@@ -203,18 +204,28 @@ class Session:
         gone = timedelta(seconds=self._clock.monotonic() - self._left_at)
         return gone > self._station.timing().offline_threshold
 
-    async def _tell_statuses(self, endpoint: Endpoint, adapter: Adapter) -> None:
-        """After a boot or a long time offline every status, else what the journal holds (B04).
-
-        Owed until all were told: a connection that breaks in between leaves them to the next one.
-        """
+    def _owe_statuses(self) -> None:
+        """After a boot or a long time offline every status, else what the journal holds (B04)."""
         self._store.forget_statuses()
+        self._statuses_owed = True
+        self._statuses_told.clear()
+
+    async def _tell_statuses(self, endpoint: Endpoint, adapter: Adapter) -> None:
+        """All that are owed; a connection that breaks in between leaves the rest to the next one.
+
+        None is told twice, or connections that last for a few messages would never get beyond the
+        statuses. One that changes after it was told comes from the journal.
+        """
         for fact in self._station.statuses():
+            place = (fact.evse_id, fact.connector_id)
+            if place in self._statuses_told:
+                continue
             entry = Entry(0, str(uuid.uuid4()), "", fact, offline=False, attempts=0)
             try:
                 await adapter.deliver(Delivery(entry, endpoint))
             except CsmsRejected as error:
                 log.warning("status refused: %s", error)
+            self._statuses_told.add(place)
         self._statuses_owed = False
 
     async def _beat(self, endpoint: Endpoint, adapter: Adapter) -> None:

@@ -66,6 +66,7 @@ class Authorizer:
         self._rules = rules
         self._csms = csms
         self._presented: set[tuple[IdToken, tuple[int, ...]]] = set()  # not decided yet
+        self._given: set[int] = set()  # EVSEs that somebody is just getting
 
     async def present(self, token: IdToken, evse_ids: Iterable[int] = ()) -> None:
         """A reader saw a token. Without ``evse_ids`` the reader serves the whole station.
@@ -95,15 +96,18 @@ class Authorizer:
             return
         if decision.group is not None and await self._stopped(runners, token, decision.group):
             return
-        runner = choose(runners)
+        runner = choose(runner for runner in runners if runner.evse_id not in self._given)
         if runner is None:
             log.info("token %s accepted, but no outlet is free", token.masked)
             return
+        self._given.add(runner.evse_id)
         try:
             authorization = Authorization(token, decision.source, decision.group)
             await runner.feed(TokenAccepted(authorization))
         except StoreError as error:
             log.error("EVSE %d: no session: %s", runner.evse_id, error)  # noqa: TRY400 - the disk
+        finally:
+            self._given.discard(runner.evse_id)
 
     async def start_remotely(
         self, runner: EvseRunner, token: IdToken, remote_start_id: int | None, *, ask: bool

@@ -1,10 +1,15 @@
 """Tells whoever listens what happens in the station; nobody can hold it up by listening slowly."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+
+from chargepoint.core.facts import Fact, StatusChanged, TransactionEnded, TransactionStarted
+
+log = logging.getLogger(__name__)
 
 MOST_WAITING = 1000
 
@@ -45,3 +50,37 @@ class Broadcast:
             yield queue
         finally:
             self._listeners.discard(queue)
+
+
+def announce(told: Broadcast, fact: Fact) -> None:
+    """Log and tell what an operator wants to see of a fact."""
+    match fact:
+        case StatusChanged():
+            because = f" ({fact.fault.error_code})" if fact.fault else ""
+            where = f"EVSE {fact.evse_id} connector {fact.connector_id}"
+            log.info("%s: %s%s", where if fact.evse_id else "station", fact.status, because)
+            told.tell(
+                "status",
+                evse=fact.evse_id,
+                connector=fact.connector_id,
+                status=str(fact.status),
+                at=fact.at.isoformat(),
+            )
+        case TransactionStarted():
+            log.info("EVSE %d: transaction %s started", fact.evse_id, fact.transaction_id)
+            told.tell("transaction", id=fact.transaction_id, what="started")
+        case TransactionEnded():
+            log.info(
+                "EVSE %d: transaction %s ended (%s)%s",
+                fact.evse_id,
+                fact.transaction_id,
+                fact.reason,
+                f", without record: {fact.missing}" if fact.missing else "",
+            )
+            told.tell(
+                "transaction",
+                id=fact.transaction_id,
+                what="ended",
+                reason=str(fact.reason),
+                verdict=fact.verdict,
+            )

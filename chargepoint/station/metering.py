@@ -204,6 +204,9 @@ class EvseMeter:
     async def clear_left_overs(self) -> None:
         """Read, verify, store and release what the meter holds and nobody waits for.
 
+        Then the meter holds no record: one whose release was not noted, because the power went in
+        between, is noted now.
+
         Raises:
             MeterError: the meter does not answer; to be tried again.
             StoreError: the record cannot be stored; the meter keeps it.
@@ -212,8 +215,10 @@ class EvseMeter:
         if meter is not None:
             async with self._transaction_lock:
                 found = await meter.open_transaction()
-                if found is not None and not self._is_awaited(found):
-                    await self._clear(meter, found)
+                if found is None or not self._is_awaited(found):
+                    if found is not None:
+                        await self._clear(meter, found)
+                    self._store.records.mark_all_released(self._owner.evse_id, self._clock.now())
         self._left_over = False
 
     def _is_awaited(self, found: OpenTransaction) -> bool:

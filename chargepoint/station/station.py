@@ -16,8 +16,6 @@ from chargepoint.core.facts import (
     SecurityEvent,
     Status,
     StatusChanged,
-    TransactionEnded,
-    TransactionStarted,
 )
 from chargepoint.core.inputs import (
     AvailabilityChanged,
@@ -38,6 +36,7 @@ from chargepoint.core.model import (
     Stage,
     StopReason,
 )
+from chargepoint.core.variables import ALIGNED_INTERVAL, TX_UPDATED_INTERVAL
 from chargepoint.errors import Refused, StoreError
 from chargepoint.hardware.api import (
     Board,
@@ -47,7 +46,7 @@ from chargepoint.hardware.api import (
     VehicleUnplugged,
 )
 from chargepoint.station.authorizer import AsksCsms, Authorizer
-from chargepoint.station.broadcast import Broadcast
+from chargepoint.station.broadcast import Broadcast, announce
 from chargepoint.station.device_model import DeviceModel
 from chargepoint.station.evse import EvseRunner, Spawn
 from chargepoint.station.maintenance import Maintenance
@@ -122,6 +121,8 @@ class Station:
         self.evses: Mapping[int, Evse] = {
             description.evse_id: self._build(description) for description in evses
         }
+        for interval in (TX_UPDATED_INTERVAL, ALIGNED_INTERVAL):
+            self.model.subscribe(interval, lambda _: self._reconsider())
         self.authorizer = Authorizer(
             {evse_id: evse.runner for evse_id, evse in self.evses.items()},
             store=self.store,
@@ -198,12 +199,16 @@ class Station:
         )
         return Evse(description, runner, meter, sampler)
 
+    def _reconsider(self) -> None:
+        for evse in self.evses.values():
+            evse.sampler.reconsider()
+
     # --- facts ------------------------------------------------------------------------------
 
     def recorded(self, evse_id: int, facts: tuple[Fact, ...]) -> None:
         """Facts of an EVSE were stored."""
         for fact in facts:
-            self._announce(fact)
+            announce(self.told, fact)
         if evse_id in self.evses:
             self.evses[evse_id].sampler.reconsider()
         self._wiring.recorded()
@@ -215,7 +220,7 @@ class Station:
         except StoreError as error:
             log.error("%s not stored: %s", type(fact).__name__, error)  # noqa: TRY400 - the disk
             return
-        self._announce(fact)
+        announce(self.told, fact)
         self._wiring.recorded()
 
     def statuses(self) -> list[StatusChanged]:
@@ -239,38 +244,6 @@ class Station:
         if all(Scope.STATION in state.inoperative for state in states):
             return Status.UNAVAILABLE
         return Status.AVAILABLE
-
-    def _announce(self, fact: Fact) -> None:
-        match fact:
-            case StatusChanged():
-                because = f" ({fact.fault.error_code})" if fact.fault else ""
-                where = f"EVSE {fact.evse_id} connector {fact.connector_id}"
-                log.info("%s: %s%s", where if fact.evse_id else "station", fact.status, because)
-                self.told.tell(
-                    "status",
-                    evse=fact.evse_id,
-                    connector=fact.connector_id,
-                    status=str(fact.status),
-                    at=fact.at.isoformat(),
-                )
-            case TransactionStarted():
-                log.info("EVSE %d: transaction %s started", fact.evse_id, fact.transaction_id)
-                self.told.tell("transaction", id=fact.transaction_id, what="started")
-            case TransactionEnded():
-                log.info(
-                    "EVSE %d: transaction %s ended (%s)%s",
-                    fact.evse_id,
-                    fact.transaction_id,
-                    fact.reason,
-                    f", without record: {fact.missing}" if fact.missing else "",
-                )
-                self.told.tell(
-                    "transaction",
-                    id=fact.transaction_id,
-                    what="ended",
-                    reason=str(fact.reason),
-                    verdict=fact.verdict,
-                )
 
     async def _verify(self, reading: Reading) -> str:
         verdict = await self._wiring.verify(reading)

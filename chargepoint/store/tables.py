@@ -217,6 +217,14 @@ class Records:
         """The meter has forgotten the record."""
         self._mark("released_at", transaction_id, at)
 
+    def mark_all_released(self, evse_id: int, at: datetime) -> None:
+        """The meter of this EVSE holds no record."""
+        with translated("mark of a record"):
+            self._db.execute(
+                "UPDATE record SET released_at = ? WHERE evse_id = ? AND released_at IS NULL",
+                (at.isoformat(), evse_id),
+            )
+
     def mark_delivered(self, transaction_id: str, at: datetime) -> None:
         """The CSMS has the record."""
         self._mark("delivered_at", transaction_id, at)

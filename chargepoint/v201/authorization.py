@@ -23,7 +23,9 @@ class Authorization:
 
     @handles("ClearCache")
     async def clear_cache(self, _payload: dict[str, Any]) -> dict[str, Any]:
-        """C11: forget every cached authorization."""
+        """C11: forget every cached authorization; Rejected while the cache is switched off."""
+        if not self._station.settings.rules().cache:
+            return {"status": "Rejected"}
         try:
             self._station.authorizer.forget_all()
         except StoreError:

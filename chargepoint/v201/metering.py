@@ -1,5 +1,6 @@
 """Block J, metering: readings as MeterValueType, signed ones in the container of the OCA."""
 
+import logging
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,9 @@ from chargepoint.csms.signed import container
 from chargepoint.v201.wire import timestamp
 from meters.model import Phase, Quantity, Sample
 
+log = logging.getLogger(__name__)
+
+RECORD_MOST = 2500
 UNITS = {
     Quantity.ENERGY_IMPORT: "Wh",
     Quantity.ENERGY_EXPORT: "Wh",
@@ -64,7 +68,10 @@ def meter_value(sampled: Sampled, *, with_key: bool, profile: CsmsProfile) -> di
             energy = reading.value(Quantity.ENERGY_IMPORT) or Decimal(0)
             total = _sampled_value(ENERGY, Sample(Quantity.ENERGY_IMPORT, energy), sampled)
             values.insert(0, total)
-        total["signedMeterValue"] = container(reading.signed, with_key=with_key, profile=profile)
+        whole = container(reading.signed, with_key=with_key, profile=profile)
+        if (length := len(whole["signedMeterData"])) > RECORD_MOST:
+            log.warning("signed record of %d characters, OCPP 2.0.1: %d", length, RECORD_MOST)
+        total["signedMeterValue"] = whole
     return {"timestamp": timestamp(reading.taken_at), "sampledValue": values}
 
 

@@ -41,7 +41,7 @@ class Provisioning:
         return BootAnswer(
             Registration(reply["status"]),
             wire.moment(reply["currentTime"]),
-            timedelta(seconds=reply["interval"]),
+            timedelta(seconds=max(reply["interval"], 0)),
         )
 
     async def heartbeat(self, csms: Csms) -> Any:

@@ -64,7 +64,7 @@ class RemoteControl:
     async def unlock(self, payload: dict[str, Any]) -> dict[str, Any]:
         """F05: not while an authorized transaction runs."""
         try:
-            evse = self._station.evse(payload["evseId"])
+            evse = self._station.evse(payload["evseId"], payload["connectorId"])
             if evse.runner.state.busy:
                 return {"status": "OngoingAuthorizedTransaction"}
             unlocked = await self._station.unlock(payload["evseId"], payload["connectorId"])

@@ -11,7 +11,11 @@ from chargepoint.v201 import wire
 from chargepoint.v201.metering import meter_values
 
 # ReasonEnumType has no word for a reset that waits; the transaction is ended by it all the same.
-STOPPED: dict[StopReason, str] = {StopReason.SCHEDULED_RESET: "ImmediateReset"}
+# Nor has it one for unlocking, which is the CSMS's doing.
+STOPPED: dict[StopReason, str] = {
+    StopReason.SCHEDULED_RESET: "ImmediateReset",
+    StopReason.UNLOCK_COMMAND: "Remote",
+}
 
 Happened = TransactionStarted | TransactionUpdated | TransactionEnded
 

@@ -68,6 +68,7 @@ class CarloGavazziMeter:
         """All live values and both energies; the temperature may be as old as its interval."""
         if self._outage and asyncio.get_running_loop().time() < self._next_try:
             raise MeterUnreachable(self._outage)
+        await self._give_way()
         async with self._watched():
             identity = await self._connect()
             reading = await self._live(identity)
@@ -98,6 +99,9 @@ class CarloGavazziMeter:
 
     def _connected(self, *, swapped: bool) -> None:
         """The meter was found anew; ``swapped`` if what was known is of another one."""
+
+    async def _give_way(self) -> None:
+        """Before a poll: wait for what is more urgent, for a class that does more than read."""
 
     async def _attend(self, identity: Identity) -> None:
         """Whatever goes with the look at the meter's state, for a class that does more than read.

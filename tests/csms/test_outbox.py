@@ -1,0 +1,358 @@
+"""The journal on its way: order, attempts, intervals, what is given up and what never is."""
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_clock import FakeClock
+from sample_facts import RECORD, ended, idle_sample, security, started, status, updated
+from station_bench import entries
+
+from chargepoint.core.facts import Fact, Status
+from chargepoint.csms.adapter import Delivery
+from chargepoint.csms.outbox import DEFECT_PAUSE, Outbox, Retry, is_dead
+from chargepoint.csms.rpc import OutgoingInvalid
+from chargepoint.errors import CsmsRejected, CsmsUnavailable, StoreError
+from chargepoint.store.sqlite import Store
+
+REJECTED = CsmsRejected("InternalError", "database locked")
+SILENT = CsmsUnavailable("no answer within 30 s")
+INVALID = OutgoingInvalid("TransactionEvent: broken")
+
+
+@dataclass
+class Line:
+    """An open connection; nothing is said on it, the adapter does the talking."""
+
+    closed: bool = False
+    silences: int = 0
+
+    async def call(self, *_: Any, **__: Any) -> dict[str, Any]:
+        raise AssertionError("not used")
+
+
+@dataclass
+class Told:
+    """One attempt to tell a fact."""
+
+    at: float
+    fact: Fact
+    message_id: str
+    repeated: bool
+
+
+@dataclass
+class Teller:
+    """An adapter that writes down what it is to tell; ``script`` holds errors, by stream."""
+
+    clock: FakeClock
+    script: dict[str, deque[Exception | None]] = field(default_factory=lambda: defaultdict(deque))
+    told: list[Told] = field(default_factory=list)
+    csms_id: int | None = None
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+
+    async def deliver(self, delivery: Delivery) -> None:
+        entry = delivery.entry
+        told = Told(self.clock.elapsed, entry.fact, entry.message_id, delivery.repeated)
+        self.told.append(told)
+        await self.gate.wait()
+        script = self.script[entry.stream]
+        error = script.popleft() if script else None
+        if error is not None:
+            raise error
+        delivery.csms_id = self.csms_id
+
+    def facts(self) -> list[Fact]:
+        return [told.fact for told in self.told]
+
+
+@dataclass
+class Post:
+    """The outbox under test at work."""
+
+    store: Store
+    clock: FakeClock
+    outbox: Outbox
+    teller: Teller
+    line: Line = field(default_factory=Line)
+    draining: "asyncio.Task[None] | None" = None
+
+    async def drain(self) -> None:
+        """Start draining over the line; what needs no time has been done."""
+        teller: Any = self.teller
+        self.draining = asyncio.create_task(self.outbox.drain(teller, self.line))
+        await self.clock.settle()
+
+    async def record(self, *facts: Fact) -> None:
+        self.store.record(*facts)
+        self.outbox.wake()
+        await self.clock.settle()
+
+    async def outcome(self) -> None:
+        assert self.draining is not None
+        await self.draining
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "state", "CP1") as store:
+        yield store
+
+
+@pytest.fixture
+async def post(store: Store) -> AsyncIterator[Post]:
+    clock = FakeClock()
+    outbox = Outbox(store, clock, lambda: Retry(3, timedelta(seconds=60)))
+    post = Post(store, clock, outbox, Teller(clock))
+    yield post
+    if post.draining is not None:
+        post.draining.cancel()
+        await asyncio.wait([post.draining])
+
+
+async def test_everything_is_told_in_order_and_then_more_is_waited_for(post: Post) -> None:
+    first = (started(), updated(), status(), ended(seq=2), security())
+    post.store.record(*first)
+
+    await post.drain()
+    await post.record(started("T2"))
+
+    assert post.teller.facts() == [*first, started("T2")]
+    assert post.store.waiting == 0
+    assert not any(told.repeated for told in post.teller.told)
+
+
+async def test_the_csms_id_of_a_transaction_is_kept(post: Post) -> None:
+    post.teller.csms_id = 4711
+    post.store.record(started())
+
+    await post.drain()
+
+    assert post.store.csms_transaction("T1") == 4711
+
+
+@pytest.mark.spec("2.0.1", "E13.FR.03")
+async def test_a_refused_stream_waits_while_others_go_on(post: Post) -> None:
+    post.teller.script["transaction T1"].append(REJECTED)
+    post.store.record(started("T1"), updated("T1"), started("T2"), status())
+
+    await post.drain()
+
+    assert post.teller.facts() == [started("T1"), started("T2"), status()]
+    await post.clock.advance(60)
+    assert post.teller.facts()[3:] == [started("T1"), updated("T1")]
+
+
+@pytest.mark.spec("2.0.1", "E13.FR.02")
+@pytest.mark.spec("2.0.1", "E13.FR.03")
+@pytest.mark.parametrize("error", [REJECTED, SILENT], ids=["CALLERROR", "no answer"])
+async def test_a_fact_is_tried_at_growing_intervals_then_given_up(
+    post: Post, error: Exception
+) -> None:
+    post.teller.script["transaction T1"].extend([error] * 3)
+    post.store.record(ended())
+    begin = post.clock.elapsed
+
+    await post.drain()
+    await post.clock.advance(1000)
+
+    assert [told.at - begin for told in post.teller.told] == [0, 60, 180]
+    assert post.store.waiting == 0
+
+
+async def test_a_message_sent_again_is_the_same_message(post: Post) -> None:
+    post.teller.script["transaction T1"].append(REJECTED)
+    post.store.record(ended())
+
+    await post.drain()
+    await post.clock.advance(60)
+
+    first, again = post.teller.told
+    assert (first.message_id, first.fact) == (again.message_id, again.fact)
+    assert (first.repeated, again.repeated) == (False, True)
+
+
+async def test_what_is_given_up_makes_way_and_its_record_stays_in_the_archive(
+    post: Post, caplog: pytest.LogCaptureFixture
+) -> None:
+    post.teller.script["transaction T1"].extend([REJECTED] * 3)
+    post.store.record(ended(), ended("T2"))
+
+    await post.drain()
+    await post.clock.advance(1000)
+
+    (row,) = post.store.records.of("T1")
+    assert (row.document, row.delivered_at) == (RECORD.document, None)
+    (other,) = post.store.records.of("T2")
+    assert other.delivered_at is not None
+    assert "TransactionEnded given up after 3 attempts: InternalError" in caplog.text
+
+
+async def test_attempts_count_over_a_restart(post: Post, store: Store) -> None:
+    post.teller.script["transaction T1"].extend([REJECTED] * 9)
+    store.record(ended())
+    store.attempted(entries(store)[0])
+    store.attempted(entries(store)[0])
+
+    await post.drain()
+
+    assert len(post.teller.told) == 1
+    assert store.waiting == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "dead"),
+    [(Line(), False), (Line(silences=2), False), (Line(silences=3), True), (Line(True), True)],
+)
+def test_a_connection_is_dead_if_closed_or_silent_three_times(line: Line, *, dead: bool) -> None:
+    assert is_dead(line) is dead
+
+
+@pytest.mark.parametrize("line", [Line(closed=True), Line(silences=3)])
+async def test_a_connection_that_dies_is_no_attempt(post: Post, line: Line) -> None:
+    post.line = line
+    post.teller.script["transaction T1"].append(SILENT)
+    post.store.record(ended(), updated("T2"))
+
+    await post.drain()
+    with pytest.raises(CsmsUnavailable):
+        await post.outcome()
+
+    assert [entry.attempts for entry in entries(post.store)] == [0, 0]
+    assert post.teller.facts() == [ended()]
+
+
+async def test_the_next_connection_goes_on_where_the_last_one_broke(post: Post) -> None:
+    post.line.closed = True
+    post.teller.script["transaction T1"].append(SILENT)
+    post.store.record(ended())
+    await post.drain()
+    with pytest.raises(CsmsUnavailable):
+        await post.outcome()
+
+    post.line = Line()
+    await post.drain()
+
+    first, again = post.teller.told
+    assert first.message_id == again.message_id
+    assert again.repeated
+    assert post.store.waiting == 0
+
+
+async def test_a_stream_is_held_over_a_reconnect(post: Post) -> None:
+    post.teller.script["transaction T1"].append(REJECTED)
+    post.store.record(ended())
+    await post.drain()
+    assert post.draining is not None
+    post.draining.cancel()
+    await asyncio.wait([post.draining])
+
+    await post.drain()
+    assert len(post.teller.told) == 1
+    await post.clock.advance(60)
+
+    assert len(post.teller.told) == 2
+
+
+@pytest.mark.parametrize("fact", [status(), idle_sample()])
+async def test_what_is_only_of_the_moment_is_given_up_at_the_first_refusal(
+    post: Post, fact: Fact
+) -> None:
+    post.teller.script.default_factory = lambda: deque([REJECTED])  # type: ignore[attr-defined]
+    post.store.record(fact)
+
+    await post.drain()
+
+    assert post.store.waiting == 0
+
+
+@pytest.mark.parametrize("fact", [status(), idle_sample(), security()])
+async def test_what_was_not_answered_is_told_again(post: Post, fact: Fact) -> None:
+    post.teller.script[entries_stream(post.store, fact)].append(SILENT)
+
+    await post.drain()
+    assert post.store.waiting == 1
+    await post.clock.advance(60)
+
+    assert post.teller.facts() == [fact, fact]
+    assert post.store.waiting == 0
+
+
+def entries_stream(store: Store, fact: Fact) -> str:
+    store.record(fact)
+    return entries(store)[0].stream
+
+
+@pytest.mark.spec("2.0.1", "A04.FR.02")
+async def test_a_security_event_is_insisted_on(post: Post) -> None:
+    post.teller.script["other"].append(REJECTED)
+    post.store.record(security())
+
+    await post.drain()
+    assert post.store.waiting == 1
+    await post.clock.advance(60)
+
+    assert post.store.waiting == 0
+
+
+async def test_a_fact_we_cannot_word_stays_and_holds_up_only_its_stream(
+    post: Post, caplog: pytest.LogCaptureFixture
+) -> None:
+    post.teller.script["transaction T1"].extend([INVALID, INVALID])
+    post.store.record(ended("T1"), ended("T2"))
+
+    await post.drain()
+
+    assert [entry.fact for entry in entries(post.store)] == [ended("T1")]
+    assert "TransactionEnded cannot be told" in caplog.text
+    await post.clock.advance(DEFECT_PAUSE.total_seconds())
+    assert post.teller.facts()[2:] == [ended("T1")]
+    assert post.store.waiting == 1, "it is never given up"
+
+
+async def test_a_status_superseded_on_its_way_is_followed_by_the_new_one(post: Post) -> None:
+    post.store.record(status())
+    post.teller.gate.clear()
+    await post.drain()
+
+    await post.record(status(Status.CHARGING))
+    post.teller.gate.set()
+    await post.clock.settle()
+
+    assert post.teller.facts() == [status(), status(Status.CHARGING)]
+    assert post.store.waiting == 0
+
+
+async def test_cancelled_on_the_way_nothing_is_lost(post: Post) -> None:
+    post.store.record(ended())
+    post.teller.gate.clear()
+    await post.drain()
+    assert post.draining is not None
+    post.draining.cancel()
+    await asyncio.wait([post.draining])
+
+    assert [(entry.fact, entry.attempts) for entry in entries(post.store)] == [(ended(), 0)]
+
+
+async def test_a_disk_that_refuses_the_receipt_ends_the_connection_and_keeps_the_fact(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise StoreError("full")
+
+    monkeypatch.setattr(post.store, "delivered", refuse)
+    post.store.record(ended())
+
+    await post.drain()
+    with pytest.raises(StoreError):
+        await post.outcome()
+
+    assert post.store.waiting == 1

@@ -1,0 +1,31 @@
+"""Whoever listens hears, and nobody is held up by a slow listener."""
+
+import pytest
+
+from chargepoint.station import broadcast
+from chargepoint.station.broadcast import Broadcast
+
+
+async def test_every_listener_hears_what_is_told_while_it_listens() -> None:
+    told = Broadcast()
+    told.tell("before")
+
+    async with told.listen() as first, told.listen() as second:
+        assert told.heard
+        told.tell("status", evse=1)
+
+        assert first.get_nowait() == second.get_nowait() == broadcast.Told("status", {"evse": 1})
+        assert first.empty()
+
+    assert not told.heard
+
+
+async def test_a_slow_listener_loses_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broadcast, "MOST_WAITING", 2)
+    told = Broadcast()
+
+    async with told.listen() as queue:
+        for number in range(4):
+            told.tell(str(number))
+
+        assert [queue.get_nowait().kind, queue.get_nowait().kind] == ["2", "3"]

@@ -1,0 +1,248 @@
+"""The journal is the outbox: order, ids that last, superseded statuses, its bound."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fake_clock import START
+from sample_facts import (
+    ALL,
+    RECORD,
+    ended,
+    idle_sample,
+    kept,
+    reading,
+    security,
+    started,
+    status,
+    updated,
+)
+from station_bench import entries
+
+from chargepoint.core.facts import Fact, Status, TransactionUpdated
+from chargepoint.core.model import EvseState
+from chargepoint.errors import StoreError
+from chargepoint.store import codec, sqlite
+from chargepoint.store.sqlite import Entry, Store, stream_of
+
+
+def _next(store: Store, *held: str) -> Entry:
+    entry = store.next_entry(frozenset(held))
+    assert entry is not None
+    return entry
+
+
+@pytest.mark.parametrize("fact", ALL, ids=lambda fact: type(fact).__name__)
+def test_every_fact_reads_back_as_it_was(folder: Path, fact: Fact) -> None:
+    with Store(folder, "CP1") as store:
+        store.record(fact)
+
+    with Store(folder, "CP1") as store:
+        assert _next(store).fact == fact
+
+
+def test_the_document_of_a_signed_record_keeps_every_byte(store: Store) -> None:
+    store.record(ended())
+
+    fact = _next(store).fact
+
+    assert fact == ended()
+    assert fact.end.signed.document == RECORD.document  # type: ignore[union-attr]
+
+
+def test_the_message_id_of_a_fact_is_the_same_after_a_restart(folder: Path) -> None:
+    with Store(folder, "CP1") as store:
+        store.record(started(), updated())
+        before = [entry.message_id for entry in entries(store)]
+        assert _next(store).message_id == before[0]
+
+    with Store(folder, "CP1") as store:
+        assert [entry.message_id for entry in entries(store)] == before
+    assert len(set(before)) == 2
+    assert all(len(message_id) <= 36 for message_id in before)
+
+
+def test_attempts_and_the_offline_mark_last(folder: Path) -> None:
+    with Store(folder, "CP1") as store:
+        store.record(started(), offline=True)
+        store.attempted(_next(store))
+
+    with Store(folder, "CP1") as store:
+        entry = _next(store)
+        assert (entry.attempts, entry.offline) == (1, True)
+
+
+def test_the_oldest_fact_comes_first_and_a_held_stream_is_passed_over(store: Store) -> None:
+    store.record(started("T1"), started("T2"), updated("T1"), status())
+
+    assert _next(store).fact == started("T1")
+    assert _next(store, "transaction T1").fact == started("T2")
+    assert _next(store, "transaction T1", "transaction T2").fact == status()
+    held = frozenset({"transaction T1", "transaction T2", "status 1.1"})
+    assert store.next_entry(held) is None
+
+
+def test_a_delivered_fact_is_gone_and_counted(store: Store) -> None:
+    store.record(started(), updated())
+
+    store.delivered(_next(store), START)
+
+    assert [entry.fact for entry in entries(store)] == [updated()]
+    assert store.waiting == 1
+
+
+def test_the_csms_id_is_bound_in_the_commit_that_forgets_the_start(store: Store) -> None:
+    store.record(started())
+
+    store.delivered(_next(store), START, csms_id=4711)
+
+    assert store.csms_transaction("T1") == 4711
+    assert store.csms_transaction("T2") is None
+
+
+def test_the_last_csms_id_wins(store: Store) -> None:
+    store.bind_csms_transaction("T1", 1)
+    store.bind_csms_transaction("T1", 2)
+
+    assert store.csms_transaction("T1") == 2
+
+
+def test_a_record_is_marked_delivered_with_its_end(store: Store) -> None:
+    store.record(ended())
+
+    store.delivered(_next(store), START)
+
+    (row,) = store.records.of("T1")
+    assert row.delivered_at == START.isoformat()
+
+
+def test_a_fact_given_up_leaves_its_record_in_the_archive_undelivered(store: Store) -> None:
+    store.record(ended())
+
+    store.given_up(_next(store))
+
+    assert store.waiting == 0
+    (row,) = store.records.of("T1")
+    assert (row.document, row.delivered_at) == (RECORD.document, None)
+
+
+def test_a_new_status_supersedes_one_of_the_same_connector_that_nobody_saw(store: Store) -> None:
+    store.record(status(), status(evse_id=2), started())
+
+    store.record(status(Status.CHARGING))
+
+    facts = [entry.fact for entry in entries(store)]
+    assert facts == [status(evse_id=2), started(), status(Status.CHARGING)]
+    assert store.waiting == 3
+
+
+def test_a_status_superseded_while_it_is_sent_does_not_take_the_new_one_along(
+    store: Store,
+) -> None:
+    store.record(status())
+    under_way = _next(store)
+    store.record(status(Status.CHARGING))
+
+    store.delivered(under_way, START)
+
+    assert [entry.fact for entry in entries(store)] == [status(Status.CHARGING)]
+    assert store.waiting == 1
+
+
+def test_all_statuses_can_be_forgotten_and_nothing_else(store: Store) -> None:
+    store.record(status(), started(), status(evse_id=2))
+
+    store.forget_statuses()
+
+    assert [entry.fact for entry in entries(store)] == [started()]
+    assert store.waiting == 1
+
+
+def test_a_reading_kept_for_the_final_message_is_not_sent(store: Store) -> None:
+    store.commit(EvseState(1), (kept(),))
+
+    assert store.waiting == 0
+    assert store.transactions.kept("T1") == (kept().sampled,)
+
+
+STREAMS = [
+    (status(evse_id=2), "status 2.1"),
+    (started(), "transaction T1"),
+    (updated(), "transaction T1"),
+    (ended(), "transaction T1"),
+    (kept(), "transaction T1"),
+    (idle_sample(), "meter 1"),
+    (security(), "other"),
+]
+
+
+@pytest.mark.parametrize(("fact", "stream"), STREAMS)
+def test_facts_of_one_subject_share_a_stream(fact: Fact, stream: str) -> None:
+    assert stream_of(fact) == stream
+
+
+@pytest.fixture
+def small_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """A store that is full with twelve facts."""
+    monkeypatch.setattr(sqlite, "JOURNAL_MOST", 12)
+    with Store(folder, "CP1") as store:
+        yield store
+
+
+@pytest.mark.spec("2.0.1", "E04.FR.08")
+def test_at_the_bound_only_intermediate_readings_are_thinned(small_store: Store) -> None:
+    small_store.record(started(), status(), security())
+
+    for seq in range(1, 40):
+        small_store.record(updated(seq=seq), idle_sample(str(seq)))
+        assert small_store.waiting <= 13
+    small_store.record(ended(seq=40))
+
+    facts = [entry.fact for entry in entries(small_store)]
+    assert small_store.waiting == len(facts)
+    assert {started(), status(), security(), ended(seq=40)} <= set(facts)
+    sequence = [fact.seq for fact in facts if isinstance(fact, TransactionUpdated)]
+    assert len(sequence) >= 3, "thinned, not emptied"
+    assert sequence[0] == 1
+    assert sequence[-1] >= 38, "the newest are not the first to go"
+
+
+def test_readings_of_one_transaction_are_not_thinned_away_by_another(small_store: Store) -> None:
+    small_store.record(updated("T1"), updated("T2"))
+
+    for seq in range(2, 40):
+        small_store.record(updated("T2", seq))
+
+    assert entries(small_store)[0].fact == updated("T1")
+
+
+def test_what_must_not_be_dropped_goes_beyond_the_bound(
+    small_store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(20):
+        small_store.record(started(f"T{number}"), ended(f"T{number}"))
+
+    assert small_store.waiting == 40
+    assert len(caplog.records) < 28, "it does not look again at every fact"
+
+
+def test_a_kind_from_another_version_is_a_store_error(store: Store) -> None:
+    store.record(started())
+    store._db.execute("UPDATE journal SET kind = 'Reserved'")
+
+    with pytest.raises(StoreError, match="holds a 'Reserved', known are MeterSampled"):
+        store.next_entry()
+
+
+def test_the_oldest_fact_can_be_looked_at_as_it_is_stored(store: Store) -> None:
+    assert store.oldest() is None
+
+    store.record(started())
+
+    assert store.oldest() == codec.encode(started())
+
+
+def test_an_exact_number_stays_exact(store: Store) -> None:
+    store.record(updated(samples=(), at=START), ended(end=reading("0.10")))
+
+    assert b'"0.10"' in codec.encode(entries(store)[1].fact)

@@ -1,0 +1,124 @@
+"""Facts as a session leaves them, for tests of what keeps and what tells them."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from fake_clock import START
+from fake_meter import KEY
+
+from chargepoint.core.facts import (
+    MeterSampled,
+    SampleKept,
+    SecurityEvent,
+    Status,
+    StatusChanged,
+    TransactionEnded,
+    TransactionStarted,
+    TransactionUpdated,
+)
+from chargepoint.core.model import (
+    Cause,
+    ChargingState,
+    Context,
+    Fault,
+    IdToken,
+    Sampled,
+    StopReason,
+)
+from meters.model import Quantity, Reading, Sample, SignedReading
+
+TOKEN = IdToken("04A1B2C3D4")
+ENERGY = ("Energy.Active.Import.Register",)
+RECORD = SignedReading(b'OCMF|{"TT":"<=>"}|{"SD":"00"}', public_key=KEY)
+
+
+def reading(energy: str = "1000", *, signed: SignedReading | None = None) -> Reading:
+    return Reading(START, (Sample(Quantity.ENERGY_IMPORT, Decimal(energy)),), signed)
+
+
+def status(word: Status = Status.PREPARING, evse_id: int = 1, **more: Any) -> StatusChanged:
+    return StatusChanged(evse_id, 1, START, word, **more)
+
+
+def started(transaction_id: str = "T1", **more: Any) -> TransactionStarted:
+    return TransactionStarted(
+        **{
+            "evse_id": 1,
+            "connector_id": 1,
+            "transaction_id": transaction_id,
+            "seq": 0,
+            "at": START,
+            "cause": Cause.AUTHORIZED,
+            "charging_state": ChargingState.EV_CONNECTED,
+            "token": TOKEN,
+            "begin": reading(),
+            "samples": (Sampled(reading(), Context.BEGIN, ENERGY),),
+            **more,
+        }
+    )
+
+
+def updated(transaction_id: str = "T1", seq: int = 1, **more: Any) -> TransactionUpdated:
+    return TransactionUpdated(
+        **{
+            "evse_id": 1,
+            "connector_id": 1,
+            "transaction_id": transaction_id,
+            "seq": seq,
+            "at": START,
+            "cause": Cause.METER_PERIODIC,
+            "charging_state": ChargingState.CHARGING,
+            "samples": (Sampled(reading("1500"), Context.PERIODIC, ENERGY),),
+            **more,
+        }
+    )
+
+
+def ended(transaction_id: str = "T1", seq: int = 1, **more: Any) -> TransactionEnded:
+    end = reading("9000.125", signed=RECORD)
+    return TransactionEnded(
+        **{
+            "evse_id": 1,
+            "connector_id": 1,
+            "transaction_id": transaction_id,
+            "seq": seq,
+            "at": START + timedelta(hours=1),
+            "cause": Cause.STOP_AUTHORIZED,
+            "reason": StopReason.LOCAL,
+            "charging_state": ChargingState.EV_CONNECTED,
+            "token": TOKEN,
+            "stop_token": TOKEN,
+            "begin": reading(),
+            "end": end,
+            "samples": (
+                Sampled(reading(), Context.BEGIN, ENERGY),
+                Sampled(end, Context.END, ENERGY),
+            ),
+            "verdict": "valid",
+            "with_key": True,
+            **more,
+        }
+    )
+
+
+def idle_sample(energy: str = "500") -> MeterSampled:
+    return MeterSampled(1, START, Sampled(reading(energy), Context.CLOCK, ENERGY))
+
+
+def kept(transaction_id: str = "T1", energy: str = "1200") -> SampleKept:
+    return SampleKept(transaction_id, Sampled(reading(energy), Context.PERIODIC, ENERGY))
+
+
+def security(info: str = "") -> SecurityEvent:
+    return SecurityEvent("StartupOfTheDevice", START, info)
+
+
+ALL = (
+    status(fault=Fault("OtherError", "info", "vendor")),
+    started(),
+    updated(),
+    ended(),
+    idle_sample(),
+    security("PowerUp"),
+)

@@ -97,12 +97,15 @@ class Outbox:
                 if is_dead(csms):
                     raise
                 self._refused(entry, str(error), insist=True)
+            except Exception as error:  # a defect about one fact must not silence all the others
+                log.exception("defect in telling a %s", type(entry.fact).__name__)
+                self._defective(entry, error)
             else:
                 self._held.pop(entry.stream, None)
                 self._tried.discard(entry.number)
                 self._store.delivered(entry, self._clock.now(), csms_id=delivery.csms_id)
 
-    def _defective(self, entry: Entry, error: OutgoingInvalid) -> None:
+    def _defective(self, entry: Entry, error: Exception) -> None:
         """Our own wording is wrong: the fact stays, for a version that can say it."""
         log.error("%s cannot be told: %s", type(entry.fact).__name__, error)
         self._held[entry.stream] = self._clock.monotonic() + DEFECT_PAUSE.total_seconds()

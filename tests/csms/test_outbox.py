@@ -303,10 +303,11 @@ async def test_a_security_event_is_insisted_on(post: Post) -> None:
     assert post.store.waiting == 0
 
 
+@pytest.mark.parametrize("defect", [INVALID, KeyError("measurand")])
 async def test_a_fact_we_cannot_word_stays_and_holds_up_only_its_stream(
-    post: Post, caplog: pytest.LogCaptureFixture
+    post: Post, caplog: pytest.LogCaptureFixture, defect: Exception
 ) -> None:
-    post.teller.script["transaction T1"].extend([INVALID, INVALID])
+    post.teller.script["transaction T1"].extend([defect, defect])
     post.store.record(ended("T1"), ended("T2"))
 
     await post.drain()

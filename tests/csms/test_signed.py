@@ -105,9 +105,6 @@ def test_the_usual_form_in_1_6_is_the_container_as_text_without_spaces() -> None
     assert " " not in value
 
 
-# --- end to end ---------------------------------------------------------------------------------
-
-
 class Office:
     """A session that only lends its CSMS."""
 

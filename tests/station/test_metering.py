@@ -5,18 +5,16 @@ import logging
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sample_facts import RECORD
 from station_bench import REMOTE_STOP, TOKEN, Bench, BenchMeter, station_bench
 
 from chargepoint.core.facts import SecurityEvent, StatusChanged, TransactionEnded
 from chargepoint.core.inputs import Plugged, TokenAccepted
-from chargepoint.core.model import Authorization, Cause, Fault, Source, Stage, StopReason
+from chargepoint.core.model import Authorization, Fault, Source, Stage
 from chargepoint.errors import StoreError
 from chargepoint.station.metering import Health, is_fresh
-from meters.errors import MeterDataError, MeterRefused, MeterUnreachable, RecordLost
+from meters.errors import MeterDataError, MeterRefused, MeterUnreachable
 from meters.model import BillingTransaction, MeterInfo, Reading
 
 SOMEBODY = TokenAccepted(Authorization(TOKEN, Source.CSMS))
@@ -45,9 +43,6 @@ async def _begin(bench: Bench) -> "asyncio.Task[None]":
     begin = asyncio.create_task(bench.feed(SOMEBODY))
     await bench.clock.settle()
     return begin
-
-
-# --- outages ------------------------------------------------------------------------------------
 
 
 async def test_an_outage_is_told_once_and_its_end_once(
@@ -118,9 +113,6 @@ async def test_readings_are_told_to_whoever_listens(alive: Bench) -> None:
 
     assert (heard.kind, heard.about["evse"], heard.about["meter"]) == ("reading", 1, "outlet1")
     assert ["energy_import", "", "1000"] in heard.about["values"]
-
-
-# --- begin --------------------------------------------------------------------------------------
 
 
 async def test_a_begin_is_tried_again_until_the_meter_answers(bench: Bench) -> None:
@@ -200,9 +192,6 @@ async def test_a_meter_that_declines_is_not_asked_again(bench: Bench) -> None:
     assert bench.state().stage is Stage.FINISHED
     assert bench.evse().meter.health is Health.REFUSING
     assert bench.evse().meter.error == "the clock is not set"
-
-
-# --- end ----------------------------------------------------------------------------------------
 
 
 async def test_an_end_waits_for_a_meter_that_restarts(bench: Bench) -> None:
@@ -319,254 +308,3 @@ async def test_a_record_that_does_not_verify_is_kept_sent_and_reported(
     assert (ended.verdict, row.verdict) == (verdict, verdict)
     assert ended.end.signed is not None
     assert event.type == "TamperDetectionActivated"
-
-
-# --- what the meter still holds -----------------------------------------------------------------
-
-
-async def _left_over(tmp_path: Path, *, running: bool) -> Bench:
-    """A bench whose meter holds something of an earlier life that nobody waits for."""
-    async with station_bench(tmp_path) as bench:
-        bench.meters[1].running = "of-old"
-        if not running:
-            await bench.meters[1].end("of-old")
-    return bench
-
-
-@pytest.mark.parametrize("running", [True, False], ids=["still running", "unread"])
-async def test_a_left_over_is_stored_then_released_after_a_restart(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, running: bool
-) -> None:
-    old = await _left_over(tmp_path, running=running)
-    happened: list[str] = []
-    meter = old.meters[1]
-    release = meter.release
-
-    async def released(transaction_id: str) -> None:
-        happened.append("released")
-        await release(transaction_id)
-
-    meter.release = released  # type: ignore[method-assign]
-    async with station_bench(tmp_path, clock=old.clock, meters=old.meters) as bench:
-        add = bench.store.records.add_found
-
-        def added(*args: Any) -> None:
-            happened.append("stored")
-            add(*args)
-
-        monkeypatch.setattr(bench.store.records, "add_found", added)
-        await bench.evse().meter.refresh()
-
-        (row,) = bench.store.records.of("of-old")
-
-    assert happened == ["stored", "released"]
-    assert (row.verdict, row.released_at) == ("valid", old.clock.now().isoformat())
-    assert meter.record is None
-
-
-async def test_a_left_over_that_cannot_be_stored_stays_in_the_meter(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    old = await _left_over(tmp_path, running=False)
-    again = station_bench(tmp_path, clock=old.clock, meters=old.meters, running=True)
-    async with again as bench:
-
-        def refuse(*_: Any) -> None:
-            raise StoreError("record of of-old: disk full")
-
-        with monkeypatch.context() as patched:
-            patched.setattr(bench.store.records, "add_found", refuse)
-            bench.evse().meter._left_over = True
-            held = replace(await bench.meters[1].read(), signed=RECORD)
-            bench.meters[1].record = ("of-old", held)
-            await bench.clock.advance(5)
-
-            assert bench.meters[1].record is not None
-            assert bench.evse().meter.health is Health.OK, "it can be read all the same"
-            assert sum("disk full" in record.getMessage() for record in caplog.records) == 1
-        await bench.clock.advance(1)
-
-        assert bench.meters[1].record is None
-
-
-async def test_no_session_begins_over_a_left_over_that_cannot_be_stored(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bench.meters[1].running = "foreign"
-
-    def refuse(*_: Any) -> None:
-        raise StoreError("disk full")
-
-    monkeypatch.setattr(bench.store.records, "add_found", refuse)
-
-    await (await _begin(bench))
-
-    assert bench.state().stage is Stage.FINISHED
-    assert bench.meters[1].record is not None
-    assert bench.meters[1].begins == []
-
-
-async def test_a_session_begins_after_a_foreign_left_over(bench: Bench) -> None:
-    bench.meters[1].running = "foreign"
-
-    await bench.charge()
-
-    assert [row.transaction_id for row in bench.store.records.of("foreign")] == ["foreign"]
-    assert bench.meters[1].releases == ["foreign"]
-    assert bench.state().stage is Stage.CHARGING
-
-
-async def test_a_record_that_the_meter_itself_lost_does_not_stand_in_the_way_for_ever(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    meter = bench.meters[1]
-    meter.record = ("damaged", await meter.read())
-
-    async def lost(_: str) -> Reading:
-        raise RecordLost("the record is corrupted")
-
-    monkeypatch.setattr(meter, "end", lost)
-
-    await bench.charge()
-
-    assert meter.releases == ["damaged"]
-    assert bench.state().stage is Stage.CHARGING
-
-
-async def test_a_record_that_the_meter_itself_lost_is_told_and_released_between_sessions(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    transaction = await bench.charge()
-    meter = bench.meters[1]
-
-    async def lost(_: str) -> Reading:
-        meter.running, meter.record = "", (transaction.transaction_id, await meter.read())
-        raise RecordLost("the record is corrupted")
-
-    monkeypatch.setattr(meter, "end", lost)
-    await bench.finish()
-    (ended,) = bench.facts(TransactionEnded)
-    assert (ended.missing, meter.releases) == ("the record is corrupted", [])
-
-    await bench.evse().meter.refresh()
-
-    assert meter.releases == [transaction.transaction_id]
-    assert "the record is corrupted" in caplog.text
-
-
-async def test_a_release_that_was_not_noted_is_noted_once_the_meter_is_seen_free(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with station_bench(tmp_path) as bench:
-
-        def cut(*_: Any) -> None:
-            raise StoreError("the power is gone")
-
-        monkeypatch.setattr(bench.store.records, "mark_released", cut)
-        transaction = await bench.charge()
-        await bench.finish()
-    again = station_bench(tmp_path, clock=bench.clock, meters=bench.meters)
-    async with again as bench:
-        await bench.evse().meter.refresh()
-
-        (row,) = bench.store.records.of(transaction.transaction_id)
-
-    assert row.released_at is not None
-
-
-async def test_a_left_over_the_meter_will_not_give_does_not_cost_the_readings(
-    alive: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def refuse(_: str) -> Reading:
-        raise MeterRefused("not now")
-
-    monkeypatch.setattr(alive.meters[1], "end", refuse)
-    alive.meters[1].running = "foreign"
-    alive.evse().meter._left_over = True
-
-    await alive.clock.advance(5)
-
-    known = alive.evse().meter.known()
-    assert known.health is Health.OK
-    assert known.reading is not None
-    assert known.reading.taken_at == alive.clock.now()
-    assert sum("not now" in record.getMessage() for record in caplog.records) == 1
-    assert alive.meters[1].releases == [], "a running one is never given up"
-
-
-async def test_a_release_that_fails_is_done_later(bench: Bench) -> None:
-    transaction = await bench.charge()
-    meter = bench.meters[1]
-    release = meter.release
-
-    async def fail(_: str) -> None:
-        raise GONE
-
-    meter.release = fail  # type: ignore[method-assign]
-    await bench.finish()
-    (row,) = bench.store.records.of(transaction.transaction_id)
-    assert (row.released_at, meter.record is None) == (None, False)
-
-    meter.release = release  # type: ignore[method-assign]
-    await bench.evse().meter.refresh()
-
-    (row,) = bench.store.records.of(transaction.transaction_id)
-    assert row.released_at is not None
-    assert meter.record is None
-
-
-async def test_the_transaction_that_goes_on_after_a_restart_is_no_left_over(
-    tmp_path: Path,
-) -> None:
-    async with station_bench(tmp_path) as bench:
-        bench.set("AllowEnergyTransferResumption", "true")
-        await bench.charge()
-    again = station_bench(tmp_path, clock=bench.clock, meters=bench.meters)
-    async with again as bench:
-        await bench.evse().meter.clear_left_overs()
-
-        assert bench.meters[1].running
-
-
-async def test_a_meter_that_ended_by_itself_ends_the_session(alive: Bench) -> None:
-    transaction = await alive.charge()
-    await alive.clock.advance(1)
-
-    await alive.meters[1].end(transaction.transaction_id)
-    await alive.clock.advance(10)
-
-    (ended,) = alive.facts(TransactionEnded)
-    assert (ended.reason, ended.cause) == (StopReason.POWER_LOSS, Cause.ABNORMAL_CONDITION)
-    assert ended.end.signed is not None
-    assert not alive.outlets[1].closed
-
-
-async def test_a_meter_that_comes_back_is_looked_at_at_once(alive: Bench) -> None:
-    transaction = await alive.charge()
-    await alive.clock.advance(11)
-    alive.meters[1].fails = GONE
-    await alive.clock.advance(3)
-    alive.meters[1].fails = None
-    await alive.meters[1].end(transaction.transaction_id)
-
-    await alive.clock.advance(1)
-
-    assert len(alive.facts(TransactionEnded)) == 1
-
-
-async def test_clearing_left_overs_never_meets_a_session_that_begins(bench: Bench) -> None:
-    bench.meters[1].running = "foreign"
-    await bench.feed(Plugged())
-    bench.meters[1].gate.clear()
-    looking = asyncio.create_task(bench.evse().meter.refresh())
-    await bench.clock.settle()
-    begin = asyncio.create_task(bench.feed(SOMEBODY))
-    await bench.clock.settle()
-    assert bench.meters[1].waiting == 1
-
-    bench.meters[1].gate.set()
-    await asyncio.gather(looking, begin)
-
-    assert bench.state().stage is Stage.CHARGING
-    assert bench.meters[1].running == bench.meters[1].begins[0]
-    assert bench.meters[1].ends == ["foreign"]

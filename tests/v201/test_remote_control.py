@@ -23,9 +23,6 @@ START = {"idToken": ID_TOKEN, "remoteStartId": 7}
 SOMEBODY = TokenAccepted(Authorization(TOKEN, Source.CSMS))
 
 
-# --- start --------------------------------------------------------------------------------------
-
-
 @pytest.mark.spec("2.0.1", "F01.FR.13")
 @pytest.mark.spec("2.0.1", "F02.FR.01")
 async def test_a_start_is_answered_then_done(talk: Any) -> None:
@@ -154,9 +151,6 @@ async def test_before_it_is_accepted_the_station_starts_and_stops_nothing(talk: 
     assert talk.bench.state().stage is Stage.CHARGING
 
 
-# --- stop ---------------------------------------------------------------------------------------
-
-
 @pytest.mark.spec("2.0.1", "F03.FR.01")
 @pytest.mark.spec("2.0.1", "F03.FR.07")
 async def test_a_stop_is_answered_then_done(talk: Any) -> None:
@@ -190,9 +184,6 @@ async def test_a_stop_of_what_does_not_run_is_rejected(talk: Any, state: str) ->
     answer = await talk.ask("RequestStopTransaction", {"transactionId": transaction_id})
 
     assert (answer["status"], answer["statusInfo"]["reasonCode"]) == ("Rejected", "TxNotFound")
-
-
-# --- unlock -------------------------------------------------------------------------------------
 
 
 @pytest.mark.spec("2.0.1", "F05.FR.01")
@@ -235,9 +226,6 @@ async def test_a_connector_that_is_not_there_is_unknown(
     answer = await talk.ask("UnlockConnector", {"evseId": evse, "connectorId": connector})
 
     assert answer["status"] == "UnknownConnector"
-
-
-# --- trigger ------------------------------------------------------------------------------------
 
 
 def _trigger(message: str, **evse: int) -> dict[str, Any]:

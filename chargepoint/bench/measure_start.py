@@ -49,16 +49,17 @@ async def measure(extent: Extent) -> list[Figure]:
         _fill(folder / "full", extent.journal)
         empty: list[tuple[float, float]] = []
         full: list[tuple[float, float]] = []
+        imports: list[float] = []
         arrivals = _Arrivals()
         async with AsyncExitStack() as stack:
             port = await stack.enter_async_context(rig.meter(folder, rig.MeterLine()))
             csms = await stack.enter_async_context(SmallCsms(on_frame=arrivals.frame, keep=100))
             await _start(folder, csms.url, port, "warm", arrivals)  # the CSMS's first, too
             for number in range(extent.starts):
+                imports.append(await _import_s())
                 empty.append(await _start(folder, csms.url, port, f"empty{number}", arrivals))
                 if number < 3:  # noqa: PLR2004 - enough for a median; each takes a farewell
                     full.append(await _start(folder, csms.url, port, "full", arrivals))
-        imports = [await _import_s() for _ in range(extent.starts)]
     return _figures(extent, empty, full, imports)
 
 

@@ -10,42 +10,35 @@ from power_cut_sweep import sweep
 
 pytestmark = pytest.mark.timeout(180)
 
-AT_A_COMMIT = (
-    "commit-before:TransactionStarted",
-    "commit-after:TransactionStarted",
-    "commit-before:TransactionEnded",
-    "commit-after:TransactionEnded",
-)
-AT_AN_ORDER = (
-    "order-before:TakeBegin",
-    "order-after:TakeBegin",
-    "order-after:TakeEnd",
-    "order-before:ReleaseRecord",
-)
-BETWEEN_COMMAND_AND_ANSWER = (
+AT_A_COMMIT = {
+    "2.0.1": (
+        "commit-before:TransactionStarted",
+        "commit-after:TransactionStarted",
+        "commit-before:TransactionEnded",
+        "commit-after:TransactionEnded",
+    ),
+    "1.6": ("commit-after:TransactionStarted", "commit-before:TransactionEnded"),
+}
+AT_AN_ORDER = ("order-after:TakeBegin", "order-after:TakeEnd", "order-before:ReleaseRecord")
+BEFORE_THE_ANSWER_OF_THE_METER = (
     "command-sent:0x7040=0042",  # begin
     "slow/command-sent:0x7040=0045",  # end
     "command-sent:0x7100",  # release
 )
-MESSAGE_SENT = {
-    "2.0.1": ("sent:TransactionEventStarted", "received:TransactionEvent"),
-    "1.6": ("sent:StartTransaction", "sent:StopTransaction"),
+BEFORE_THE_ANSWER_OF_THE_CSMS = {
+    "2.0.1": ("sent:TransactionEventStarted", "received:answer-TransactionEventEnded"),
+    "1.6": ("sent:StartTransaction", "received:answer-StartTransaction", "sent:StopTransaction"),
 }
-WHILE_RECOVERING = (
-    "commit-after:TransactionStarted+order-after:TakeEnd",
-    "order-after:TakeEnd+commit-before:TransactionEnded",
-)
-METER = (
-    "meter-write-before:0x7040",
-    "meter-write-after:0x7040",
-    "meter-save-before:READY",
-    "meter-random:1.5",
-)
-OFFLINE = ("offline/none", "offline/commit-after:TransactionEnded", "offline/order-after:TakeBegin")
-LINK = ("drop:all", "lose-answer:all", "close-after:6")
+WHILE_RECOVERING = ("commit-after:TransactionStarted+order-after:TakeEnd",)
+OF_THE_METER = ("meter-write-after:0x7040", "meter-save-before:state=READY", "meter-random:1.5")
+OF_THE_LINK = {
+    "2.0.1": ("offline/commit-after:TransactionEnded", "drop:6", "lose-answer:7"),
+    "1.6": ("offline/commit-after:TransactionStarted", "lose-answer:all"),
+}
 
 
 async def fine(version: str, *texts: str) -> None:
+    """Nothing lost, doubled or left open in any of these cases, and each of them did happen."""
     table = await sweep([Case.parse(version, text) for text in texts], jobs=len(texts))
 
     results = [result for row in table.results.values() for result in row]
@@ -55,18 +48,22 @@ async def fine(version: str, *texts: str) -> None:
 
 @pytest.mark.parametrize("version", ["2.0.1", "1.6"])
 async def test_station_killed_at_a_commit_loses_and_doubles_nothing(version: str) -> None:
-    await fine(version, *AT_A_COMMIT)
+    await fine(version, *AT_A_COMMIT[version])
 
 
-async def test_station_killed_at_an_order_loses_and_doubles_nothing() -> None:
+async def test_station_killed_at_an_order_carries_it_out_once() -> None:
     await fine("2.0.1", *AT_AN_ORDER)
 
 
+async def test_station_killed_before_the_answer_of_the_meter_gives_no_command_twice() -> None:
+    await fine("2.0.1", *BEFORE_THE_ANSWER_OF_THE_METER)
+
+
 @pytest.mark.parametrize("version", ["2.0.1", "1.6"])
-async def test_station_killed_before_it_had_an_answer_asks_again_and_gets_it_once(
+async def test_station_killed_before_the_answer_of_the_csms_sends_the_same_message(
     version: str,
 ) -> None:
-    await fine(version, *BETWEEN_COMMAND_AND_ANSWER, *MESSAGE_SENT[version])
+    await fine(version, *BEFORE_THE_ANSWER_OF_THE_CSMS[version])
 
 
 async def test_station_killed_again_while_it_recovers_loses_and_doubles_nothing() -> None:
@@ -74,14 +71,9 @@ async def test_station_killed_again_while_it_recovers_loses_and_doubles_nothing(
 
 
 async def test_killed_meter_ends_the_session_with_its_record() -> None:
-    await fine("2.0.1", *METER)
+    await fine("2.0.1", *OF_THE_METER)
 
 
 @pytest.mark.parametrize("version", ["2.0.1", "1.6"])
-async def test_session_without_csms_is_told_when_the_csms_is_back(version: str) -> None:
-    await fine(version, *OFFLINE)
-
-
-@pytest.mark.parametrize("version", ["2.0.1", "1.6"])
-async def test_link_that_drops_at_every_message_loses_and_doubles_nothing(version: str) -> None:
-    await fine(version, *LINK)
+async def test_bad_link_or_none_delays_the_messages_and_no_more(version: str) -> None:
+    await fine(version, *OF_THE_LINK[version])

@@ -28,9 +28,9 @@ def watch_saves(points: Points) -> None:
         if not durable:
             save(self, memory, durable=False)
             return
-        points.passed("meter-save-before", memory.state.name)
+        points.passed("meter-save-before", f"state={memory.state.name}")
         save(self, memory, durable=True)
-        points.passed("meter-save-after", memory.state.name)
+        points.passed("meter-save-after", f"state={memory.state.name}")
 
     StateFile.save = saving  # type: ignore[method-assign]
 

@@ -25,6 +25,7 @@ from chargepoint.station.evse import EvseRunner
 from meters.line import SerialLine
 
 _WRITES = {"INSERT", "UPDATE", "DELETE", "REPLACE"}
+_CALL = 2
 _WRITE_REGISTERS = 0x10
 
 
@@ -86,25 +87,28 @@ def watch_orders(points: Points) -> None:
 def watch_messages(points: Points) -> None:
     """``sent``: the frame has left; ``received``: it has come, and nobody has looked at it."""
     send, recv = ClientConnection.send, ClientConnection.recv
+    actions: dict[str, str] = {}
 
     async def sending(self: ClientConnection, message: Any, *rest: Any, **more: Any) -> None:
         await send(self, message, *rest, **more)
-        points.passed("sent", _action(message))
+        points.passed("sent", _label(message, actions))
 
     async def receiving(self: ClientConnection, *rest: Any, **more: Any) -> Any:
         message = await recv(self, *rest, **more)
-        points.passed("received", _action(message))
+        points.passed("received", _label(message, actions))
         return message
 
     ClientConnection.send = sending  # type: ignore[method-assign,assignment]
     ClientConnection.recv = receiving  # type: ignore[method-assign,assignment]
 
 
-def _action(text: str) -> str:
-    frame = json.loads(text)
-    if frame[0] != 2:
-        return "answer"
-    return f"{frame[2]}{frame[3].get('eventType', '')}"
+def _label(text: str, actions: dict[str, str]) -> str:
+    """The action of a message; of an answer that of the call, which ``actions`` remembers."""
+    kind, message_id, *rest = json.loads(text)
+    if kind != _CALL:
+        return f"answer-{actions.get(message_id, '')}"
+    actions[message_id] = f"{rest[0]}{rest[1].get('eventType', '')}"
+    return actions[message_id]
 
 
 def watch_line(points: Points) -> None:

@@ -26,7 +26,7 @@ TOKEN: Final = "04A1B2C3D4E5F6"
 PATIENCE_S: Final = 25.0
 SIGNING_S: Final = 1.0  # a slow meter signs so long after the power is back
 LONGEST_SIGNING_S: Final = 8.0
-POLL_S: Final = 0.02
+POLL_S: Final = 0.05
 REST_S: Final = 0.1  # nothing may happen for so long before it counts as rest
 RELEASE_S: Final = 3.0  # a released record may be noted so much later
 PLUGGED: Final = {"evse": 1, "ev": {"power_w": 11000}}
@@ -143,8 +143,8 @@ class Bench:
         Raises:
             Stuck: it never came to rest.
         """
-        await self._within("a meter", self._meter_listens, needs_station=False)
         self._keeper = self._group.create_task(self._keep_meter())
+        await self._within("a meter", self._meter_listens, needs_station=False)
         self.station.start(plugged=False)
         if self.case.slow:
             self._meanwhile.append(self._group.create_task(self._sign_later()))
@@ -362,7 +362,7 @@ class Bench:
 
     async def _dead_or(self, error: Exception) -> NoReturn:
         """A question without answer is explained by a death, which shows a little later."""
-        for _ in range(50):
+        for _ in range(20):
             if self.station.dead:
                 self._gone(str(error))
             await asyncio.sleep(POLL_S)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
-from meters.drivers.carlo_gavazzi_em580 import layout
+from meters.drivers.carlo_gavazzi_em580 import layout, record
 from meters.drivers.carlo_gavazzi_em580.layout import Charging, Command, State
 from meters.errors import MeterDataError, MeterRefused, MeterUnreachable
 from meters.modbus import ModbusException, ModbusUnit, UnexpectedAnswer
@@ -115,8 +115,11 @@ class Device:
         for _ in range(_SIZE_CHECKS):
             size = await self._record_size()
             words = await self.read(layout.RECORD, size)
+            document = layout.raw(words).partition(b"\0")[0].rstrip()
+            # Here the line must be silent for a while anyway, so the look costs no time.
+            record.look_into(document)
             if await self._record_size() == size and await self.state() is State.READY:
-                return layout.raw(words).partition(b"\0")[0].rstrip()
+                return document
         raise MeterDataError("the record changed while it was read")
 
     async def clock_is_set(self) -> bool | None:

@@ -3,7 +3,9 @@
 What is signed stays as it is, byte for byte; the record is only looked into.
 """
 
+import contextlib
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from meters.drivers.carlo_gavazzi_em580.wording import id_in
@@ -15,8 +17,16 @@ from meters.ocmf.record import Record, parse
 _SYNCHRONISED: Final = "S"
 
 
+def look_into(document: bytes) -> None:
+    """Have read what ``owner`` and ``end_reading`` need; what is no record is left to them."""
+    with contextlib.suppress(MeterDataError):
+        found = read_record(document)
+        _ = owner(found), found.end
+
+
+@lru_cache(maxsize=2)
 def read_record(document: bytes) -> Record:
-    """The record in ``document``.
+    """The record in ``document``; the last ones are kept with what was read of them.
 
     Raises:
         MeterDataError: it is none.

@@ -21,7 +21,7 @@ class Shortest(Extent):
     swipes = 2
     window_s = 1.2
     settle_s = 0.2
-    journal = 500
+    journal = 20
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ async def test_a_station_starts_with_an_empty_and_with_a_full_journal(extent: Ex
     boot, accepted, imports, full = (figure.value for figure in figures)
     assert all(seconds > 0 for seconds in (imports, boot, full))
     assert boot < accepted
-    assert "500 undelivered facts" in figures[3].what
+    assert "20 undelivered facts" in figures[3].what
 
 
 @pytest.mark.parametrize("name", ["store", "codec", "ocmf"])

@@ -23,12 +23,12 @@ from meters.simulators.control import SimulatorUnreachable
 
 STATION: Final = "CUT1"
 TOKEN: Final = "04A1B2C3D4E5F6"
-PATIENCE_S: Final = 25.0
+PATIENCE_S: Final = 60.0  # a busy machine is no fault of the station
 SIGNING_S: Final = 1.0  # a slow meter signs so long after the power is back
 LONGEST_SIGNING_S: Final = 8.0
 POLL_S: Final = 0.05
 REST_S: Final = 0.1  # nothing may happen for so long before it counts as rest
-RELEASE_S: Final = 3.0  # a released record may be noted so much later
+RELEASE_S: Final = 10.0  # a released record may be noted so much later
 PLUGGED: Final = {"evse": 1, "ev": {"power_w": 11000}}
 SWEPT: Final = {"evse": 1}
 _NO_ANSWER: Final = (OSError, TimeoutError, ValueError, h11.RemoteProtocolError)

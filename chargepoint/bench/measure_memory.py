@@ -5,6 +5,7 @@ Store and local interface are on.
 """
 
 import asyncio
+import contextlib
 import json
 import sys
 from asyncio.subprocess import Process
@@ -49,6 +50,7 @@ async def measure(extent: Extent) -> list[Figure]:
             config = rig.write_config(folder, url=url, port=port)
             async with rig.station(config, errors=rig.PIPE) as process:
                 figures = await _station(extent, folder, process)
+            figures.insert(2, await _imports(extent, config))
     floors = [await _floor(name, modules) for name, modules in _IMPORTS]
     return [*figures[:1], *floors, *figures[1:]]
 
@@ -64,7 +66,6 @@ async def _station(extent: Extent, folder: Path, process: Process) -> list[Figur
         before = books.work(process.pid)
         await asyncio.sleep(extent.window_s)
         worked = books.work(process.pid) - before
-        loaded = _loaded(process.pid)
         await _one_session(local, charging_s=extent.settle_s)
         await asyncio.sleep(extent.settle_s)
         after = books.memory(process.pid)
@@ -78,13 +79,6 @@ async def _station(extent: Extent, folder: Path, process: Process) -> list[Figur
             goal=GOAL_PERCENT,
             beside=f"{worked.switches / extent.window_s:.1f} wake-ups/s over {extent.window_s:g} s",
             elsewhere="bare python-ocpp client without meter 0.005 %, MicroOcpp 0.11 %",
-        ),
-        Figure(
-            what="idle station: libraries loaded that it does not need",
-            value=len(loaded),
-            unit="",
-            goal=0,
-            beside=", ".join(loaded) or f"none of {', '.join(UNWANTED)}",
         ),
         _memory("after one whole session: PSS", after),
     ]
@@ -101,13 +95,44 @@ def _memory(what: str, memory: books.Memory) -> Figure:
     )
 
 
-def _loaded(pid: int) -> list[str]:
-    """Which unwanted libraries have a compiled part mapped, or are open; the rest is tested.
+async def _imports(extent: Extent, config: Path) -> Figure:
+    """What an idle station imports, by the interpreter's own log (``-X importtime``).
 
-    Only compiled modules can be seen from outside; ``tests`` look into ``sys.modules``.
+    A run of its own, because the log costs time and memory.
     """
-    maps = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")
-    return [name for name in UNWANTED if f"/{name}/" in maps]
+    command = ("-X", "importtime", "-m", "chargepoint", "run", str(config))
+    async with rig.program(*command, errors=rig.PIPE) as process:
+        roots = await _imported(process, extent.settle_s + 1.0)
+    loaded = [name for name in UNWANTED if name in roots]
+    return Figure(
+        what="idle station: libraries imported that it does not need",
+        value=len(loaded),
+        unit="",
+        goal=0,
+        beside=", ".join(loaded) or f"none of {', '.join(UNWANTED)}",
+    )
+
+
+async def _imported(process: Process, idle_s: float) -> set[str]:
+    """The packages it imports until it was accepted, and in so many seconds after that.
+
+    Raises:
+        MeasurementFailed: it was not accepted, or there is no log.
+    """
+    roots: set[str] = set()
+    accepted = False
+    deadline = asyncio.timeout(rig.PATIENCE_S)
+    with contextlib.suppress(TimeoutError):
+        async with deadline:
+            while process.stderr is not None and (line := await process.stderr.readline()):
+                if line.startswith(b"import time:"):
+                    roots.add(line.decode().rpartition("|")[2].strip().partition(".")[0])
+                elif b"accepted by the CSMS" in line:
+                    accepted = True
+                    deadline.reschedule(asyncio.get_running_loop().time() + idle_s)
+    if not accepted or "chargepoint" not in roots:
+        raise rig.MeasurementFailed("no import log of an accepted station")
+    return roots
 
 
 async def _floor(name: str, modules: str) -> Figure:

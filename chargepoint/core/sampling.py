@@ -1,7 +1,9 @@
 """Which quantities belong into a message, and when the next aligned reading is due."""
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from chargepoint.core.model import Context, Sampled
 from meters.model import Quantity, Reading, Sample
@@ -25,19 +27,54 @@ MEASURANDS: dict[str, tuple[Quantity, int]] = {
 }
 
 
-def measured(sample: Sample, measurand: str) -> Sample | None:
-    """The sample as this measurand, or None if it is something else.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one entry of a list of measurands asks for.
 
-    Import and export of one signed quantity are two measurands: a value of the other direction
-    counts as zero, as a register of that direction would say.
+    ``sign`` 1 or -1 asks for that direction of a signed quantity, 0 for the value as it is;
+    ``phase`` None for the total and every phase there is.
     """
-    quantity, sign = MEASURANDS[measurand]
-    if sample.quantity is not quantity:
+
+    measurand: str
+    quantity: Quantity
+    sign: int
+    phase: str | None
+
+    def of(self, sample: Sample) -> Sample | None:
+        """The sample as this measurand, or None if it is something else.
+
+        Import and export of one signed quantity are two measurands: a value of the other direction
+        counts as zero, as a register of that direction would say.
+        """
+        if sample.quantity is not self.quantity or self.phase not in {None, sample.phase}:
+            return None
+        if self.sign == 0 or (self.sign == 1 and sample.value > 0):
+            return sample
+        directed = sample.value * self.sign
+        return replace(sample, value=directed if directed > 0 else abs(directed * 0))
+
+
+@lru_cache(maxsize=256)
+def asked(name: str) -> Asked | None:
+    """What ``name`` asks for ("Voltage.L1" names a phase); None if no meter measures such a thing.
+
+    Cached: names come from settings, and every message asks again.
+    """
+    measurand = plain(name)
+    if measurand not in MEASURANDS:
         return None
-    if sign == 0:
-        return sample
-    directed = sample.value * sign
-    return replace(sample, value=directed if directed > 0 else abs(directed * 0))
+    quantity, sign = MEASURANDS[measurand]
+    return Asked(measurand, quantity, sign, name[len(measurand) + 1 :] or None)
+
+
+def values(sampled: Sampled) -> Iterator[tuple[str, Sample]]:
+    """Every value that a message tells of a reading, with its measurand, in the order asked for."""
+    for name in sampled.measurands:
+        if (wanted := asked(name)) is None:
+            continue
+        for raw in sampled.reading.samples:
+            if (sample := wanted.of(raw)) is not None:
+                yield wanted.measurand, sample
 
 
 def select(
@@ -51,7 +88,7 @@ def select(
     """
     record = reading.signed if signed else None
     wanted = measurands if record is None or ENERGY in measurands else (ENERGY, *measurands)
-    quantities = {MEASURANDS[plain(name)][0] for name in wanted if plain(name) in MEASURANDS}
+    quantities = {found.quantity for name in wanted if (found := asked(name)) is not None}
     if not quantities:
         return ()
     chosen = [sample for sample in reading.samples if sample.quantity in quantities]

@@ -5,6 +5,7 @@ Source: note "Signed Meter Values in OCPP" 1.0, sections 3.2.1 and 3.2.2.
 
 import base64
 import logging
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -46,7 +47,13 @@ def public_key(key: str, method: str, profile: CsmsProfile) -> str:
     if not key or not profile.oca_key:
         return key
     try:
-        return load_public_key(key, algorithm=method).oca()
+        return _oca(key, method)
     except OcmfError as error:
         log.warning("public key of the meter cannot be read: %s", error)
         return key
+
+
+@lru_cache(maxsize=16)
+def _oca(key: str, method: str) -> str:
+    """A station has few meters; to look at a key is two thirds of the work of a message."""
+    return load_public_key(key, algorithm=method).oca()

@@ -1,11 +1,10 @@
 """Readings as MeterValue, signed ones beside the plain ones (sections 5.10, 7.33, 7.43)."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from chargepoint.core.facts import MeterSampled
 from chargepoint.core.model import Sampled
-from chargepoint.core.sampling import ENERGY, measured, plain
+from chargepoint.core.sampling import ENERGY, values
 from chargepoint.csms.adapter import Delivery, delivers
 from chargepoint.csms.profiles import CsmsProfile
 from chargepoint.csms.signed import value_16
@@ -50,8 +49,8 @@ def meter_values(
     samples: tuple[Sampled, ...], *, with_key: bool, profile: CsmsProfile
 ) -> list[dict[str, Any]]:
     """MeterValue for each reading that has anything to say, in the order given."""
-    values = (meter_value(sampled, with_key=with_key, profile=profile) for sampled in samples)
-    return [value for value in values if value["sampledValue"]]
+    told = (meter_value(sampled, with_key=with_key, profile=profile) for sampled in samples)
+    return [value for value in told if value["sampledValue"]]
 
 
 def meter_value(sampled: Sampled, *, with_key: bool, profile: CsmsProfile) -> dict[str, Any]:
@@ -61,20 +60,11 @@ def meter_value(sampled: Sampled, *, with_key: bool, profile: CsmsProfile) -> di
     takes the last value of a measurand, or the first one, for a number.
     """
     reading = sampled.reading
-    values = list(_plain_values(sampled))
+    told = [_plain_value(measurand, sample, sampled) for measurand, sample in values(sampled)]
     if reading.signed is not None:
         signed = _signed_value(reading.signed, sampled, with_key=with_key, profile=profile)
-        values.insert(len(values) if profile.raw_first else 0, signed)
-    return {"timestamp": timestamp(reading.taken_at), "sampledValue": values}
-
-
-def _plain_values(sampled: Sampled) -> Iterator[dict[str, Any]]:
-    for name in sampled.measurands:
-        measurand = plain(name)
-        for raw in sampled.reading.samples:
-            sample = measured(raw, measurand)
-            if sample is not None and _phase_wanted(name, sample):
-                yield _plain_value(measurand, sample, sampled)
+        told.insert(len(told) if profile.raw_first else 0, signed)
+    return {"timestamp": timestamp(reading.taken_at), "sampledValue": told}
 
 
 def _plain_value(measurand: str, sample: Sample, sampled: Sampled) -> dict[str, Any]:
@@ -110,9 +100,3 @@ def _phase(quantity: Quantity, phase: Phase) -> str:
     if quantity is Quantity.VOLTAGE:
         return _TO_NEUTRAL.get(phase, str(phase))
     return str(phase)
-
-
-def _phase_wanted(name: str, sample: Sample) -> bool:
-    """A measurand with a phase ("Voltage.L1") means this one only, without one all there are."""
-    measurand = plain(name)
-    return name in {measurand, f"{measurand}.{sample.phase}"}

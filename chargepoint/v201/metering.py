@@ -6,7 +6,7 @@ from typing import Any
 
 from chargepoint.core.facts import MeterSampled
 from chargepoint.core.model import Sampled
-from chargepoint.core.sampling import ENERGY, measured, plain
+from chargepoint.core.sampling import ENERGY, values
 from chargepoint.csms.adapter import Delivery, delivers
 from chargepoint.csms.profiles import CsmsProfile
 from chargepoint.csms.signed import container
@@ -49,37 +49,32 @@ def meter_values(
     samples: tuple[Sampled, ...], *, with_key: bool, profile: CsmsProfile
 ) -> list[dict[str, Any]]:
     """MeterValueType for each reading that has anything to say, in the order given."""
-    values = (meter_value(sampled, with_key=with_key, profile=profile) for sampled in samples)
-    return [value for value in values if value["sampledValue"]]
+    told = (meter_value(sampled, with_key=with_key, profile=profile) for sampled in samples)
+    return [value for value in told if value["sampledValue"]]
 
 
 def meter_value(sampled: Sampled, *, with_key: bool, profile: CsmsProfile) -> dict[str, Any]:
     """One reading. The signed record goes with the total of the energy register (J02.FR.21)."""
     reading = sampled.reading
-    values = [
-        _sampled_value(name, sample, sampled)
-        for name in sampled.measurands
-        for raw in reading.samples
-        if (sample := measured(raw, plain(name))) is not None and _phase_wanted(name, sample)
-    ]
+    told = [_sampled_value(measurand, sample, sampled) for measurand, sample in values(sampled)]
     if reading.signed is not None:
-        total = next((v for v in values if v["measurand"] == ENERGY and "phase" not in v), None)
+        total = next((v for v in told if v["measurand"] == ENERGY and "phase" not in v), None)
         if total is None:
             energy = reading.value(Quantity.ENERGY_IMPORT) or Decimal(0)
             total = _sampled_value(ENERGY, Sample(Quantity.ENERGY_IMPORT, energy), sampled)
-            values.insert(0, total)
+            told.insert(0, total)
         whole = container(reading.signed, with_key=with_key, profile=profile)
         if (length := len(whole["signedMeterData"])) > RECORD_MOST:
             log.warning("signed record of %d characters, OCPP 2.0.1: %d", length, RECORD_MOST)
         total["signedMeterValue"] = whole
-    return {"timestamp": timestamp(reading.taken_at), "sampledValue": values}
+    return {"timestamp": timestamp(reading.taken_at), "sampledValue": told}
 
 
-def _sampled_value(name: str, sample: Sample, sampled: Sampled) -> dict[str, Any]:
+def _sampled_value(measurand: str, sample: Sample, sampled: Sampled) -> dict[str, Any]:
     value: dict[str, Any] = {
         "value": sample.value,
         "context": str(sampled.context),
-        "measurand": plain(name),
+        "measurand": measurand,
         "location": "Outlet",
     }
     if sample.phase is not None:
@@ -94,8 +89,3 @@ def _phase(sample: Sample) -> str:
     if sample.quantity is Quantity.VOLTAGE and phase in _TO_NEUTRAL:
         return _TO_NEUTRAL[phase]
     return str(phase)
-
-
-def _phase_wanted(name: str, sample: Sample) -> bool:
-    base = plain(name)
-    return base == name or (sample.phase is not None and name == f"{base}.{sample.phase}")

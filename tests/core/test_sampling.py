@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from chargepoint.core.model import Context, Sampled
-from chargepoint.core.sampling import ENERGY, MEASURANDS, measured, next_aligned, plain, select
+from chargepoint.core.sampling import ENERGY, MEASURANDS, asked, next_aligned, plain, select, values
 from meters.model import Phase, Quantity, Reading, Sample, SignedReading
 
 NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)
@@ -79,18 +79,35 @@ def test_import_and_export_are_two_views_of_one_signed_value(
 ) -> None:
     sample = Sample(Quantity.CURRENT, Decimal(value), Phase.L3)
 
-    seen = [measured(sample, name) for name in ("Current.Import", "Current.Export")]
+    seen = _told(("Current.Import", "Current.Export"), sample)
 
-    assert [str(sample.value) for sample in seen if sample] == [imported, exported]
-    assert all(sample and sample.phase is Phase.L3 for sample in seen)
+    assert [str(sample.value) for _, sample in seen] == [imported, exported]
+    assert all(sample.phase is Phase.L3 for _, sample in seen)
 
 
-def test_a_sample_of_something_else_is_not_measured() -> None:
-    assert measured(TOTAL, "Voltage") is None
+def test_a_sample_of_something_else_is_not_told() -> None:
+    assert _told(("Voltage",), TOTAL) == []
+
+
+def test_what_no_meter_measures_is_not_told() -> None:
+    assert asked("SoC") is None
+    assert _told(("SoC", ENERGY), TOTAL) == [(ENERGY, TOTAL)]
 
 
 def test_a_register_is_told_as_it_is() -> None:
-    assert measured(TOTAL, ENERGY) is TOTAL
+    ((measurand, sample),) = _told((ENERGY,), TOTAL)
+
+    assert measurand == ENERGY
+    assert sample is TOTAL
+
+
+def test_a_measurand_with_a_phase_means_this_one_only() -> None:
+    assert _told(("Voltage.L2",), L1, L2) == [("Voltage", L2)]
+    assert _told(("Voltage",), L1, L2) == [("Voltage", L1), ("Voltage", L2)]
+
+
+def _told(names: tuple[str, ...], *samples: Sample) -> list[tuple[str, Sample]]:
+    return list(values(Sampled(Reading(NOW, samples), Context.PERIODIC, names)))
 
 
 @pytest.mark.parametrize("name", MEASURANDS)

@@ -238,6 +238,7 @@ def _assemble(
             model=model,
             csms=session,
             verify=wiring.verify,
+            prepare=wiring.prepare,
             recorded=outbox.wake,
             spawn=supervisor.spawn,
             fresh_id=lambda: str(uuid.uuid4()),

@@ -27,7 +27,7 @@ from chargepoint.hardware.simulated import SimulatedOutlet
 from chargepoint.station.device_model import DeviceModel, SettingRefused, SettingsStore
 from chargepoint.station.station import EvseDescription, Station
 from meters.api import Meter, SigningMeter
-from meters.model import Reading
+from meters.model import MeterInfo, Reading
 
 log = logging.getLogger(__name__)
 
@@ -167,12 +167,19 @@ def _control_load(where: Path, unit: int) -> Callable[[int, Decimal, int], Await
     return load
 
 
-async def verify(reading: Reading) -> str:
-    """The verdict on a signed reading, with the key the meter itself gave.
+async def prepare(info: MeterInfo) -> None:
+    """A transaction began: be ready to verify its record when it comes.
 
-    The cryptography library is imported in a thread at the first use: the idle station does not
-    need its 8 MB, and importing it must not hold up the loop.
+    The cryptography library is imported in a thread: the idle station does not need its 8 MB, and
+    importing it must not hold up the loop.
     """
+    from meters.ocmf import prepare as ready
+
+    await asyncio.to_thread(ready, info.public_key, method=info.signing_method)
+
+
+async def verify(reading: Reading) -> str:
+    """The verdict on a signed reading, with the key the meter itself gave."""
     signed = reading.signed
     if signed is None:
         return ""

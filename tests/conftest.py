@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+_ENDING_S = 2.0
+
 
 @pytest.fixture(autouse=True)
 def _nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
@@ -16,11 +18,12 @@ def _nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
         request.getfixturevalue("_no_task_left")
     before = set(threading.enumerate())
     yield
-    left = [
-        thread.name
-        for thread in set(threading.enumerate()) - before
-        if thread.is_alive() and not thread.name.startswith("asyncio_")
+    new = [
+        one for one in set(threading.enumerate()) - before if not one.name.startswith("asyncio_")
     ]
+    for thread in new:
+        thread.join(_ENDING_S)  # one that waits for a process ends a moment after it
+    left = [thread.name for thread in new if thread.is_alive()]
     assert not left, f"threads left behind: {left}"
 
 

@@ -147,7 +147,10 @@ class Authorizing(Protocol):
 
 
 class Adapter:
-    """One OCPP version: its subprotocol, its handlers, its ways to tell facts."""
+    """One OCPP version: its subprotocol, its handlers, its ways to tell facts.
+
+    ``ahead`` names the actions of a session, whose schemas are made ready while nobody waits.
+    """
 
     def __init__(
         self,
@@ -156,8 +159,10 @@ class Adapter:
         provisioning: Provisioning,
         authorization: Authorizing,
         blocks: Iterable[object],
+        ahead: tuple[str, ...] = (),
     ) -> None:
         self.version = version
+        self.ahead = ahead
         self.subprotocol = f"ocpp{version}"
         self.boot = provisioning.boot
         self.heartbeat = provisioning.heartbeat

@@ -163,6 +163,7 @@ class Session:
             if self._statuses_owed:
                 await self._tell_statuses(endpoint, adapter)
             async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(Schemas(adapter.version).warm(adapter.ahead))
                 tasks.create_task(self._outbox.drain(adapter, endpoint))
                 tasks.create_task(self._beat(endpoint, adapter))
         except* CsmsUnavailable:

@@ -16,6 +16,7 @@ from chargepoint.core.facts import (
     SecurityEvent,
     Status,
     StatusChanged,
+    TransactionStarted,
 )
 from chargepoint.core.inputs import (
     AvailabilityChanged,
@@ -55,7 +56,7 @@ from chargepoint.station.sampling import Sampler
 from chargepoint.station.settings import StationSettings
 from chargepoint.store.sqlite import Store
 from meters.api import Meter
-from meters.model import Reading
+from meters.model import MeterInfo, Reading
 
 log = logging.getLogger(__name__)
 
@@ -87,8 +88,9 @@ class Evse:
 class Wiring:
     """What the station is given by the composition root.
 
-    ``verify`` says what a signed reading is worth; ``recorded`` wakes the outbox; ``spawn`` does
-    work that must be finished whatever happens to whoever asked for it.
+    ``verify`` says what a signed reading is worth, ``prepare`` makes ready for that of a meter;
+    ``recorded`` wakes the outbox; ``spawn`` does work that must be finished whatever happens to
+    whoever asked for it.
     """
 
     store: Store
@@ -100,6 +102,7 @@ class Wiring:
     recorded: Callable[[], None]
     spawn: Spawn
     fresh_id: Callable[[], str]
+    prepare: Callable[[MeterInfo], Coroutine[Any, Any, None]] | None = None
     tls: bool = False
     key_in_first: bool = False
     faults: dict[str, Fault] = field(default_factory=dict)
@@ -209,9 +212,16 @@ class Station:
         """Facts of an EVSE were stored."""
         for fact in facts:
             announce(self.told, fact)
+            if isinstance(fact, TransactionStarted):
+                self._expect_record(evse_id)
         if evse_id in self.evses:
             self.evses[evse_id].sampler.reconsider()
         self._wiring.recorded()
+
+    def _expect_record(self, evse_id: int) -> None:
+        info = self.evses[evse_id].meter.info
+        if self._wiring.prepare is not None and info is not None and info.public_key:
+            self.spawn(self._wiring.prepare(info))
 
     def record(self, fact: Fact) -> None:
         """Store a fact that changes no EVSE; a disk that refuses costs a reading, not a session."""

@@ -41,4 +41,5 @@ def adapter(
             RemoteControl(station, connectors, session, availability),
             Transactions(station, connectors, profile),
         ),
+        ahead=("Authorize", "StartTransaction", "MeterValues", "StopTransaction"),
     )

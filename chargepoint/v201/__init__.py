@@ -45,4 +45,5 @@ def adapter(
             Security(),
             Transactions(station, profile),
         ),
+        ahead=("Authorize", "TransactionEvent"),
     )

@@ -12,7 +12,7 @@ from meters.ocmf.keys import PublicKey, load_public_key
 from meters.ocmf.readings import RegisterReading
 from meters.ocmf.record import Record, parse
 from meters.ocmf.syntax import Deviation
-from meters.ocmf.verification import Outcome, Verdict, verify, verify_document
+from meters.ocmf.verification import Outcome, Verdict, prepare, verify, verify_document
 
 __all__ = [
     "DEFAULT_ALGORITHM",
@@ -38,6 +38,7 @@ __all__ = [
     "from_xml",
     "load_public_key",
     "parse",
+    "prepare",
     "sign",
     "verify",
     "verify_document",

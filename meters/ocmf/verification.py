@@ -10,6 +10,7 @@ apart, which keeps checking a record close to the speed of the bare ECDSA.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
@@ -104,6 +105,16 @@ def verify_document(
     except OcmfError as error:
         return Verdict(Outcome.UNPARSABLE, f"No OCMF record: {error}.")
     return verify(record, key, method=method)
+
+
+def prepare(key: str, *, method: str = "") -> None:
+    """Have ready what checking a record with this key needs, which takes longer than the check.
+
+    Loads ``cryptography`` and reads the key; does nothing for a key that cannot be used, of which
+    the verdict will tell.
+    """
+    with suppress(PublicKeyError):
+        _ = _load(key, method or DEFAULT_ALGORITHM).holds
 
 
 @lru_cache(maxsize=64)

@@ -447,3 +447,17 @@ async def test_serving_can_be_cancelled_at_any_time(it: SessionBench) -> None:
 
     assert not it.session.online
     assert it.bench.store.waiting >= 1
+
+
+async def test_an_accepted_station_has_the_schemas_of_a_session_ready(it: SessionBench) -> None:
+    from chargepoint.csms import schemas
+
+    schemas._compiled.cache_clear()
+    await it.connect()
+
+    before = schemas._compiled.cache_info().misses
+    for action in ("Authorize", "TransactionEvent"):
+        with pytest.raises(schemas.Violation):
+            schemas.Schemas("2.0.1").request(action, {})
+    detailed = 2  # the words for a violation are compiled when the first one is met
+    assert schemas._compiled.cache_info().misses == before + detailed

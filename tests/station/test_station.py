@@ -39,6 +39,14 @@ async def test_a_driver_plugs_swipes_swipes_and_leaves(alive: Bench) -> None:
     assert len(alive.facts(TransactionStarted)) == len(alive.facts(TransactionEnded)) == 1
 
 
+async def test_a_begun_transaction_makes_ready_for_its_record(alive: Bench) -> None:
+    await alive.plug_and_charge()
+
+    info = alive.evse().meter.info
+    assert info is not None
+    assert alive.expected == [info]
+
+
 async def test_a_vehicle_that_pauses_is_told(alive: Bench) -> None:
     await alive.plug_and_charge()
     alive.outlets[1].suspend()

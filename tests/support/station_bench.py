@@ -30,7 +30,7 @@ from chargepoint.station.device_model import DeviceModel
 from chargepoint.station.station import Evse, EvseDescription, Station, Wiring
 from chargepoint.store.sqlite import Entry, Store
 from chargepoint.supervisor import Supervisor
-from meters.model import BillingTransaction, Quantity, Reading, Sample, SignedReading
+from meters.model import BillingTransaction, MeterInfo, Quantity, Reading, Sample, SignedReading
 
 TOKEN = IdToken("04A1B2C3D4")
 REMOTE_STOP = StopRequested(StopReason.REMOTE, Cause.REMOTE_STOP)
@@ -142,6 +142,7 @@ class Bench:
     verdicts: list[str]
     supervisor: Supervisor
     woken: list[int]
+    expected: list[MeterInfo]
 
     def evse(self, evse_id: int = 1) -> Evse:
         return self.station.evse(evse_id)
@@ -226,7 +227,11 @@ async def station_bench(
     outlets = {evse_id: BenchOutlet(evse_id, len(kinds)) for evse_id, kinds in by_id.items()}
     verdicts: list[str] = []
     woken: list[int] = []
+    expected: list[MeterInfo] = []
     numbers = itertools.count(1)
+
+    async def ready(info: MeterInfo) -> None:
+        expected.append(info)
 
     async def verify(_: Reading) -> str:
         return verdicts.pop(0) if verdicts else "valid"
@@ -251,6 +256,7 @@ async def station_bench(
                 spawn=supervisor.spawn,
                 fresh_id=fresh_id,
                 key_in_first=key_in_first,
+                prepare=ready,
             )
             prepare(wiring)
             station = Station(wiring, _described(by_id, meters))
@@ -258,7 +264,16 @@ async def station_bench(
                 supervisor.keep("station", station.run)
                 await clock.settle()
             yield Bench(
-                station, store, clock, session, meters, outlets, verdicts, supervisor, woken
+                station,
+                store,
+                clock,
+                session,
+                meters,
+                outlets,
+                verdicts,
+                supervisor,
+                woken,
+                expected,
             )
 
 

@@ -4,7 +4,8 @@ import time
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import utils
+from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +16,9 @@ from meters.ocmf import (
     PublicKey,
     build,
     parse,
+    prepare,
     sign,
+    verification,
     verify,
     verify_document,
 )
@@ -350,3 +353,17 @@ def _seconds(call: Any) -> float:
     for _ in range(20):
         call()
     return time.perf_counter() - start
+
+
+def test_preparing_does_what_the_first_check_would_have_to_do() -> None:
+    key = ec.generate_private_key(ec.BrainpoolP384R1())
+    text = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint).hex()
+
+    prepare(text, method="ECDSA-brainpoolP384r1-SHA256")
+
+    assert "holds" in vars(verification._load(text, "ECDSA-brainpoolP384r1-SHA256"))
+
+
+def test_preparing_for_a_key_that_cannot_be_used_says_nothing() -> None:
+    prepare("no key")
+    prepare("00" * 97, method="ECDSA-brainpoolP384r1-SHA256")

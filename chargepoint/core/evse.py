@@ -133,8 +133,8 @@ def _decide(state: EvseState, what: given.Input, now: datetime, policy: Policy) 
             return _close(state, what, now)
         case Stage.CHARGING, given.EnergyDenied():
             return Step(replace(state, denied=True))
-        case Stage.CHARGING, given.ReadingTaken(reading, context) if context in _PERIODIC:
-            return _sampled(state, reading, context, now, policy)
+        case Stage.CHARGING, given.ReadingTaken(context=context) if context in _PERIODIC:
+            return _sampled(state, what, now, policy)
         case Stage.CHARGING, given.Unplugged() if policy.stop_on_ev_disconnect:
             gone = replace(state, plugged=False, ev_ready=False)
             why = given.StopRequested(StopReason.EV_DISCONNECTED, Cause.EV_COMMUNICATION_LOST)
@@ -267,34 +267,23 @@ def _transaction_state_changed(before: EvseState, after: EvseState) -> bool:
     )
 
 
-def _sampled(
-    state: EvseState, reading: Reading, context: Context, now: datetime, policy: Policy
-) -> Step:
+def _sampled(state: EvseState, taken: given.ReadingTaken, now: datetime, policy: Policy) -> Step:
+    reading, context = taken.reading, taken.context
     facts: list[Fact] = []
-    if kept := _to_keep(_transaction(state), reading, context, policy):
-        transaction = replace(_transaction(state), kept_at=reading.taken_at)
-        state = replace(state, transaction=transaction)
-        facts.append(SampleKept(transaction.transaction_id, kept))
     aligned = context is Context.CLOCK
-    wanted = policy.aligned_measurands if aligned else policy.updated_measurands
-    sign = policy.sign_aligned if aligned else policy.sign_updated
-    if samples := select(reading, context, wanted, signed=sign):
-        cause = _PERIODIC[context]
-        state, fact = _updated(state, cause, now, samples, with_key=policy.key_updated)
-        facts.append(fact)
+    if taken.keep:
+        wanted = policy.aligned_ended_measurands if aligned else policy.ended_measurands
+        sign = policy.sign_aligned_ended if aligned else False
+        kept = select(reading, context, wanted, signed=sign)
+        facts += (SampleKept(_transaction(state).transaction_id, one) for one in kept)
+    if taken.tell:
+        wanted = policy.aligned_measurands if aligned else policy.updated_measurands
+        sign = policy.sign_aligned if aligned else policy.sign_updated
+        if samples := select(reading, context, wanted, signed=sign):
+            cause = _PERIODIC[context]
+            state, fact = _updated(state, cause, now, samples, with_key=policy.key_updated)
+            facts.append(fact)
     return Step(state, tuple(facts))
-
-
-def _to_keep(
-    transaction: Transaction, reading: Reading, context: Context, policy: Policy
-) -> Sampled | None:
-    """The part of a reading that the final message repeats (OCPP 2.0.1 TxEndedInterval)."""
-    if context is Context.TRIGGER or not policy.keep_interval:
-        return None
-    last = transaction.kept_at or transaction.begin.taken_at
-    if reading.taken_at - last < policy.keep_interval:
-        return None
-    return next(iter(select(reading, context, policy.ended_measurands)), None)
 
 
 def _limited(state: EvseState, now: datetime) -> Step:

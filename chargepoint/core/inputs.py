@@ -99,10 +99,15 @@ class EndFailed:
 
 @dataclass(frozen=True, slots=True)
 class ReadingTaken:
-    """The meter was read for the reason told."""
+    """The meter was read for the reason told.
+
+    ``tell``: the CSMS learns of it now; ``keep``: the final message repeats it.
+    """
 
     reading: Reading
     context: Context
+    tell: bool = True
+    keep: bool = False
 
 
 @dataclass(frozen=True, slots=True)

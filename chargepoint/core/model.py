@@ -179,7 +179,6 @@ class Transaction:
     """A transaction from the begin reading on.
 
     ``next_seq`` is the sequence number of the next fact about it, from 0 without a gap.
-    ``kept_at`` is when a reading was last kept for the final message.
     """
 
     transaction_id: str
@@ -187,7 +186,6 @@ class Transaction:
     authorization: Authorization
     begin: Reading
     next_seq: int = 0
-    kept_at: datetime | None = None
     stop_reason: StopReason | None = None
     stop_cause: Cause | None = None
     stop_token: IdToken | None = None
@@ -262,15 +260,16 @@ class Policy:
     connection_timeout: timedelta = timedelta(seconds=60)
     stop_on_ev_disconnect: bool = True
     resume_after_power_loss: bool = False
-    keep_interval: timedelta = timedelta(0)
     started_measurands: tuple[str, ...] = ()
     updated_measurands: tuple[str, ...] = ()
     aligned_measurands: tuple[str, ...] = ()
     ended_measurands: tuple[str, ...] = ()
+    aligned_ended_measurands: tuple[str, ...] = ()
     sign_started: bool = False
     sign_updated: bool = False
     sign_aligned: bool = False
     sign_ended: bool = False
+    sign_aligned_ended: bool = False
     key_started: bool = False
     key_updated: bool = False
     key_ended: bool = False

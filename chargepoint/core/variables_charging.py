@@ -132,6 +132,7 @@ TX_ENDED_INTERVAL = Variable(
     "SampledDataCtrlr.TxEndedInterval",
     "0",
     "Period of further readings for the final message; 0 is begin and end only.",
+    key="StopTxnSampledDataInterval",
     low=0,
 )
 # A station that has a signing meter was bought for signed records, so it signs without being told.
@@ -192,6 +193,7 @@ ALIGNED_TX_ENDED_INTERVAL = Variable(
     "AlignedDataCtrlr.TxEndedInterval",
     "0",
     "Period of these, counted from midnight UTC; 0 is none.",
+    key="StopTxnAlignedDataInterval",
     low=0,
 )
 ALIGNED_SIGN_READINGS = Variable(

@@ -1,7 +1,7 @@
 """Readings at the right instants: every so often in a transaction, and on the grid of the clock."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -12,19 +12,33 @@ from chargepoint.core.model import Context, Stage
 from chargepoint.core.sampling import next_aligned, select
 from chargepoint.station.evse import EvseRunner
 from chargepoint.station.metering import EvseMeter
-from meters.model import Reading
 
 CLOCK_CHECK = timedelta(seconds=10)  # a clock that was set is noticed this soon
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When to sample; zero is never. The measurands are those for readings outside transactions."""
+    """When to sample; zero is never. The measurands are those for readings outside transactions.
+
+    ``kept`` and ``aligned_kept`` are the periods of readings for the final message only.
+    """
 
     periodic: timedelta
     aligned: timedelta
     aligned_measurands: tuple[str, ...] = ()
     idle_only: bool = False
+    kept: timedelta = timedelta(0)
+    aligned_kept: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One reading to take: when, why, and what for."""
+
+    moment: datetime
+    context: Context
+    tell: bool = True
+    keep: bool = False
 
 
 class Sampler:
@@ -58,11 +72,13 @@ class Sampler:
             if not due:
                 await self._changed.wait()
                 continue
-            if not await self._reached(due[0][0]):
+            if not await self._reached(due[0].moment):
                 continue
-            for moment, context in due:
-                if moment <= self._clock.now():  # the others come due while a slow meter answers
-                    await self._sample(moment, context)
+            for one in due:
+                if (
+                    one.moment <= self._clock.now()
+                ):  # the others come due while a slow meter answers
+                    await self._sample(one)
 
     async def now(
         self, context: Context, *, in_transaction: bool, measurands: tuple[str, ...] = ()
@@ -75,7 +91,8 @@ class Sampler:
         if reading is None:
             return False
         wanted = measurands or self._schedule().aligned_measurands
-        await self._tell(reading, context, wanted, in_transaction=in_transaction)
+        given = ReadingTaken(reading, context)
+        await self._tell(given, wanted, in_transaction=in_transaction)
         return True
 
     async def _reached(self, moment: datetime) -> bool:
@@ -85,29 +102,32 @@ class Sampler:
                 return False
         return True
 
-    async def _sample(self, moment: datetime, context: Context) -> None:
+    async def _sample(self, due: Due) -> None:
         running = self._runner.state.stage is Stage.CHARGING
-        if context is Context.CLOCK and running and self._schedule().idle_only:
+        schedule = self._schedule()
+        tell = due.tell
+        if due.context is Context.CLOCK and running and schedule.idle_only:
+            tell = False
+        if not tell and not (due.keep and running):
             return
         reading = await self._meter.refresh()
         if reading is None:
             return
-        if context is Context.CLOCK:
-            reading = replace(reading, taken_at=moment)
-        wanted = self._schedule().aligned_measurands
-        await self._tell(reading, context, wanted, in_transaction=running)
+        if due.context is Context.CLOCK:
+            reading = replace(reading, taken_at=due.moment)
+        given = ReadingTaken(reading, due.context, tell, due.keep)
+        await self._tell(given, schedule.aligned_measurands, in_transaction=running)
 
     async def _tell(
-        self, reading: Reading, context: Context, wanted: tuple[str, ...], *, in_transaction: bool
+        self, given: ReadingTaken, wanted: tuple[str, ...], *, in_transaction: bool
     ) -> None:
         if in_transaction and self._runner.state.stage is Stage.CHARGING:
-            await self._runner.feed(ReadingTaken(reading, context))
+            await self._runner.feed(given)
             return
-        if context is Context.PERIODIC:
+        if given.context is Context.PERIODIC or not given.tell:
             return  # the transaction ended meanwhile; its readings are no MeterValues
-        for sampled in select(reading, context, wanted):
-            fact = MeterSampled(self._runner.evse_id, reading.taken_at, sampled)
-            self._record(fact)
+        for sampled in select(given.reading, given.context, wanted):
+            self._record(MeterSampled(self._runner.evse_id, given.reading.taken_at, sampled))
 
     def _started_at(self) -> datetime | None:
         state = self._runner.state
@@ -115,18 +135,35 @@ class Sampler:
         return state.transaction.started_at if running and state.transaction else None
 
 
-def all_due(
-    now: datetime, schedule: Schedule, started_at: datetime | None
-) -> list[tuple[datetime, Context]]:
-    """The next instant of each kind of sample, in order of time; aligned first if both coincide.
+def all_due(now: datetime, schedule: Schedule, started_at: datetime | None) -> list[Due]:
+    """The next reading of each kind, in order of time; aligned first if both coincide.
 
-    Periodic samples count from the start of the transaction (2.0.1 TxUpdatedInterval), aligned
-    ones from midnight.
+    Periodic readings count from the start of the transaction (2.0.1 TxUpdatedInterval and
+    TxEndedInterval), aligned ones from midnight. A reading that is due both to be told and to be
+    kept is taken once.
     """
-    due: list[tuple[datetime, int, Context]] = []
-    if schedule.aligned:
-        due.append((next_aligned(now, schedule.aligned), 0, Context.CLOCK))
-    if schedule.periodic and started_at is not None:
-        steps = max((now - started_at) // schedule.periodic, 0) + 1
-        due.append((started_at + steps * schedule.periodic, 1, Context.PERIODIC))
-    return [(moment, context) for moment, _, context in sorted(due)]
+    due: list[Due] = []
+    moments = [next_aligned(now, schedule.aligned) if schedule.aligned else None]
+    if started_at is not None:
+        kept = schedule.aligned_kept
+        moments.append(next_aligned(now, kept) if kept else None)
+    due += _merged(Context.CLOCK, *moments)
+    if started_at is not None:
+        periods = (schedule.periodic, schedule.kept)
+        due += _merged(Context.PERIODIC, *(_next_step(now, started_at, one) for one in periods))
+    return sorted(due, key=lambda one: one.moment)
+
+
+def _next_step(now: datetime, started_at: datetime, period: timedelta) -> datetime | None:
+    if not period:
+        return None
+    steps = max((now - started_at) // period, 0) + 1
+    return started_at + steps * period
+
+
+def _merged(context: Context, told: datetime | None, kept: datetime | None = None) -> Iterator[Due]:
+    """Both purposes of one kind of reading; one element if they fall together."""
+    if told is not None:
+        yield Due(told, context, keep=told == kept)
+    if kept is not None and kept != told:
+        yield Due(kept, context, tell=False, keep=True)

@@ -37,7 +37,12 @@ from chargepoint.core.model import (
     Stage,
     StopReason,
 )
-from chargepoint.core.variables import ALIGNED_INTERVAL, TX_UPDATED_INTERVAL
+from chargepoint.core.variables import (
+    ALIGNED_INTERVAL,
+    ALIGNED_TX_ENDED_INTERVAL,
+    TX_ENDED_INTERVAL,
+    TX_UPDATED_INTERVAL,
+)
 from chargepoint.errors import Refused, StoreError
 from chargepoint.hardware.api import (
     Board,
@@ -124,7 +129,12 @@ class Station:
         self.evses: Mapping[int, Evse] = {
             description.evse_id: self._build(description) for description in evses
         }
-        for interval in (TX_UPDATED_INTERVAL, ALIGNED_INTERVAL):
+        for interval in (
+            TX_UPDATED_INTERVAL,
+            TX_ENDED_INTERVAL,
+            ALIGNED_INTERVAL,
+            ALIGNED_TX_ENDED_INTERVAL,
+        ):
             self.model.subscribe(interval, lambda _: self._reconsider())
         self.authorizer = Authorizer(
             {evse_id: evse.runner for evse_id, evse in self.evses.items()},

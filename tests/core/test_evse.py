@@ -698,37 +698,49 @@ def test_a_sample_nobody_asked_for_is_not_told() -> None:
     assert done == Step(CHARGING)
 
 
-def _taken(seconds: int) -> inputs.ReadingTaken:
-    return inputs.ReadingTaken(
-        replace(BEGIN, taken_at=NOW + timedelta(seconds=seconds)), Context.PERIODIC
+KEPT = [
+    (Context.PERIODIC, ENERGY),
+    (Context.CLOCK, ("Frequency",)),
+]
+
+
+@pytest.mark.parametrize(("context", "measurands"), KEPT)
+def test_a_reading_for_the_final_message_is_kept_with_its_own_measurands(
+    context: Context, measurands: tuple[str, ...]
+) -> None:
+    policy = replace(
+        POLICY, ended_measurands=ENERGY, aligned_ended_measurands=("Frequency",), sign_ended=True
     )
 
+    done = step(CHARGING, inputs.ReadingTaken(END, context, tell=False, keep=True), policy)
 
-def test_readings_for_the_final_message_are_kept_at_their_own_interval() -> None:
-    policy = replace(POLICY, updated_measurands=(), keep_interval=timedelta(seconds=60))
-    state, kept = CHARGING, []
-
-    for seconds in (30, 60, 90, 119, 120):
-        done = step(state, _taken(seconds), policy)
-        state = done.state
-        kept += [(seconds, fact) for fact in done.facts if isinstance(fact, SampleKept)]
-
-    assert [seconds for seconds, _ in kept] == [60, 120]
+    (kept,) = done.facts
+    assert isinstance(kept, SampleKept)
+    assert (kept.sampled.context, kept.sampled.measurands) == (context, measurands)
+    assert kept.sampled.reading.signed is None
 
 
-def test_a_reading_asked_for_is_not_kept_for_the_final_message() -> None:
-    policy = replace(POLICY, keep_interval=timedelta(seconds=1))
-    late = replace(BEGIN, taken_at=NOW + timedelta(hours=1))
+def test_an_aligned_reading_for_the_final_message_is_signed_if_its_switch_says_so() -> None:
+    policy = replace(POLICY, aligned_ended_measurands=ENERGY, sign_aligned_ended=True)
 
-    done = step(CHARGING, inputs.ReadingTaken(late, Context.TRIGGER), policy)
+    (kept,) = step(
+        CHARGING, inputs.ReadingTaken(END, Context.CLOCK, tell=False, keep=True), policy
+    ).facts
 
-    assert SampleKept not in kinds(done.facts)
+    assert isinstance(kept, SampleKept)
+    assert kept.sampled.reading.signed == END.signed
+
+
+def test_a_reading_for_both_is_kept_and_told() -> None:
+    done = step(CHARGING, inputs.ReadingTaken(BEGIN, Context.PERIODIC, keep=True))
+
+    assert kinds(done.facts) == [SampleKept, TransactionUpdated]
 
 
 def test_nothing_is_kept_if_the_final_message_wants_nothing() -> None:
-    policy = replace(POLICY, keep_interval=timedelta(seconds=1), ended_measurands=())
+    policy = replace(POLICY, ended_measurands=())
 
-    done = step(CHARGING, _taken(60), policy)
+    done = step(CHARGING, inputs.ReadingTaken(BEGIN, Context.PERIODIC, keep=True), policy)
 
     assert kinds(done.facts) == [TransactionUpdated]
 

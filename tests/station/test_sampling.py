@@ -10,9 +10,9 @@ import pytest
 from fake_clock import START, FakeClock
 from station_bench import REMOTE_STOP, Bench, BenchMeter, FakeSession, station_bench
 
-from chargepoint.core.facts import MeterSampled, TransactionUpdated
+from chargepoint.core.facts import MeterSampled, TransactionEnded, TransactionUpdated
 from chargepoint.core.model import Cause, Context, Stage
-from chargepoint.station.sampling import Schedule, all_due
+from chargepoint.station.sampling import Due, Schedule, all_due
 from meters.errors import MeterUnreachable
 
 BY_HAND = {"MeterValueSampleInterval": "0"}
@@ -229,29 +229,62 @@ async def test_samples_carry_what_the_settings_said_when_they_were_taken(tmp_pat
     assert told == [("Power.Active.Import",), ("Energy.Active.Import.Register",)]
 
 
+PERIODIC, CLOCK = Context.PERIODIC, Context.CLOCK
 DUE = [
     (Schedule(NEVER, NEVER), None, []),
     (Schedule(NEVER, NEVER), START, []),
     (Schedule(TEN, NEVER), None, []),
-    (Schedule(TEN, NEVER), START, [(START + TEN, Context.PERIODIC)]),
-    (Schedule(TEN, NEVER), START - TEN / 2, [(START + TEN / 2, Context.PERIODIC)]),
-    (Schedule(TEN, NEVER), START + MINUTE, [(START + MINUTE + TEN, Context.PERIODIC)]),
-    (Schedule(NEVER, MINUTE), None, [(START + MINUTE, Context.CLOCK)]),
+    (Schedule(TEN, NEVER), START, [Due(START + TEN, PERIODIC)]),
+    (Schedule(TEN, NEVER), START - TEN / 2, [Due(START + TEN / 2, PERIODIC)]),
+    (Schedule(TEN, NEVER), START + MINUTE, [Due(START + MINUTE + TEN, PERIODIC)]),
+    (Schedule(NEVER, MINUTE), None, [Due(START + MINUTE, CLOCK)]),
+    (Schedule(MINUTE, MINUTE), START, [Due(START + MINUTE, CLOCK), Due(START + MINUTE, PERIODIC)]),
+    (Schedule(TEN, MINUTE), START, [Due(START + TEN, PERIODIC), Due(START + MINUTE, CLOCK)]),
+    (Schedule(NEVER, NEVER, kept=TEN), None, []),
+    (Schedule(NEVER, NEVER, kept=TEN), START, [Due(START + TEN, PERIODIC, tell=False, keep=True)]),
+    (Schedule(TEN, NEVER, kept=TEN), START, [Due(START + TEN, PERIODIC, keep=True)]),
     (
-        Schedule(MINUTE, MINUTE),
+        Schedule(TEN, NEVER, kept=MINUTE),
         START,
-        [(START + MINUTE, Context.CLOCK), (START + MINUTE, Context.PERIODIC)],
+        [Due(START + TEN, PERIODIC), Due(START + MINUTE, PERIODIC, tell=False, keep=True)],
+    ),
+    (Schedule(NEVER, NEVER, aligned_kept=MINUTE), None, []),
+    (
+        Schedule(NEVER, MINUTE, aligned_kept=MINUTE),
+        START - TEN,
+        [Due(START + MINUTE, CLOCK, keep=True)],
     ),
     (
-        Schedule(TEN, MINUTE),
-        START,
-        [(START + TEN, Context.PERIODIC), (START + MINUTE, Context.CLOCK)],
+        Schedule(NEVER, NEVER, aligned_kept=MINUTE),
+        START - TEN,
+        [Due(START + MINUTE, CLOCK, tell=False, keep=True)],
     ),
 ]
 
 
 @pytest.mark.parametrize(("schedule", "started_at", "due"), DUE)
-def test_what_is_due_next(
-    schedule: Schedule, started_at: datetime | None, due: list[tuple[datetime, Context]]
-) -> None:
+def test_what_is_due_next(schedule: Schedule, started_at: datetime | None, due: list[Due]) -> None:
     assert all_due(START, schedule, started_at) == due
+
+
+@pytest.mark.spec("2.0.1", "J02.FR.03")
+async def test_the_final_message_repeats_readings_of_both_kinds(tmp_path: Path) -> None:
+    async with station_bench(tmp_path, running=True) as bench:
+        bench.set("MeterValueSampleInterval", "0")
+        bench.set("StopTxnSampledDataInterval", "20")
+        bench.set("StopTxnAlignedData", "Energy.Active.Import.Register")
+        bench.set("StopTxnAlignedDataInterval", "60")
+        await bench.charge()
+        await bench.clock.advance(70)
+        await bench.finish()
+
+        (ended,) = bench.facts(TransactionEnded)
+        told = bench.facts(TransactionUpdated)
+
+    assert not any(fact.samples for fact in told)
+    contexts = [sampled.context for sampled in ended.samples]
+    assert contexts[0] is Context.BEGIN
+    assert contexts[-1] is Context.END
+    assert sorted(contexts[1:-1]) == [CLOCK, PERIODIC, PERIODIC, PERIODIC]
+    times = [sampled.reading.taken_at for sampled in ended.samples]
+    assert times == sorted(times)

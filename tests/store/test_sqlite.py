@@ -37,7 +37,6 @@ BUSY = EvseState(
         Authorization(TOKEN, Source.CSMS),
         reading("1234.5670", signed=RECORD),
         next_seq=3,
-        kept_at=START,
     ),
     limit_a=Decimal("10.50"),
     deadline=START + timedelta(microseconds=1),

@@ -34,6 +34,7 @@ from chargepoint.core.model import (
     ChargingState,
     Context,
     EvseState,
+    Fault,
     Policy,
     Sampled,
     Stage,
@@ -96,8 +97,7 @@ def _decide(state: EvseState, what: given.Input, now: datetime, policy: Policy) 
         case _, given.PowerRestored():
             return _restored(state, what, now, policy)
         case _, given.FaultRaised(fault):
-            if all(known.error_code != fault.error_code for known in state.faults):
-                return Step(replace(state, faults=(*state.faults, fault)))
+            return Step(replace(state, faults=_with(state.faults, fault)))
         case _, given.FaultCleared(code):
             left = tuple(fault for fault in state.faults if fault.error_code != code)
             return Step(replace(state, faults=left))
@@ -131,6 +131,9 @@ def _decide(state: EvseState, what: given.Input, now: datetime, policy: Policy) 
 
         case Stage.CHARGING, given.StopRequested():
             return _close(state, what, now)
+        case Stage.CHARGING, given.MeterLost() if policy.stop_on_meter_failure:
+            why = given.StopRequested(StopReason.OTHER, Cause.ABNORMAL_CONDITION)
+            return _close(state, why, now)
         case Stage.CHARGING, given.EnergyDenied():
             return Step(replace(state, denied=True))
         case Stage.CHARGING, given.ReadingTaken(context=context) if context in _PERIODIC:
@@ -144,10 +147,10 @@ def _decide(state: EvseState, what: given.Input, now: datetime, policy: Policy) 
             state, transaction_id
         ):
             return _end(state, reading, now, policy, kept, verdict=verdict)
-        case Stage.CLOSING, given.EndFailed(transaction_id, reason, reading, kept) if _is_own(
-            state, transaction_id
+        case Stage.CLOSING, given.EndFailed(transaction_id, missing, reason, reading, kept) if (
+            _is_own(state, transaction_id)
         ):
-            return _end(state, reading, now, policy, kept, missing=reason)
+            return _end(state, reading, now, policy, kept, missing=f"{missing}: {reason}")
 
         case ((Stage.PLUGGED | Stage.FINISHED), given.Unplugged()):
             return Step(_rest(replace(state, plugged=False, ev_ready=False)))
@@ -164,6 +167,13 @@ def _transaction(state: EvseState) -> Transaction:
     if state.transaction is None:
         raise AssertionError(f"{state.stage} without a transaction")
     return state.transaction
+
+
+def _with(faults: tuple[Fault, ...], fault: Fault) -> tuple[Fault, ...]:
+    """The faults with this one; one of the same code is replaced where it stands."""
+    if all(known.error_code != fault.error_code for known in faults):
+        return (*faults, fault)
+    return tuple(fault if known.error_code == fault.error_code else known for known in faults)
 
 
 def _free(state: EvseState) -> bool:

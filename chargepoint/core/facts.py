@@ -84,7 +84,7 @@ class TransactionEnded:
     ``begin`` and ``end`` are the whole readings, ``end.signed`` the meter's record whatever the
     settings say, ``verdict`` what the station found of it. ``samples`` is what the settings want in
     the final message, in order of time. ``missing`` tells why there is no end reading or no
-    signed record although there should be one.
+    signed record although there should be one: a word of ``Missing``, a colon, a sentence.
     """
 
     evse_id: int

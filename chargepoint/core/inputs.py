@@ -9,6 +9,7 @@ from chargepoint.core.model import (
     Context,
     Fault,
     IdToken,
+    Missing,
     Sampled,
     Scope,
     StopReason,
@@ -92,9 +93,15 @@ class EndFailed:
     """
 
     transaction_id: str
+    missing: Missing
     reason: str
     reading: Reading | None = None
     kept: tuple[Sampled, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MeterLost:
+    """The meter has not been readable for longer than the settings bear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +171,7 @@ Input = (
     | BeginFailed
     | EndTaken
     | EndFailed
+    | MeterLost
     | ReadingTaken
     | LimitChanged
     | FaultRaised

@@ -105,6 +105,16 @@ class ChargingState(StrEnum):
     SUSPENDED_EVSE = "SuspendedEVSE"
 
 
+class Missing(StrEnum):
+    """Why a transaction ended without the signed record it should have."""
+
+    UNREACHABLE = "unreachable"  # not given in time; the meter may still hold it
+    REFUSED = "refused"  # the meter says that it holds none of this transaction
+    DAMAGED = "damaged"  # the meter says that its record is lost
+    UNSIGNED = "unsigned"  # the end came, but the meter made no record
+    RECOVERED = "recovered"  # it came after the final message had been stored
+
+
 class Context(StrEnum):
     """Why a reading was taken (OCPP ReadingContext)."""
 
@@ -260,6 +270,7 @@ class Policy:
     connection_timeout: timedelta = timedelta(seconds=60)
     stop_on_ev_disconnect: bool = True
     resume_after_power_loss: bool = False
+    stop_on_meter_failure: bool = False
     started_measurands: tuple[str, ...] = ()
     updated_measurands: tuple[str, ...] = ()
     aligned_measurands: tuple[str, ...] = ()

@@ -94,6 +94,22 @@ RESUME_AFTER_POWER_LOSS = Variable(
     "Go on with a transaction after a power cut instead of ending it with reason PowerLoss.",
     key="AllowEnergyTransferResumption",
 )
+STOP_TX_ON_METER_FAILURE = Variable(
+    BOOLEAN,
+    "TxCtrlr.StopTxOnMeterFailure",
+    "false",
+    "End the transaction when its meter cannot be read for longer than MeterFailureTimeout; false"
+    " goes on, because the meter counts also while nobody can read it.",
+    key="StopTransactionOnMeterFailure",
+)
+METER_FAILURE_TIMEOUT = Variable(
+    SECONDS,
+    "TxCtrlr.MeterFailureTimeout",
+    "30",
+    "How long a meter may be unreadable; then no session begins until it answers again.",
+    key="MeterFailureTimeout",
+    low=1,
+)
 
 TX_STARTED_MEASURANDS = Variable(
     MEASURAND_LIST,

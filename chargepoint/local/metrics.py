@@ -14,9 +14,9 @@ from enum import StrEnum
 from typing import Final, Protocol, TypeAlias
 
 from chargepoint.core.facts import SampleKept, Status
-from chargepoint.core.model import ChargingState
+from chargepoint.core.model import ChargingState, Missing
 from chargepoint.local.views import Views, age_s, health
-from chargepoint.station.metering import Health
+from chargepoint.station.meter_health import Health
 from chargepoint.station.station import Station
 from meters.model import Quantity
 
@@ -192,6 +192,15 @@ def _evses(station: Station) -> Iterator[Family]:
         "Transactions from begin to end reading.",
         sum(state.busy for state in states),
     )
+    yield Family(
+        "chargepoint_transactions_without_record",
+        "Transactions kept here that ended without their signed record, and why.",
+        tuple(
+            ({"missing": word}, without.get(word, 0))
+            for without in (station.store.transactions.without_record(),)
+            for word in Missing
+        ),
+    )
 
 
 def _meters(station: Station) -> Iterator[Family]:
@@ -208,7 +217,7 @@ def _meters(station: Station) -> Iterator[Family]:
     yield Family(
         "chargepoint_meter_failed_reads",
         "Reads in a row that brought no reading.",
-        tuple(({"meter": meter.name}, meter.failures) for meter in meters),
+        tuple(({"meter": meter.name}, meter.books.failures) for meter in meters),
     )
     readings = [(meter.name, meter.reading) for meter in meters if meter.reading is not None]
     yield Family(

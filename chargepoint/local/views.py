@@ -13,7 +13,8 @@ from typing import Any, Final, TypeAlias
 from chargepoint.core.model import Context, EvseState, Fault, Sampled
 from chargepoint.local.http import Event
 from chargepoint.local.ports import IdentityView, LinkView, SessionView
-from chargepoint.station.metering import EvseMeter, Health, is_fresh
+from chargepoint.station.meter_health import Health
+from chargepoint.station.metering import EvseMeter, is_fresh
 from chargepoint.station.station import Evse, Station
 from chargepoint.store.tables import RecordRow, TransactionRow
 from meters.model import Quantity, Reading
@@ -163,7 +164,7 @@ class Views:
         return {
             "name": meter.name,
             "health": str(health(meter, self.station)),
-            "error": meter.error,
+            "error": meter.books.error,
             "vendor": info.vendor if info else None,
             "model": info.model if info else None,
             "serial_number": info.serial_number if info else None,
@@ -185,6 +186,7 @@ class Views:
             "energy_wh": _digits(row.energy_wh),
             "reason": row.reason,
             "missing": row.missing,
+            "missing_kind": row.missing.partition(":")[0] if row.missing else None,
             "csms_id": self.station.store.csms_transaction(row.transaction_id),
         }
 

@@ -10,7 +10,6 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Protocol
 
 from chargepoint.clock import Clock
@@ -22,11 +21,20 @@ from chargepoint.core.inputs import (
     FaultCleared,
     FaultRaised,
     Input,
+    MeterLost,
     StopRequested,
 )
-from chargepoint.core.model import Cause, EvseState, Fault, Sampled, Stage, StopReason
+from chargepoint.core.model import (
+    Cause,
+    EvseState,
+    Missing,
+    Sampled,
+    Stage,
+    StopReason,
+)
 from chargepoint.errors import StoreError
 from chargepoint.station.broadcast import Broadcast
+from chargepoint.station.meter_health import METER_FAILURE, Health, MeterBooks
 from chargepoint.store.sqlite import Store
 from meters.api import Meter, SigningMeter
 from meters.errors import MeterError, MeterRefused, RecordLost
@@ -34,22 +42,12 @@ from meters.model import BillingTransaction, MeterInfo, OpenTransaction, Reading
 
 log = logging.getLogger(__name__)
 
-METER_FAILURE = "PowerMeterFailure"
 POLL = timedelta(seconds=1)
 WATCH = timedelta(seconds=10)
 RETRY = timedelta(milliseconds=500)
 BEGIN_TIMEOUT = timedelta(seconds=60)
 RECORD_TIMEOUT = timedelta(seconds=120)
-
-
-class Health(StrEnum):
-    """How a meter is."""
-
-    UNKNOWN = "unknown"  # never answered yet
-    OK = "ok"
-    STALE = "stale"  # answered, but not lately
-    UNREACHABLE = "unreachable"
-    REFUSING = "refusing"  # answers, but declined a transaction
+PATIENCE = timedelta(seconds=30)
 
 
 class Owner(Protocol):
@@ -80,7 +78,8 @@ class Known:
 class EvseMeter:
     """One meter in the service of one EVSE.
 
-    ``verify`` gives the verdict on a signed reading. Calls that change the meter's transaction are
+    ``verify`` gives the verdict on a signed reading, ``patience`` how long the meter may be
+    unreadable before that counts. Calls that change the meter's transaction are
     ordered by one lock, so that clearing left-overs never meets a session that begins.
     """
 
@@ -93,20 +92,22 @@ class EvseMeter:
         store: Store,
         clock: Clock,
         verify: Verify,
+        patience: Callable[[], timedelta] = lambda: PATIENCE,
         told: Broadcast | None = None,
     ) -> None:
         self.name = name
         self.meter = meter
         self.info: MeterInfo | None = None
         self.reading: Reading | None = None
-        self.health = Health.UNKNOWN
-        self.error = ""
-        self.failures = 0
+        self.books = MeterBooks(should_sign=isinstance(meter, SigningMeter))
         self._owner = owner
         self._store = store
         self._clock = clock
         self._verify = verify
+        self._patience = patience
         self._told = told
+        self._condition: tuple[Health, bool] | None = None  # as last told to the EVSE
+        self._lost_told = False
         self._transaction_lock = asyncio.Lock()  # begin, end, release, left-overs
         self._left_over = True  # look for left-overs at the next opportunity
         self._watched_at = 0.0
@@ -119,7 +120,7 @@ class EvseMeter:
 
     def known(self) -> Known:
         """What is known now."""
-        return Known(self.name, self.health, self.info, self.reading, self.error)
+        return Known(self.name, self.books.health, self.info, self.reading, self.books.error)
 
     # --- orders -----------------------------------------------------------------------------
 
@@ -129,10 +130,12 @@ class EvseMeter:
         while True:
             try:
                 async with self._transaction_lock:
-                    return BeginTaken(transaction.transaction_id, await self._begin(transaction))
+                    reading = await self._begin(transaction)
+                self.books.began()
+                return BeginTaken(transaction.transaction_id, reading)
             except MeterRefused as error:
                 log.warning("EVSE %d: no session: %s", self._owner.evse_id, error)
-                self.health, self.error = Health.REFUSING, str(error)
+                self.books.refused(str(error))
             except (MeterError, StoreError) as error:
                 log.warning("EVSE %d: meter did not begin: %s", self._owner.evse_id, error)
                 if self._elapsed(started) < BEGIN_TIMEOUT and not isinstance(error, StoreError):
@@ -149,22 +152,30 @@ class EvseMeter:
             try:
                 async with self._transaction_lock:
                     reading = await self._end(transaction_id)
-                verdict = await self._verify(reading) if reading.signed else ""
-                return EndTaken(transaction_id, reading, verdict, self._kept(transaction_id))
+                return await self._ended(transaction_id, reading)
+            except RecordLost as error:
+                missing, reason = Missing.DAMAGED, str(error)
+                break
             except MeterRefused as error:
-                reason = str(error)
+                missing, reason = Missing.REFUSED, str(error)
                 break
             except MeterError as error:
-                reason = str(error)
+                missing, reason = Missing.UNREACHABLE, str(error)
                 if self._elapsed(started) >= RECORD_TIMEOUT:
                     break
                 if not told:
                     log.warning("EVSE %d: end not taken yet: %s", self._owner.evse_id, reason)
                     told = True
                 await self._clock.sleep(RETRY)
-        log.error("EVSE %d: transaction ends without its record: %s", self._owner.evse_id, reason)
+        log.error(
+            "EVSE %d: transaction ends without its record (%s): %s",
+            self._owner.evse_id,
+            missing,
+            reason,
+        )
         self._left_over = True
-        return EndFailed(transaction_id, reason, self.reading, self._kept(transaction_id))
+        kept = self._kept(transaction_id)
+        return EndFailed(transaction_id, missing, reason, self.reading, kept)
 
     async def release(self, transaction_id: str) -> None:
         """Let the meter forget a stored record; left for later if it does not answer."""
@@ -187,6 +198,15 @@ class EvseMeter:
         if found is not None and found.transaction_id != transaction.transaction_id:
             await self._clear(meter, found)
         return await meter.begin(transaction)
+
+    async def _ended(self, transaction_id: str, reading: Reading) -> Input:
+        kept = self._kept(transaction_id)
+        if reading.signed is None and self.signing is not None:
+            reason = "the meter gave an end reading without a record"
+            log.error("EVSE %d: %s", self._owner.evse_id, reason)
+            return EndFailed(transaction_id, Missing.UNSIGNED, reason, reading, kept)
+        verdict = await self._verify(reading) if reading.signed else ""
+        return EndTaken(transaction_id, reading, verdict, kept)
 
     async def _end(self, transaction_id: str) -> Reading:
         meter = self.signing
@@ -241,6 +261,7 @@ class EvseMeter:
             self._store.records.add_found(
                 name, self._owner.evse_id, reading, reading.signed, verdict
             )
+            self._store.transactions.recovered(name)
             await meter.release(transaction_id)
             self._store.records.mark_released(name, self._clock.now())
             log.warning(
@@ -271,7 +292,7 @@ class EvseMeter:
             return None
         self.reading = reading
         watch = self._watch_due()
-        await self._recovered()
+        await self._answered(self.info)
         await self._attend(watch=watch)
         if self._told is not None and self._told.heard:
             self._tell(self._told, reading)
@@ -303,7 +324,8 @@ class EvseMeter:
         if self._owner.state.stage is not Stage.CHARGING:
             return False
         now = self._clock.monotonic()
-        if self.health is Health.OK and now - self._watched_at < WATCH.total_seconds():
+        well = self.books.health is not Health.UNREACHABLE
+        if well and now - self._watched_at < WATCH.total_seconds():
             return False
         self._watched_at = now
         return True
@@ -322,21 +344,36 @@ class EvseMeter:
             await self._owner.feed(StopRequested(StopReason.POWER_LOSS, Cause.ABNORMAL_CONDITION))
 
     async def _failed(self, error: MeterError) -> None:
-        self.failures += 1
-        self.error = str(error)
-        if self.health is not Health.UNREACHABLE:
-            self.health = Health.UNREACHABLE
-            log.warning("EVSE %d: meter %s: %s", self._owner.evse_id, self.name, error)
-            fault = Fault(METER_FAILURE, str(error)[:50], blocks=False)
-            await self._owner.feed(FaultRaised(fault))
+        now = self._clock.monotonic()
+        self.books.failed(str(error), now)
+        lost = self.books.outage_s(now) >= self._patience().total_seconds()
+        await self._tell_condition(blocks=lost and not self._owner.state.busy)
+        if lost and not self._lost_told:
+            self._lost_told = True
+            await self._owner.feed(MeterLost())
 
-    async def _recovered(self) -> None:
-        self.failures = 0
-        if self.health is Health.UNREACHABLE:
+    async def _answered(self, info: MeterInfo) -> None:
+        before = self.books.health
+        self.books.answered(info)
+        self._lost_told = False
+        if before is Health.UNREACHABLE:
             log.info("EVSE %d: meter %s answers again", self._owner.evse_id, self.name)
-        if self.health is not Health.OK:
-            self.health, self.error = Health.OK, ""
+        await self._tell_condition(blocks=False)
+
+    async def _tell_condition(self, *, blocks: bool) -> None:
+        """Raise the standard's fault, or clear it; only what changed is told, an outage once."""
+        health, told = self.books.health, self._condition
+        self._condition = (health, blocks)
+        if self._condition == told:
+            return
+        fault = self.books.fault(blocks=blocks)
+        if fault is None:
             await self._owner.feed(FaultCleared(METER_FAILURE))
+            return
+        if told is None or told[0] is not health:
+            words = (self._owner.evse_id, self.name, self.books.error)
+            log.warning("EVSE %d: meter %s: %s", *words)
+        await self._owner.feed(FaultRaised(fault))
 
     def _elapsed(self, started: float) -> timedelta:
         return timedelta(seconds=self._clock.monotonic() - started)

@@ -17,6 +17,7 @@ from chargepoint.core.variables import (
     EV_CONNECTION_TIMEOUT,
     LOCAL_AUTHORIZE_OFFLINE,
     LOCAL_PRE_AUTHORIZE,
+    METER_FAILURE_TIMEOUT,
     OFFLINE_TX_FOR_UNKNOWN_ID,
     PUBLIC_KEY_WITH_SIGNED_METER_VALUE,
     RESUME_AFTER_POWER_LOSS,
@@ -25,6 +26,7 @@ from chargepoint.core.variables import (
     SIGN_UPDATED_READINGS,
     STOP_TX_ON_EV_SIDE_DISCONNECT,
     STOP_TX_ON_INVALID_ID,
+    STOP_TX_ON_METER_FAILURE,
     TX_ENDED_INTERVAL,
     TX_ENDED_MEASURANDS,
     TX_STARTED_MEASURANDS,
@@ -63,6 +65,7 @@ class StationSettings:
             connection_timeout=model[EV_CONNECTION_TIMEOUT],
             stop_on_ev_disconnect=model[STOP_TX_ON_EV_SIDE_DISCONNECT],
             resume_after_power_loss=model[RESUME_AFTER_POWER_LOSS],
+            stop_on_meter_failure=model[STOP_TX_ON_METER_FAILURE],
             started_measurands=model[TX_STARTED_MEASURANDS],
             updated_measurands=model[TX_UPDATED_MEASURANDS],
             aligned_measurands=model[ALIGNED_MEASURANDS],
@@ -107,6 +110,10 @@ class StationSettings:
     def stop_on_invalid_id(self) -> bool:
         """Whether a token refused afterwards ends the transaction or only the energy."""
         return self._model[STOP_TX_ON_INVALID_ID]
+
+    def meter_failure_timeout(self) -> timedelta:
+        """How long a meter may be unreadable before no session begins any more."""
+        return self._model[METER_FAILURE_TIMEOUT]
 
     def meter_stale_after(self) -> timedelta:
         """From which age on a reading no longer counts as the present."""

@@ -200,6 +200,7 @@ class Station:
             store=self.store,
             clock=self.clock,
             verify=self._verify,
+            patience=self.settings.meter_failure_timeout,
             told=self.told,
         )
         runner.meter = meter

@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from chargepoint.core.authorization import Known
 from chargepoint.core.facts import SampleKept, TransactionEnded, TransactionStarted
-from chargepoint.core.model import IdToken, Sampled
+from chargepoint.core.model import IdToken, Missing, Sampled
 from chargepoint.errors import StoreError
 from chargepoint.store import codec
 from meters.model import Quantity, Reading, SignedReading
@@ -113,6 +113,24 @@ class Transactions:
             " transactions WHERE ended_at IS NOT NULL ORDER BY started_at DESC LIMIT -1 OFFSET ?)",
             (TRANSACTIONS_MOST,),
         )
+
+    def recovered(self, transaction_id: str) -> None:
+        """A record that was missing at the end is stored now; its own commit. Idempotent."""
+        with translated("transaction"):
+            self._db.execute(
+                "UPDATE transactions SET missing = ? || ': ' || missing WHERE transaction_id = ?"
+                " AND missing IS NOT NULL AND missing NOT LIKE ? || ':%'",
+                (Missing.RECOVERED, transaction_id, Missing.RECOVERED),
+            )
+
+    def without_record(self) -> dict[str, int]:
+        """How many of the transactions kept here ended without their record, by ``Missing``."""
+        with translated("transactions"):
+            rows = self._db.execute(
+                "SELECT substr(missing, 1, instr(missing, ':') - 1) AS kind, count(*)"
+                " FROM transactions WHERE missing IS NOT NULL GROUP BY kind"
+            ).fetchall()
+        return {str(kind): int(count) for kind, count in rows}
 
     def page(self, limit: int, before: str = "") -> list[TransactionRow]:
         """Newest first; ``before`` is the ``started_at`` of the last one of the previous page."""

@@ -26,6 +26,7 @@ from chargepoint.core.model import (
     EvseState,
     Fault,
     IdToken,
+    Missing,
     Policy,
     Sampled,
     Scope,
@@ -287,7 +288,7 @@ ROWS: dict[str, Row] = {
     ),
     "no end": (
         CLOSING,
-        inputs.EndFailed("T1", "meter gone"),
+        inputs.EndFailed("T1", Missing.UNREACHABLE, "meter gone"),
         Stage.FINISHED,
         [TransactionEnded],
         [],
@@ -301,7 +302,7 @@ ROWS: dict[str, Row] = {
     ),
     "the failed end of another": (
         CLOSING,
-        inputs.EndFailed("T0", "?"),
+        inputs.EndFailed("T0", Missing.REFUSED, "?"),
         Stage.CLOSING,
         [],
         [],
@@ -606,12 +607,31 @@ def test_the_end_tells_everything_that_is_billed() -> None:
 
 
 def test_an_end_without_reading_says_what_is_missing() -> None:
-    done = step(CLOSING, inputs.EndFailed("T1", "the meter does not answer"))
+    done = step(CLOSING, inputs.EndFailed("T1", Missing.UNREACHABLE, "the meter does not answer"))
 
     ended = done.facts[0]
     assert isinstance(ended, TransactionEnded)
-    assert (ended.end, ended.missing) == (None, "the meter does not answer")
+    assert (ended.end, ended.missing) == (None, "unreachable: the meter does not answer")
     assert [sampled.context for sampled in ended.samples] == [Context.BEGIN]
+
+
+def test_a_fault_told_again_with_other_words_replaces_the_one_before() -> None:
+    before = replace(AVAILABLE, faults=(WARNING, BROKEN))
+    worse = Fault("WeakSignal", "none at all", blocks=True)
+
+    assert step(before, inputs.FaultRaised(worse)).state.faults == (worse, BROKEN)
+    assert step(before, inputs.FaultRaised(WARNING)) == Step(before)
+
+
+def test_a_lost_meter_ends_the_transaction_if_the_settings_say_so() -> None:
+    stops = replace(POLICY, stop_on_meter_failure=True)
+
+    closing = step(CHARGING, inputs.MeterLost(), stops).state
+
+    assert closing.stage is Stage.CLOSING
+    assert closing.transaction is not None
+    assert closing.transaction.stop_reason is StopReason.OTHER
+    assert step(CHARGING, inputs.MeterLost()) == Step(CHARGING)
 
 
 def test_the_token_that_stopped_is_told_at_the_end() -> None:

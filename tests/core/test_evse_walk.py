@@ -23,6 +23,7 @@ from chargepoint.core.model import (
     EvseState,
     Fault,
     IdToken,
+    Missing,
     Policy,
     Source,
     Stage,
@@ -53,6 +54,7 @@ FIXED: tuple[inputs.Input, ...] = (
     STOP,
     inputs.EnergyDenied(),
     inputs.ReadingTaken(BEGIN, Context.PERIODIC),
+    inputs.MeterLost(),
     inputs.LimitChanged(Decimal(0)),
     inputs.FaultRaised(Fault("OtherError")),
     inputs.FaultCleared("OtherError"),
@@ -104,7 +106,7 @@ class Walk:
                 inputs.BeginTaken(transaction_id, BEGIN),
                 inputs.BeginFailed(transaction_id),
                 inputs.EndTaken(transaction_id, END, "valid"),
-                inputs.EndFailed(transaction_id, "meter gone", None),
+                inputs.EndFailed(transaction_id, Missing.UNREACHABLE, "meter gone"),
             ]
         return [*FIXED, *answers]
 

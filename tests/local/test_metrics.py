@@ -112,6 +112,7 @@ async def test_a_free_station_is_described_by_valid_text(served: Served) -> None
         "chargepoint_journal_facts": served.station.store.waiting,
         "chargepoint_storage_low": 0,
         "chargepoint_transactions_open": 0,
+        'chargepoint_transactions_without_record{missing="damaged"}': 0,
         'chargepoint_connector_status{evse="0",connector="0",status="Available"}': 1,
         'chargepoint_connector_status{evse="2",connector="2",status="Available"}': 1,
         'chargepoint_connector_status{evse="2",connector="2",status="Faulted"}': 0,

@@ -13,7 +13,7 @@ import pytest
 from served_station import TOKEN, Served, serve, until
 
 from chargepoint.errors import ConfigError
-from chargepoint.station.metering import Health
+from chargepoint.station.meter_health import MeterBooks
 from meters.errors import MeterUnreachable
 
 OUTLET = {"evse": 1, "connector": 1}
@@ -153,7 +153,9 @@ async def test_a_reading_that_has_grown_old_is_stale(served: Served) -> None:
     assert meter.reading is not None
     served.meters[1].fails = MeterUnreachable("gone")
     old = replace(meter.reading, taken_at=meter.reading.taken_at.replace(year=2020))
-    meter.reading, meter.health = old, Health.OK
+    meter.reading, meter.books = old, MeterBooks(should_sign=True)
+    assert meter.info is not None
+    meter.books.answered(meter.info)
 
     evse = (await served.evse())["meter"]
     answer = await served.ask("GET", "/readyz", token=None)

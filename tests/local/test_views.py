@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from served_station import Served, serve, until
 
-from chargepoint.station.metering import Health
-from meters.model import SignedReading
+from chargepoint.station.meter_health import MeterBooks
+from meters.errors import RecordLost
+from meters.model import Reading, SignedReading
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ async def test_status_says_that_inoperative_waits_for_the_transaction(served: Se
 
 async def test_status_before_a_meter_ever_answered_has_no_reading(served: Served) -> None:
     meter = served.station.evses[1].meter
-    meter.reading, meter.info, meter.health = None, None, Health.UNKNOWN
+    meter.reading, meter.info, meter.books = None, None, MeterBooks(should_sign=True)
 
     evse = await served.evse()
 
@@ -248,3 +249,21 @@ async def test_settings_that_are_secret_are_stars(served: Served) -> None:
     assert str(outcome.answer) in {"Accepted", "RebootRequired"}
     assert "0123456789abcdef" not in told.body
     assert "*****" in told.body
+
+
+async def test_a_transaction_without_its_record_says_why_in_one_word_and_a_sentence(
+    served: Served,
+) -> None:
+    async def lost(_: str) -> Reading:
+        raise RecordLost("the record is corrupted")
+
+    transaction_id = await served.charge()
+    served.meters[1].end = lost  # type: ignore[method-assign]
+    await served.finish()
+
+    told = await served.get(f"/v1/transactions/{transaction_id}")
+    metrics = (await served.ask("GET", "/metrics")).body
+
+    assert told["missing_kind"] == "damaged"
+    assert told["missing"] == "damaged: the record is corrupted"
+    assert 'chargepoint_transactions_without_record{missing="damaged"} 1' in metrics

@@ -13,7 +13,7 @@ from chargepoint.core.facts import TransactionEnded
 from chargepoint.core.inputs import Plugged, TokenAccepted
 from chargepoint.core.model import Authorization, Cause, Source, Stage, StopReason
 from chargepoint.errors import StoreError
-from chargepoint.station.metering import Health
+from chargepoint.station.meter_health import Health
 from meters.errors import MeterRefused, MeterUnreachable, RecordLost
 from meters.model import Reading
 
@@ -86,7 +86,7 @@ async def test_a_left_over_that_cannot_be_stored_stays_in_the_meter(
             await bench.clock.advance(5)
 
             assert bench.meters[1].record is not None
-            assert bench.evse().meter.health is Health.OK, "it can be read all the same"
+            assert bench.evse().meter.known().health is Health.OK, "it can be read all the same"
             assert sum("disk full" in record.getMessage() for record in caplog.records) == 1
         await bench.clock.advance(1)
 
@@ -150,7 +150,7 @@ async def test_a_record_that_the_meter_itself_lost_is_told_and_released_between_
     monkeypatch.setattr(meter, "end", lost)
     await bench.finish()
     (ended,) = bench.facts(TransactionEnded)
-    assert (ended.missing, meter.releases) == ("the record is corrupted", [])
+    assert (ended.missing, meter.releases) == ("damaged: the record is corrupted", [])
 
     await bench.evse().meter.refresh()
 

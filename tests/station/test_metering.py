@@ -13,7 +13,8 @@ from chargepoint.core.facts import SecurityEvent, StatusChanged, TransactionEnde
 from chargepoint.core.inputs import Plugged, TokenAccepted
 from chargepoint.core.model import Authorization, Fault, Source, Stage
 from chargepoint.errors import StoreError
-from chargepoint.station.metering import Health, is_fresh
+from chargepoint.station.meter_health import Health
+from chargepoint.station.metering import is_fresh
 from meters.errors import MeterDataError, MeterRefused, MeterUnreachable
 from meters.model import BillingTransaction, MeterInfo, Reading
 
@@ -52,8 +53,9 @@ async def test_an_outage_is_told_once_and_its_end_once(
     alive.meters[1].fails = GONE
     await alive.clock.advance(5)
 
-    assert (meter.health, meter.error) == (Health.UNREACHABLE, "no answer within 1 s")
-    assert meter.failures == 5
+    known = meter.known()
+    assert (known.health, known.error) == (Health.UNREACHABLE, "no answer within 1 s")
+    assert meter.books.failures == 5
     assert faults(alive) == [Fault("PowerMeterFailure", "no answer within 1 s", blocks=False)]
     told = [r for r in caplog.records if r.levelno == logging.WARNING]
     assert len(told) == 1
@@ -61,7 +63,8 @@ async def test_an_outage_is_told_once_and_its_end_once(
     alive.meters[1].fails = None
     await alive.clock.advance(5)
 
-    assert (meter.health, meter.error, meter.failures) == (Health.OK, "", 0)
+    known = meter.known()
+    assert (known.health, known.error, meter.books.failures) == (Health.OK, "", 0)
     assert faults(alive) == [None]
 
 
@@ -190,8 +193,68 @@ async def test_a_meter_that_declines_is_not_asked_again(bench: Bench) -> None:
     await (await _begin(bench))
 
     assert bench.state().stage is Stage.FINISHED
-    assert bench.evse().meter.health is Health.REFUSING
-    assert bench.evse().meter.error == "the clock is not set"
+    await bench.evse().meter.refresh()
+    known = bench.evse().meter.known()
+    assert (known.health, known.error) == (Health.REFUSING, "the clock is not set")
+    assert faults(bench)[-1] == Fault("PowerMeterFailure", "the clock is not set", blocks=False)
+
+
+async def test_a_refusal_holds_until_a_transaction_begins(bench: Bench) -> None:
+    meter = bench.evse().meter
+    meter.books.refused("the clock is not set")
+    await meter.refresh()
+    assert meter.known().health is Health.REFUSING
+
+    await bench.charge()
+    await meter.refresh()
+
+    assert (meter.known().health, meter.known().error) == (Health.OK, "")
+    assert faults(bench)[-1] is None
+
+
+async def test_a_meter_without_key_is_told_as_unsigned(alive: Bench) -> None:
+    meter = alive.evse().meter
+    assert meter.info is not None
+    meter.info = replace(meter.info, signing_method="")
+
+    await alive.clock.advance(1)
+
+    assert meter.known().health is Health.UNSIGNED
+    (fault,) = alive.state().faults
+    assert (fault.error_code, fault.blocks) == ("PowerMeterFailure", False)
+    assert "no key" in fault.info
+
+
+async def test_an_outage_beyond_the_patience_keeps_sessions_from_beginning(alive: Bench) -> None:
+    alive.set("MeterFailureTimeout", "30")
+    alive.meters[1].fails = GONE
+    await alive.clock.advance(30)
+    assert [fault.blocks for fault in alive.state().faults] == [False]
+
+    await alive.clock.advance(2)
+    assert [fault.blocks for fault in alive.state().faults] == [True]
+
+    alive.meters[1].fails = None
+    await alive.clock.advance(2)
+    assert alive.state().faults == ()
+    assert faults(alive)[-1] is None
+
+
+@pytest.mark.parametrize("stops", [True, False])
+async def test_a_session_whose_meter_dies_stops_or_goes_on_as_the_setting_says(
+    alive: Bench, *, stops: bool
+) -> None:
+    alive.set("StopTransactionOnMeterFailure", "true" if stops else "false")
+    await alive.charge()
+    alive.meters[1].fails = GONE
+
+    await alive.clock.advance(29)
+    assert alive.outlets[1].closed
+    await alive.clock.advance(3)
+
+    assert alive.outlets[1].closed is not stops
+    assert alive.state().stage is (Stage.CLOSING if stops else Stage.CHARGING)
+    assert not any(fault.blocks for fault in alive.state().faults), "the session may go on"
 
 
 async def test_an_end_waits_for_a_meter_that_restarts(bench: Bench) -> None:
@@ -221,7 +284,8 @@ async def test_an_end_without_meter_is_told_with_the_last_reading_and_why(bench:
     await stop
 
     (ended,) = bench.facts(TransactionEnded)
-    assert (ended.end, ended.missing, ended.verdict) == (last, "no answer within 1 s", "")
+    assert (ended.end, ended.verdict) == (last, "")
+    assert ended.missing == "unreachable: no answer within 1 s"
     assert bench.meters[1].releases == []
 
 
@@ -238,6 +302,7 @@ async def test_a_record_that_comes_too_late_is_archived_then_released(bench: Ben
     (row,) = bench.store.records.of(transaction.transaction_id)
     assert row.released_at is not None
     assert bench.meters[1].releases == [transaction.transaction_id]
+    assert bench.store.transactions.without_record() == {"recovered": 1}
 
 
 async def test_a_meter_that_refuses_the_end_is_not_waited_for(bench: Bench) -> None:
@@ -247,7 +312,7 @@ async def test_a_meter_that_refuses_the_end_is_not_waited_for(bench: Bench) -> N
     await bench.finish()
 
     (ended,) = bench.facts(TransactionEnded)
-    assert ended.missing.startswith("no transaction")
+    assert ended.missing.startswith("refused: no transaction")
 
 
 async def test_an_end_without_signed_record_ends_the_transaction_and_releases_nothing(
@@ -260,6 +325,7 @@ async def test_an_end_without_signed_record_ends_the_transaction_and_releases_no
 
     (ended,) = bench.facts(TransactionEnded)
     assert (ended.end.signed, ended.verdict) == (None, "")
+    assert ended.missing.startswith("unsigned: ")
     assert bench.meters[1].releases == []
     assert bench.meters[1].record is not None, "nothing is released that is not stored"
 

@@ -1,0 +1,86 @@
+"""How a meter is: one word and one sentence, from what it answered and what it did not."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from chargepoint.core.model import Fault
+from meters.model import MeterInfo
+
+METER_FAILURE = "PowerMeterFailure"  # OCPP 1.6 section 7.6, ChargePointErrorCode
+_INFO_MOST = 50  # characters of StatusNotification.info in OCPP 1.6
+
+UNSIGNED = "the meter answers but has no key to sign with"
+
+
+class Health(StrEnum):
+    """How a meter is."""
+
+    UNKNOWN = "unknown"  # never answered yet
+    OK = "ok"
+    STALE = "stale"  # answered, but not lately
+    UNREACHABLE = "unreachable"
+    REFUSING = "refusing"  # answers, but declined the last transaction
+    UNSIGNED = "unsigned"  # answers, should sign, and cannot
+
+
+@dataclass(slots=True)
+class MeterBooks:
+    """What is known of one meter's conduct; ``now`` is monotonic seconds everywhere.
+
+    ``failures`` counts failed reads in a row. A refusal holds until a transaction begins, however
+    well the meter can be read meanwhile: a driver who comes now would be refused again.
+    """
+
+    should_sign: bool
+    failures: int = 0
+    _heard: bool = False
+    _outage: str = ""
+    _since: float = 0.0
+    _refusal: str = ""
+    _unsigned: bool = False
+
+    def answered(self, info: MeterInfo) -> None:
+        """It was read."""
+        self.failures, self._outage, self._heard = 0, "", True
+        self._unsigned = self.should_sign and not info.signing_method
+
+    def failed(self, sentence: str, now: float) -> None:
+        """A read failed."""
+        self.failures += 1
+        if not self._outage:
+            self._since = now
+        self._outage = sentence
+
+    def refused(self, sentence: str) -> None:
+        """It declined to begin."""
+        self._refusal = sentence
+
+    def began(self) -> None:
+        """It took a transaction."""
+        self._refusal = ""
+
+    @property
+    def health(self) -> Health:
+        """The worst that is true now; staleness is for whoever knows the time."""
+        if self._outage:
+            return Health.UNREACHABLE
+        if not self._heard:
+            return Health.UNKNOWN
+        if self._unsigned:
+            return Health.UNSIGNED
+        return Health.REFUSING if self._refusal else Health.OK
+
+    @property
+    def error(self) -> str:
+        """The sentence that belongs to it; empty when all is well."""
+        if self._outage or not self._heard:
+            return self._outage
+        return UNSIGNED if self._unsigned else self._refusal
+
+    def outage_s(self, now: float) -> float:
+        """How long it has not been readable, in seconds."""
+        return now - self._since if self._outage else 0.0
+
+    def fault(self, *, blocks: bool) -> Fault | None:
+        """What the CSMS is told of it; with ``blocks`` no session can begin."""
+        return Fault(METER_FAILURE, self.error[:_INFO_MOST], blocks=blocks) if self.error else None

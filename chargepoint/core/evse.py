@@ -345,6 +345,7 @@ def _end(
         verdict=verdict,
         missing=missing,
         with_key=policy.key_ended,
+        key_once=policy.key_once,
     )
     orders: tuple[Order, ...] = ()
     if reading is not None and reading.signed is not None:

@@ -85,6 +85,7 @@ class TransactionEnded:
     settings say, ``verdict`` what the station found of it. ``samples`` is what the settings want in
     the final message, in order of time. ``missing`` tells why there is no end reading or no
     signed record although there should be one: a word of ``Missing``, a colon, a sentence.
+    ``key_once``: only the last of several signed samples carries the public key.
     """
 
     evse_id: int
@@ -103,6 +104,7 @@ class TransactionEnded:
     verdict: str = ""
     missing: str = ""
     with_key: bool = False
+    key_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -284,4 +284,5 @@ class Policy:
     key_started: bool = False
     key_updated: bool = False
     key_ended: bool = False
+    key_once: bool = False
     tariff_text: str = ""

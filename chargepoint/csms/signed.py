@@ -5,16 +5,31 @@ Source: note "Signed Meter Values in OCPP" 1.0, sections 3.2.1 and 3.2.2.
 
 import base64
 import logging
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
+from chargepoint.core.model import Sampled
 from chargepoint.csms.profiles import CsmsProfile, SignedForm
 from meters.model import SignedReading
 from meters.ocmf import OcmfError, load_public_key
 
 log = logging.getLogger(__name__)
+
+
+def keyed(
+    samples: Sequence[Sampled], *, with_key: bool, once: bool
+) -> Iterator[tuple[Sampled, bool]]:
+    """The samples of one message, each with whether its container carries the public key.
+
+    With ``once`` only the last signed one does (OCA note, PublicKeyWithSignedMeterValue).
+    """
+    signed = [place for place, one in enumerate(samples) if one.reading.signed is not None]
+    last = signed[-1] if signed else None
+    for place, sampled in enumerate(samples):
+        yield sampled, with_key and (not once or place == last)
 
 
 def container(signed: SignedReading, *, with_key: bool, profile: CsmsProfile) -> dict[str, Any]:

@@ -79,6 +79,7 @@ class StationSettings:
             key_started=every or first,
             key_updated=every,
             key_ended=every or (once and not first),
+            key_once=once,
         )
 
     def schedule(self) -> Schedule:

@@ -7,7 +7,7 @@ from chargepoint.core.model import Sampled
 from chargepoint.core.sampling import ENERGY, values
 from chargepoint.csms.adapter import Delivery, delivers
 from chargepoint.csms.profiles import CsmsProfile
-from chargepoint.csms.signed import value_16
+from chargepoint.csms.signed import keyed, value_16
 from chargepoint.v16.connectors import Connectors
 from chargepoint.v16.wire import timestamp
 from meters.model import Phase, Quantity, Sample, SignedReading
@@ -46,10 +46,13 @@ class Metering:
 
 
 def meter_values(
-    samples: tuple[Sampled, ...], *, with_key: bool, profile: CsmsProfile
+    samples: tuple[Sampled, ...], *, with_key: bool, profile: CsmsProfile, once: bool = False
 ) -> list[dict[str, Any]]:
     """MeterValue for each reading that has anything to say, in the order given."""
-    told = (meter_value(sampled, with_key=with_key, profile=profile) for sampled in samples)
+    told = (
+        meter_value(sampled, with_key=key, profile=profile)
+        for sampled, key in keyed(samples, with_key=with_key, once=once)
+    )
     return [value for value in told if value["sampledValue"]]
 
 

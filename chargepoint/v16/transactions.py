@@ -66,7 +66,9 @@ class Transactions:
         }
         if fact.stop_token is not None:
             payload["idTag"] = wire.id_tag(fact.stop_token)
-        values = meter_values(fact.samples, with_key=fact.with_key, profile=self._profile)
+        values = meter_values(
+            fact.samples, with_key=fact.with_key, profile=self._profile, once=fact.key_once
+        )
         if values:
             payload["transactionData"] = values
         reply = await delivery.call("StopTransaction", payload)

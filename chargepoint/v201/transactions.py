@@ -75,7 +75,10 @@ class Transactions:
         return payload
 
     def _add_values(self, payload: dict[str, Any], fact: Happened) -> None:
-        values = meter_values(fact.samples, with_key=fact.with_key, profile=self._profile)
+        once = isinstance(fact, TransactionEnded) and fact.key_once
+        values = meter_values(
+            fact.samples, with_key=fact.with_key, profile=self._profile, once=once
+        )
         if values:
             payload["meterValue"] = values
 

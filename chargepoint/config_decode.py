@@ -89,7 +89,7 @@ class Decoder:
         try:
             return kind(**values)
         except (ValueError, TypeError) as error:  # from a driver's own __post_init__
-            self.complain(node, path, "found values that do not fit", str(error))
+            self.complaints.append(f"{node.where}: {path}: {error}")
             return None
 
     def each(

@@ -15,7 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chargepoint.config import check_settings, json_schema, load_config
+from chargepoint.config_decode import Decoder
 from chargepoint.config_open import link_config
+from chargepoint.config_yaml import read
 from chargepoint.errors import ConfigError
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -770,3 +772,25 @@ def test_the_schema_is_one_and_refuses_unknown_keys() -> None:
 
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(config, schema)
+
+
+class Picky(msgspec.Struct, frozen=True, kw_only=True):
+    """A driver's config whose values must fit each other."""
+
+    low: int = 0
+    high: int = 1
+
+    def __post_init__(self) -> None:
+        if self.low > self.high:
+            raise ValueError(f"found low {self.low} above high {self.high}; allowed: not above")
+
+
+def test_what_a_struct_itself_finds_stands_in_its_own_words(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("low: 3\nhigh: 2\n")
+    decoder = Decoder(tmp_path)
+
+    decoder.decode(read(file), Picky, "meter")
+
+    (complaint,) = decoder.complaints
+    assert complaint.endswith("meter: found low 3 above high 2; allowed: not above")

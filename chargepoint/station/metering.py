@@ -256,8 +256,11 @@ class EvseMeter:
             await meter.release(transaction_id)
             return
         if reading.signed is not None:
-            verdict = await self._verify(reading)
             name = transaction_id or f"unknown {reading.taken_at.isoformat()}"
+            if self._store.records.released(name, reading.signed.document):
+                await meter.release(transaction_id)  # one that keeps what it was told to forget
+                return
+            verdict = await self._verify(reading)
             self._store.records.add_found(
                 name, self._owner.evse_id, reading, reading.signed, verdict
             )

@@ -191,6 +191,16 @@ class Records:
             ),
         )
 
+    def released(self, transaction_id: str, document: bytes) -> bool:
+        """Whether exactly this record is stored and its meter was told to forget it."""
+        with translated("record"):
+            row = self._db.execute(
+                "SELECT 1 FROM record WHERE transaction_id = ? AND digest = ?"
+                " AND released_at IS NOT NULL",
+                (transaction_id, hashlib.sha256(document).digest()),
+            ).fetchone()
+        return row is not None
+
     def add_found(
         self,
         transaction_id: str,

@@ -274,3 +274,20 @@ async def test_clearing_left_overs_never_meets_a_session_that_begins(bench: Benc
     assert bench.state().stage is Stage.CHARGING
     assert bench.meters[1].running == bench.meters[1].begins[0]
     assert bench.meters[1].ends == ["foreign"]
+
+
+async def test_a_meter_that_shows_a_released_record_again_is_not_news(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    transaction = await bench.charge()
+    meter = bench.meters[1]
+    end = await meter.end(transaction.transaction_id)
+    await bench.finish()
+    meter.record = (transaction.transaction_id, end)
+    caplog.clear()
+
+    await bench.evse().meter.clear_left_overs()
+
+    assert len(bench.store.records.of(transaction.transaction_id)) == 1
+    assert meter.record is None
+    assert caplog.records == []

@@ -8,6 +8,9 @@ from meters.model import BillingTransaction, MeterInfo, OpenTransaction, Reading
 class Meter(Protocol):
     """A meter that can be read.
 
+    A driver may also have ``faults``, what the meter complains about in words (empty when it is
+    content), and ``poll_interval``, how often it is to be read.
+
     Every method keeps its own deadline, raises only ``MeterError`` (and lets cancellation through
     at any await, leaving nothing behind), and may be called from several tasks: the driver orders
     the calls. A driver connects by itself when it is first used and again after a failure.

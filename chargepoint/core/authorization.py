@@ -70,7 +70,7 @@ def decide(
     known as not accepted never.
     """
     if not rules.enabled or token.type is IdTokenType.NO_AUTHORIZATION:
-        return Decision(Verdict.ACCEPT, Source.LOCAL_LIST)
+        return Decision(Verdict.ACCEPT, Source.NOBODY)
     good = known is not None and known.accepted(now)
     if online:
         if good and known is not None and rules.local_pre_authorize:
@@ -109,6 +109,7 @@ _LEVELS = {
     Source.CACHE: "HEARSAY",
     Source.LOCAL_LIST: "HEARSAY",
     Source.UNKNOWN_OFFLINE: "HEARSAY",
+    Source.NOBODY: "HEARSAY",
 }
 _FLAGS = {
     Source.CSMS: "OCPP_AUTH",
@@ -116,6 +117,7 @@ _FLAGS = {
     Source.CACHE: "OCPP_CACHE",
     Source.LOCAL_LIST: "OCPP_WHITELIST",
     Source.UNKNOWN_OFFLINE: "OCPP_NONE",
+    Source.NOBODY: "OCPP_NONE",
 }
 _CARDS = {IdTokenType.ISO14443, IdTokenType.ISO15693}
 

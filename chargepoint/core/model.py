@@ -141,6 +141,7 @@ class Source(StrEnum):
     CACHE = "cache"
     LOCAL_LIST = "local_list"
     UNKNOWN_OFFLINE = "unknown_offline"
+    NOBODY = "nobody"  # nobody is asked: AuthCtrlr.Enabled is false
 
 
 @dataclass(frozen=True, slots=True)

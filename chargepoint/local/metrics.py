@@ -215,6 +215,11 @@ def _meters(station: Station) -> Iterator[Family]:
         ),
     )
     yield Family(
+        "chargepoint_meter_complaints",
+        "Faults that the meter reports of itself.",
+        tuple(({"meter": meter.name}, len(meter.books.complaints)) for meter in meters),
+    )
+    yield Family(
         "chargepoint_meter_failed_reads",
         "Reads in a row that brought no reading.",
         tuple(({"meter": meter.name}, meter.books.failures) for meter in meters),

@@ -165,6 +165,7 @@ class Views:
             "name": meter.name,
             "health": str(health(meter, self.station)),
             "error": meter.books.error,
+            "complaints": list(meter.books.complaints),
             "vendor": info.vendor if info else None,
             "model": info.model if info else None,
             "serial_number": info.serial_number if info else None,

@@ -27,20 +27,23 @@ class Health(StrEnum):
 class MeterBooks:
     """What is known of one meter's conduct; ``now`` is monotonic seconds everywhere.
 
+    ``complaints`` is what the meter itself reports (phase sequence, overvoltage); it serves on.
     ``failures`` counts failed reads in a row. A refusal holds until a transaction begins, however
     well the meter can be read meanwhile: a driver who comes now would be refused again.
     """
 
     should_sign: bool
     failures: int = 0
+    complaints: tuple[str, ...] = ()
     _heard: bool = False
     _outage: str = ""
     _since: float = 0.0
     _refusal: str = ""
     _unsigned: bool = False
 
-    def answered(self, info: MeterInfo) -> None:
+    def answered(self, info: MeterInfo, complaints: tuple[str, ...] = ()) -> None:
         """It was read."""
+        self.complaints = complaints
         self.failures, self._outage, self._heard = 0, "", True
         self._unsigned = self.should_sign and not info.signing_method
 
@@ -83,4 +86,5 @@ class MeterBooks:
 
     def fault(self, *, blocks: bool) -> Fault | None:
         """What the CSMS is told of it; with ``blocks`` no session can begin."""
-        return Fault(METER_FAILURE, self.error[:_INFO_MOST], blocks=blocks) if self.error else None
+        words = self.error or ", ".join(self.complaints)
+        return Fault(METER_FAILURE, words[:_INFO_MOST], blocks=blocks) if words else None

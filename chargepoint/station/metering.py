@@ -7,10 +7,9 @@ station) is read, verified, stored and only then released.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from chargepoint.clock import Clock
 from chargepoint.core.inputs import (
@@ -26,7 +25,6 @@ from chargepoint.core.inputs import (
 )
 from chargepoint.core.model import (
     Cause,
-    EvseState,
     Missing,
     Sampled,
     Stage,
@@ -34,11 +32,12 @@ from chargepoint.core.model import (
 )
 from chargepoint.errors import StoreError
 from chargepoint.station.broadcast import Broadcast
+from chargepoint.station.left_overs import LeftOvers, Owner, Verify
 from chargepoint.station.meter_health import METER_FAILURE, Health, MeterBooks
 from chargepoint.store.sqlite import Store
 from meters.api import Meter, SigningMeter
 from meters.errors import MeterError, MeterRefused, RecordLost
-from meters.model import BillingTransaction, MeterInfo, OpenTransaction, Reading
+from meters.model import BillingTransaction, MeterInfo, Reading
 
 log = logging.getLogger(__name__)
 
@@ -48,20 +47,6 @@ RETRY = timedelta(milliseconds=500)
 BEGIN_TIMEOUT = timedelta(seconds=60)
 RECORD_TIMEOUT = timedelta(seconds=120)
 PATIENCE = timedelta(seconds=30)
-
-
-class Owner(Protocol):
-    """The EVSE this meter belongs to (``station.evse.EvseRunner``)."""
-
-    evse_id: int
-    state: EvseState
-
-    async def feed(self, given: Input) -> None:
-        """Apply one input."""
-        ...
-
-
-Verify = Callable[[Reading], Awaitable[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +91,11 @@ class EvseMeter:
         self._verify = verify
         self._patience = patience
         self._told = told
-        self._condition: tuple[Health, bool] | None = None  # as last told to the EVSE
+        self._condition: tuple[Health, bool, tuple[str, ...]] | None = None  # as last told
+        self._identify = False
         self._lost_told = False
         self._transaction_lock = asyncio.Lock()  # begin, end, release, left-overs
+        self._left_overs = LeftOvers(owner, store=store, clock=clock, verify=verify)
         self._left_over = True  # look for left-overs at the next opportunity
         self._watched_at = 0.0
         self._complaint = ""  # about what the meter holds, so that it is logged once
@@ -126,7 +113,7 @@ class EvseMeter:
 
     async def take_begin(self, transaction: BillingTransaction) -> Input:
         """Begin, clearing left-overs first. The answer comes within a bounded time."""
-        started = self._clock.monotonic()
+        started, told = self._clock.monotonic(), ""
         while True:
             try:
                 async with self._transaction_lock:
@@ -137,7 +124,9 @@ class EvseMeter:
                 log.warning("EVSE %d: no session: %s", self._owner.evse_id, error)
                 self.books.refused(str(error))
             except (MeterError, StoreError) as error:
-                log.warning("EVSE %d: meter did not begin: %s", self._owner.evse_id, error)
+                if str(error) != told:
+                    log.warning("EVSE %d: meter did not begin: %s", self._owner.evse_id, error)
+                told = str(error)
                 if self._elapsed(started) < BEGIN_TIMEOUT and not isinstance(error, StoreError):
                     await self._clock.sleep(RETRY)
                     continue
@@ -196,7 +185,7 @@ class EvseMeter:
             return await self.meter.read()
         found = await meter.open_transaction()
         if found is not None and found.transaction_id != transaction.transaction_id:
-            await self._clear(meter, found)
+            await self._left_overs.take(meter, found)
         return await meter.begin(transaction)
 
     async def _ended(self, transaction_id: str, reading: Reading) -> Input:
@@ -235,60 +224,32 @@ class EvseMeter:
         if meter is not None:
             async with self._transaction_lock:
                 found = await meter.open_transaction()
-                if found is None or not self._is_awaited(found):
+                if found is None or not self._left_overs.awaited(found):
                     if found is not None:
-                        await self._clear(meter, found)
+                        await self._left_overs.take(meter, found)
                     self._store.records.mark_all_released(self._owner.evse_id, self._clock.now())
         self._left_over = False
-
-    def _is_awaited(self, found: OpenTransaction) -> bool:
-        state = self._owner.state
-        own = state.transaction.transaction_id if state.transaction else state.opening
-        return bool(own) and found.transaction_id == own
-
-    async def _clear(self, meter: SigningMeter, found: OpenTransaction) -> None:
-        """Store, then release. A record that the meter itself says is damaged is given up."""
-        transaction_id = found.transaction_id
-        try:
-            reading = await meter.end(transaction_id)
-        except RecordLost as error:
-            log.error("EVSE %d: record of %s: %s", self._owner.evse_id, transaction_id, error)  # noqa: TRY400 - the meter's own word
-            await meter.release(transaction_id)
-            return
-        if reading.signed is not None:
-            name = transaction_id or f"unknown {reading.taken_at.isoformat()}"
-            if self._store.records.released(name, reading.signed.document):
-                await meter.release(transaction_id)  # one that keeps what it was told to forget
-                return
-            verdict = await self._verify(reading)
-            self._store.records.add_found(
-                name, self._owner.evse_id, reading, reading.signed, verdict
-            )
-            self._store.transactions.recovered(name)
-            await meter.release(transaction_id)
-            self._store.records.mark_released(name, self._clock.now())
-            log.warning(
-                "EVSE %d: meter held the record of transaction %s: stored (%s) and released",
-                self._owner.evse_id,
-                name,
-                verdict,
-            )
 
     # --- live -------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Read the meter once a second; ends only by cancellation."""
+        """Read the meter once a second, or as often as its config says; ends by cancellation."""
         due = self._clock.monotonic()
         while True:
             await self.refresh()
-            due = max(due + POLL.total_seconds(), self._clock.monotonic())
+            due = max(due + self._period_s(), self._clock.monotonic())
             await self._clock.sleep(timedelta(seconds=max(0.0, due - self._clock.monotonic())))
+
+    def _period_s(self) -> float:
+        wanted: timedelta | None = getattr(self.meter, "poll_interval", None)
+        return (wanted or POLL).total_seconds()
 
     async def refresh(self) -> Reading | None:
         """One fresh reading, or None while the meter does not answer."""
         try:
-            if self.info is None:
+            if self.info is None or self._identify:
                 self.info = await self.meter.identify()
+                self._identify = False
             reading = await self.meter.read()
         except MeterError as error:
             await self._failed(error)
@@ -342,12 +303,13 @@ class EvseMeter:
         state = self._owner.state
         if state.stage is not Stage.CHARGING or state.transaction is None:
             return
-        if found is None or not found.running or not self._is_awaited(found):
+        if found is None or not found.running or not self._left_overs.awaited(found):
             log.warning("EVSE %d: the meter has ended the transaction", self._owner.evse_id)
             await self._owner.feed(StopRequested(StopReason.POWER_LOSS, Cause.ABNORMAL_CONDITION))
 
     async def _failed(self, error: MeterError) -> None:
         now = self._clock.monotonic()
+        self._identify = True  # it may be another one when it is back
         self.books.failed(str(error), now)
         lost = self.books.outage_s(now) >= self._patience().total_seconds()
         await self._tell_condition(blocks=lost and not self._owner.state.busy)
@@ -357,7 +319,7 @@ class EvseMeter:
 
     async def _answered(self, info: MeterInfo) -> None:
         before = self.books.health
-        self.books.answered(info)
+        self.books.answered(info, getattr(self.meter, "faults", ()))
         self._lost_told = False
         if before is Health.UNREACHABLE:
             log.info("EVSE %d: meter %s answers again", self._owner.evse_id, self.name)
@@ -366,14 +328,14 @@ class EvseMeter:
     async def _tell_condition(self, *, blocks: bool) -> None:
         """Raise the standard's fault, or clear it; only what changed is told, an outage once."""
         health, told = self.books.health, self._condition
-        self._condition = (health, blocks)
+        self._condition = (health, blocks, self.books.complaints)
         if self._condition == told:
             return
         fault = self.books.fault(blocks=blocks)
         if fault is None:
             await self._owner.feed(FaultCleared(METER_FAILURE))
             return
-        if told is None or told[0] is not health:
+        if self.books.error and (told is None or told[0] is not health):
             words = (self._owner.evse_id, self.name, self.books.error)
             log.warning("EVSE %d: meter %s: %s", *words)
         await self._owner.feed(FaultRaised(fault))

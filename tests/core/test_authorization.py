@@ -128,6 +128,7 @@ NAMED = [
     (IdTokenType.ISO14443, Source.CSMS, False, "TRUSTED", ("RFID_PLAIN", "OCPP_AUTH")),
     (IdTokenType.ISO14443, Source.CSMS, True, "TRUSTED", ("RFID_PLAIN", "OCPP_AUTH_TLS")),
     (IdTokenType.ISO15693, Source.CACHE, True, "HEARSAY", ("RFID_PLAIN", "OCPP_CACHE")),
+    (IdTokenType.ISO14443, Source.NOBODY, True, "HEARSAY", ("RFID_PLAIN", "OCPP_NONE")),
     (IdTokenType.ISO14443, Source.LOCAL_LIST, True, "HEARSAY", ("RFID_PLAIN", "OCPP_WHITELIST")),
     (IdTokenType.ISO14443, Source.UNKNOWN_OFFLINE, True, "HEARSAY", ("RFID_PLAIN", "OCPP_NONE")),
     (IdTokenType.CENTRAL, Source.REMOTE, False, "TRUSTED", ("OCPP_RS",)),

@@ -58,6 +58,7 @@ async def test_status_shows_the_meter_and_its_last_reading(served: Served) -> No
         "name": "outlet1",
         "health": "ok",
         "error": "",
+        "complaints": [],
         "vendor": "Fake",
         "model": "F1",
         "serial_number": "123",

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -374,3 +375,57 @@ async def test_a_record_that_does_not_verify_is_kept_sent_and_reported(
     assert (ended.verdict, row.verdict) == (verdict, verdict)
     assert ended.end.signed is not None
     assert event.type == "TamperDetectionActivated"
+
+
+async def test_what_a_meter_reports_of_itself_is_told_and_its_end_too(alive: Bench) -> None:
+    alive.meters[1].faults = ("phase sequence L1-L3-L2",)  # type: ignore[attr-defined]
+    await alive.clock.advance(1)
+
+    assert alive.evse().meter.known().health is Health.OK
+    assert alive.state().faults == (
+        Fault("PowerMeterFailure", "phase sequence L1-L3-L2", blocks=False),
+    )
+
+    alive.meters[1].faults = ()  # type: ignore[attr-defined]
+    await alive.clock.advance(1)
+
+    assert alive.state().faults == ()
+
+
+async def test_a_meter_that_was_swapped_is_asked_who_it_is(alive: Bench) -> None:
+    meter = alive.meters[1]
+    other = replace(await meter.identify(), serial_number="other")
+
+    async def identify() -> MeterInfo:
+        return other
+
+    meter.fails = GONE
+    await alive.clock.advance(1)
+    meter.identify = identify  # type: ignore[method-assign]
+    meter.fails = None
+    await alive.clock.advance(1)
+
+    assert alive.evse().meter.info == other
+
+
+async def test_a_meter_is_read_as_often_as_its_config_says(alive: Bench) -> None:
+    alive.meters[1].poll_interval = timedelta(seconds=5)  # type: ignore[attr-defined]
+    await alive.clock.advance(1)
+    before = alive.meters[1].reads
+
+    await alive.clock.advance(20)
+
+    assert alive.meters[1].reads - before == 4
+
+
+async def test_a_begin_that_fails_again_and_again_is_logged_once(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.meters[1].fails = GONE
+    begin = await _begin(bench)
+
+    await bench.clock.advance(61)
+    await begin
+
+    told = [r for r in caplog.records if "did not begin" in r.getMessage()]
+    assert len(told) == 1

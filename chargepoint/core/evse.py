@@ -122,10 +122,8 @@ def _decide(state: EvseState, what: given.Input, now: datetime, policy: Policy) 
         case Stage.AUTHORIZED, (given.DeadlinePassed() | given.StopRequested()):
             return Step(_rest(state))
 
-        case Stage.OPENING, given.BeginTaken(transaction_id, reading) if (
-            transaction_id == state.opening
-        ):
-            return _start(state, reading, now, policy)
+        case Stage.OPENING, given.BeginTaken(transaction_id) if transaction_id == state.opening:
+            return _start(state, what, now, policy)
         case Stage.OPENING, given.BeginFailed(transaction_id) if transaction_id == state.opening:
             return Step(_rest(state))
 
@@ -216,8 +214,8 @@ def _open(state: EvseState, policy: Policy) -> Step:
     return Step(opening, orders=(TakeBegin(billing),))
 
 
-def _start(state: EvseState, reading: Reading, now: datetime, policy: Policy) -> Step:
-    authorization = state.authorization
+def _start(state: EvseState, taken: given.BeginTaken, now: datetime, policy: Policy) -> Step:
+    authorization, reading = state.authorization, taken.reading
     if authorization is None:
         return Step(_rest(state))
     transaction = Transaction(state.opening, now, authorization, reading, next_seq=1)
@@ -237,6 +235,7 @@ def _start(state: EvseState, reading: Reading, now: datetime, policy: Policy) ->
         ),
         remote_start_id=authorization.remote_start_id,
         with_key=policy.key_started,
+        verdict=taken.verdict,
     )
     if charging.plugged:
         return Step(charging, (started,))

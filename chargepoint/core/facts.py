@@ -46,7 +46,10 @@ class StatusChanged:
 
 @dataclass(frozen=True, slots=True)
 class TransactionStarted:
-    """The meter counts; ``begin`` is all it said, ``samples`` what the settings want of it."""
+    """The meter counts; ``begin`` is all it said, ``samples`` what the settings want of it.
+
+    ``verdict`` is what the station found of a begin that is signed by itself.
+    """
 
     evse_id: int
     connector_id: int
@@ -60,6 +63,7 @@ class TransactionStarted:
     samples: tuple[Sampled, ...] = ()
     remote_start_id: int | None = None
     with_key: bool = False
+    verdict: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,10 +59,15 @@ class EnergyDenied:
 
 @dataclass(frozen=True, slots=True)
 class BeginTaken:
-    """Answer to TakeBegin: the meter counts for this transaction from ``reading`` on."""
+    """Answer to TakeBegin: the meter counts for this transaction from ``reading`` on.
+
+    ``verdict`` is what the station found of the signature of a meter that signs the begin by
+    itself, else empty.
+    """
 
     transaction_id: str
     reading: Reading
+    verdict: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,8 @@ class EvseMeter:
                 async with self._transaction_lock:
                     reading = await self._begin(transaction)
                 self.books.began()
-                return BeginTaken(transaction.transaction_id, reading)
+                verdict = await self._verify(reading) if reading.signed else ""
+                return BeginTaken(transaction.transaction_id, reading, verdict)
             except MeterRefused as error:
                 log.warning("EVSE %d: no session: %s", self._owner.evse_id, error)
                 self.books.refused(str(error))
@@ -303,7 +304,9 @@ class EvseMeter:
         state = self._owner.state
         if state.stage is not Stage.CHARGING or state.transaction is None:
             return
-        if found is None or not found.running or not self._left_overs.awaited(found):
+        # An empty id is that of a meter which cannot tell while it runs.
+        own = found is not None and (not found.transaction_id or self._left_overs.awaited(found))
+        if found is None or not found.running or not own:
             log.warning("EVSE %d: the meter has ended the transaction", self._owner.evse_id)
             await self._owner.feed(StopRequested(StopReason.POWER_LOSS, Cause.ABNORMAL_CONDITION))
 

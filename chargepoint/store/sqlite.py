@@ -213,6 +213,10 @@ class Store:
     def _note(self, fact: Fact) -> None:
         if isinstance(fact, TransactionStarted):
             self.transactions.started(fact)
+            if fact.begin.signed is not None:
+                self.records.add(
+                    fact.transaction_id, fact.evse_id, fact.begin, fact.begin.signed, fact.verdict
+                )
         elif isinstance(fact, TransactionEnded):
             self.transactions.ended(fact)
             if fact.end is not None and fact.end.signed is not None:

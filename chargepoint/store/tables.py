@@ -362,4 +362,4 @@ def keep(db: sqlite3.Connection, fact: SampleKept) -> None:
 
 def _energy(reading: Reading) -> str | None:
     value = reading.value(Quantity.ENERGY_IMPORT)
-    return None if value is None else str(value)
+    return None if value is None else format(value, "f")

@@ -606,6 +606,15 @@ def test_the_end_tells_everything_that_is_billed() -> None:
     )
 
 
+def test_the_verdict_on_a_signed_begin_goes_with_it() -> None:
+    signed = replace(BEGIN, signed=END.signed)
+
+    (started, *_) = step(OPENING, inputs.BeginTaken("T1", signed, "valid")).facts
+
+    assert isinstance(started, TransactionStarted)
+    assert (started.begin.signed, started.verdict) == (END.signed, "valid")
+
+
 def test_an_end_without_reading_says_what_is_missing() -> None:
     done = step(CLOSING, inputs.EndFailed("T1", Missing.UNREACHABLE, "the meter does not answer"))
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from fake_clock import FakeClock
 from station_bench import REMOTE_STOP, TOKEN, Bench, BenchMeter, station_bench
 
 from chargepoint.core.facts import SecurityEvent, StatusChanged, TransactionEnded
@@ -17,7 +18,7 @@ from chargepoint.errors import StoreError
 from chargepoint.station.meter_health import Health
 from chargepoint.station.metering import is_fresh
 from meters.errors import MeterDataError, MeterRefused, MeterUnreachable
-from meters.model import BillingTransaction, MeterInfo, Reading
+from meters.model import BillingTransaction, MeterInfo, OpenTransaction, Reading
 
 SOMEBODY = TokenAccepted(Authorization(TOKEN, Source.CSMS))
 GONE = MeterUnreachable("no answer within 1 s")
@@ -429,3 +430,30 @@ async def test_a_begin_that_fails_again_and_again_is_logged_once(
 
     told = [r for r in caplog.records if "did not begin" in r.getMessage()]
     assert len(told) == 1
+
+
+async def test_a_meter_that_signs_the_begin_too_leaves_two_records(tmp_path: Path) -> None:
+    clock = FakeClock()
+    meter = BenchMeter(clock=clock, signs_begin=True)
+    async with station_bench(tmp_path, clock=clock, meters={1: meter}) as bench:
+        bench.verdicts += ["invalid", "valid"]
+        transaction = await bench.charge()
+        await bench.finish()
+        rows = bench.store.records.of(transaction.transaction_id)
+
+    assert [row.verdict for row in rows] == ["invalid", "valid"]
+    assert all(row.released_at is not None for row in rows)
+
+
+async def test_a_meter_that_cannot_name_what_it_runs_is_not_taken_for_stopped(
+    alive: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nameless() -> OpenTransaction:
+        return OpenTransaction("", running=True)
+
+    await alive.charge()
+    monkeypatch.setattr(alive.meters[1], "open_transaction", nameless)
+
+    await alive.clock.advance(30)
+
+    assert alive.state().stage is Stage.CHARGING

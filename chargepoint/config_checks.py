@@ -6,7 +6,7 @@ Each check is a generator of complaints about a config whose single values are a
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlsplit
 
 from chargepoint.config_decode import complaint, did_you_mean
@@ -21,6 +21,9 @@ from chargepoint.config_model import (
 from chargepoint.csms.profiles import PROFILES
 from meters.catalog import load_driver
 from meters.line import BusConfig, SerialBusConfig
+
+if TYPE_CHECKING:
+    from meters.catalog import HttpDriver
 
 _EVERYBODY: Final = 0o007
 _VENDOR_1_6: Final = 20  # OCPP 1.6 section 6.1, chargePointVendor
@@ -176,7 +179,11 @@ def _meters(config: StationConfig) -> Iterator[Found]:
     first: dict[tuple[object, ...], str] = {}
     for name, meter in config.meters.items():
         yield from _bus_of(config, name, meter)
-        address = _address(meter)
+        try:
+            address = _address(meter)
+        except ValueError as error:  # options that are right one by one and not together
+            yield f"meters.{name}", f"found {error}", f"options that {meter.driver} can use"
+            continue
         if address is None:
             continue
         if address in first:
@@ -202,12 +209,17 @@ def _bus_of(config: StationConfig, name: str, meter: MeterConfig) -> Iterator[Fo
 
 
 def _address(meter: MeterConfig) -> tuple[object, ...] | None:
-    """What tells two meters apart on their way to the station; None if the driver does not say."""
+    """What tells two meters apart on their way to the station; None if the driver does not say.
+
+    Raises:
+        ValueError: the driver of a meter on the network cannot say where it is.
+    """
+    driver = load_driver(meter.driver)
+    if driver.TRANSPORT == "http":
+        there = cast("HttpDriver", driver).http_config(meter.options)
+        return there.host.lower(), there.port
     unit = getattr(meter.options, "powermeter_device_id", None)
-    if meter.bus is not None and unit is not None:
-        return meter.bus, unit
-    host = getattr(meter.options, "host", None)
-    return (host, getattr(meter.options, "port", "")) if host else None
+    return None if meter.bus is None or unit is None else (meter.bus, unit)
 
 
 def _evses(config: StationConfig) -> Iterator[Found]:

@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 async def open_meters(
     config: StationConfig, now: Callable[[], datetime]
 ) -> AsyncIterator[dict[str, Meter]]:
-    """All meters by name, on buses that close when the context does. Nothing is sent yet.
+    """All meters by name, on buses and connections that close when the context does.
 
-    ``now`` is wall time, aware.
+    Nothing is sent yet. ``now`` is wall time, aware.
     """
     from meters.modbus import ModbusBus
+    from meters.opening import http_meter
 
     async with AsyncExitStack() as stack:
         buses = {
@@ -37,8 +38,12 @@ async def open_meters(
         }
         meters: dict[str, Meter] = {}
         for name, meter in config.meters.items():
-            line = () if meter.bus is None else (buses[meter.bus],)
-            meters[name] = load_driver(meter.driver).create(meter.options, *line, now=now)
+            driver, options = load_driver(meter.driver), meter.options
+            if meter.bus is None:
+                alone = http_meter(driver, options, now=now)
+                meters[name] = await stack.enter_async_context(alone)
+            else:
+                meters[name] = driver.create(options, buses[meter.bus], now=now)
         yield meters
 
 

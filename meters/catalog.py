@@ -1,7 +1,7 @@
 """From the name of a driver in the config to its module.
 
 A driver is a module or package in ``meters/drivers``, or an object behind an entry point of the
-group ``meters.drivers`` in any installed package. It offers three names, see ``Driver``; adding a
+group ``meters.drivers`` in any installed package. What it offers is said by ``Driver``; adding a
 meter touches no list.
 """
 
@@ -9,12 +9,15 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from importlib.metadata import entry_points
-from typing import Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import msgspec
 
 import meters.drivers
 from meters.api import Meter
+
+if TYPE_CHECKING:
+    from meters.http import HttpConfig
 
 GROUP: Final = "meters.drivers"
 
@@ -27,13 +30,20 @@ class Driver(Protocol):
     """What a driver module offers.
 
     ``TRANSPORT`` is "modbus" (``create(config, bus, *, now)``, with a ``ModbusBus``) or "http"
-    (``create(config, *, now)``). ``now`` gives wall time, aware. ``Config`` checks the keys that
+    (``create(config, device, *, now)`` with a ``meters.http.HttpDevice``, which is made of what
+    ``http_config(config)`` gives). ``now`` gives wall time, aware. ``Config`` checks the keys that
     are left in the config entry of the meter without ``driver`` and ``bus``.
     """
 
     TRANSPORT: str
     Config: type[msgspec.Struct]
     create: Callable[..., Meter]
+
+
+class HttpDriver(Driver, Protocol):
+    """What a driver module of a meter that speaks HTTP offers."""
+
+    http_config: Callable[[Any], "HttpConfig"]
 
 
 def driver_names() -> tuple[str, ...]:
@@ -47,7 +57,7 @@ def load_driver(name: str) -> Driver:
     A module of this package wins over an entry point of the same name.
 
     Raises:
-        UnknownDriver: nothing of that name, or it lacks one of the three names of a driver.
+        UnknownDriver: nothing of that name, or it lacks something that a driver has.
         ImportError: the driver is there and needs something that is not installed.
     """
     if name not in driver_names():
@@ -57,7 +67,10 @@ def load_driver(name: str) -> Driver:
         driver = importlib.import_module(f"{meters.drivers.__name__}.{name}")
     else:
         driver = next(iter(entry_points(group=GROUP, name=name))).load()
-    lacking = [part for part in ("TRANSPORT", "Config", "create") if not hasattr(driver, part)]
+    parts = ["TRANSPORT", "Config", "create"]
+    if getattr(driver, "TRANSPORT", "") == "http":
+        parts.append("http_config")
+    lacking = [part for part in parts if not hasattr(driver, part)]
     if lacking:
         raise UnknownDriver(f"{name!r} is not a meter driver: it has no {', '.join(lacking)}")
     return cast("Driver", driver)

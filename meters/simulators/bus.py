@@ -14,7 +14,16 @@ from dataclasses import asdict, dataclass, field, replace
 from types import TracebackType
 from typing import Final, Protocol, Self
 
-from meters.simulators.faults import INSIDE, Fault, FaultKind, Faults, Given, Piece, distort
+from meters.simulators.faults import (
+    INSIDE,
+    ON_MODBUS,
+    Fault,
+    FaultKind,
+    Faults,
+    Given,
+    Piece,
+    distort,
+)
 from meters.simulators.pacing import Pace, PunctualWriter, WireTime
 from meters.simulators.refusal import Code, NoReply, Refusal
 from meters.simulators.wire import READS, Codec, Framing, Request
@@ -146,7 +155,10 @@ class Line:
 
         Raises:
             LookupError: no such unit.
+            ValueError: such a thing does not happen on a Modbus line.
         """
+        if added.kind not in ON_MODBUS:
+            raise ValueError(f"{added.kind} does not happen on a Modbus line")
         if unit is not None:
             self.devices[unit].faults.add(added)
         elif added.kind in INSIDE:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -33,12 +34,39 @@ class FaultKind(StrEnum):
     SIZE = "size"  # record size register shows [0]
     SLOW_READY = "slow-ready"  # the next record takes [5000] ms
     CORRUPTED = "corrupted"  # the next record is lost in storage
+    RESET = "reset"  # not executed, the connection is cut
+    STATUS = "status"  # not executed, answered with HTTP status [500]
+    MALFORMED = "malformed"  # half of the JSON
+    CONTENT_TYPE = "content-type"  # says text/html: [0] nothing else, [1] and is an HTML page
+    MISSING_KEY = "missing-key"  # key number [0] of the JSON object is not there
 
 
 INSIDE: Final = frozenset(
     {FaultKind.VALUE, FaultKind.SIZE, FaultKind.SLOW_READY, FaultKind.CORRUPTED}
 )
-"""Those that happen in the device; all others happen to its frames."""
+"""Those that happen in the device; all others happen to its frames or answers."""
+
+_ON_HTTP_ONLY: Final = frozenset(
+    {
+        FaultKind.RESET,
+        FaultKind.STATUS,
+        FaultKind.MALFORMED,
+        FaultKind.CONTENT_TYPE,
+        FaultKind.MISSING_KEY,
+    }
+)
+ON_MODBUS: Final = frozenset(FaultKind) - _ON_HTTP_ONLY
+"""What can happen on a Modbus line."""
+
+ON_HTTP: Final = _ON_HTTP_ONLY | {
+    FaultKind.SILENCE,
+    FaultKind.LOST_REPLY,
+    FaultKind.DELAY,
+    FaultKind.TRUNCATED,
+    FaultKind.SLOW_READY,
+    FaultKind.CORRUPTED,
+}
+"""What can happen to a device that speaks HTTP."""
 
 _DEFAULTS: Final = {
     FaultKind.EXCEPTION: 4,
@@ -49,6 +77,7 @@ _DEFAULTS: Final = {
     FaultKind.DELAY: 100,
     FaultKind.FEWER_WORDS: 1,
     FaultKind.SLOW_READY: 5000,
+    FaultKind.STATUS: 500,
 }
 _SIZE_REGISTER: Final = 0x7101
 _COMMANDS: Final = {
@@ -66,7 +95,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ``value`` means what the kind says, None is its default. ``skip`` matching requests are spared
     first; then it holds for ``count`` requests, or ``seconds``, whichever is over first; without
     both until cleared. ``function``, ``register`` and ``command`` (B, E, A, confirm) limit it to
-    requests with that function, touching that register, giving that command.
+    requests with that function, touching that register, giving that command; ``method`` and
+    ``path`` (``*`` stands for any text) to HTTP requests of that kind.
     """
 
     kind: FaultKind
@@ -77,6 +107,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     function: Annotated[int, Meta(ge=1, le=127)] | None = None
     register: Annotated[int, Meta(ge=0, le=65_535)] | None = None
     command: str | None = None
+    method: str | None = None
+    path: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what would never match.
@@ -148,6 +180,14 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenHttp:
+    """What a fault looks at in a request over HTTP."""
+
+    method: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Value:
     """A register that shows something else."""
 
@@ -184,7 +224,7 @@ class Faults:
         self._forget()
         return tuple(armed.fault for armed in self._armed)
 
-    def on_the_wire(self, given: Given) -> dict[FaultKind, Fault]:
+    def on_the_wire(self, given: Given | GivenHttp) -> dict[FaultKind, Fault]:
         """What happens to this request and its answer; counts it as a hit."""
         return self._hit(lambda one: one.kind not in INSIDE and _matches(one, given))
 
@@ -224,7 +264,11 @@ class Faults:
         ]
 
 
-def _matches(one: Fault, given: Given) -> bool:
+def _matches(one: Fault, given: Given | GivenHttp) -> bool:
+    if isinstance(given, GivenHttp):
+        return _matches_http(one, given)
+    if one.method is not None or one.path is not None:
+        return False
     if one.function is not None and one.function != given.function:
         return False
     if one.register is not None and not 0 <= one.register - given.address < given.count:
@@ -233,6 +277,14 @@ def _matches(one: Fault, given: Given) -> bool:
         return True
     address, word = _COMMANDS[one.command]
     return (given.address, tuple(given.values)) == (address, (word,))
+
+
+def _matches_http(one: Fault, given: GivenHttp) -> bool:
+    if (one.function, one.register, one.command) != (None, None, None):
+        return False
+    if one.method is not None and one.method.upper() != given.method:
+        return False
+    return one.path is None or fnmatchcase(given.path, one.path)
 
 
 def _shown_by(one: Fault) -> int | None:

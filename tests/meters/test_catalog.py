@@ -52,7 +52,9 @@ def test_every_driver_can_be_loaded(name: str) -> None:
 
 
 def test_another_package_can_bring_a_driver(installed: dict[str, object]) -> None:
-    theirs = types.SimpleNamespace(TRANSPORT="http", Config=msgspec.Struct, create=print)
+    theirs = types.SimpleNamespace(
+        TRANSPORT="http", Config=msgspec.Struct, create=print, http_config=print
+    )
     installed["acme_meter"] = theirs
 
     assert "acme_meter" in driver_names()

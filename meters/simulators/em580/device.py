@@ -14,11 +14,11 @@ from decimal import Decimal
 from typing import Final
 
 from meters.simulators.em580 import image, layout, session, writing
-from meters.simulators.em580.energy import EnergyCounter, Load
 from meters.simulators.em580.keys import SigningKey, new_secret
 from meters.simulators.em580.layout import Command, OcmfState
 from meters.simulators.em580.memory import EPOCH, Memory, Moment, StateFile, Taken
 from meters.simulators.em580.settings import Em580Settings, KeyCurve
+from meters.simulators.energy import EnergyCounter, Load
 from meters.simulators.faults import FaultKind, Faults
 from meters.simulators.refusal import Code, NoReply, Refusal
 

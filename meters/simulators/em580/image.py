@@ -11,11 +11,11 @@ from functools import lru_cache
 from typing import Final
 
 from meters.simulators.em580 import layout, session
-from meters.simulators.em580.energy import NOMINAL_VOLTAGE, Load, rounded
 from meters.simulators.em580.keys import SigningKey
 from meters.simulators.em580.layout import OcmfState, Words, blob, number, text
 from meters.simulators.em580.memory import Memory, Moment
 from meters.simulators.em580.settings import Em580Settings
+from meters.simulators.energy import NOMINAL_VOLTAGE, Load, rounded
 from meters.simulators.refusal import Code, Refusal
 
 _SQRT3: Final = Decimal(3).sqrt()

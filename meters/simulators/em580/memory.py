@@ -1,7 +1,5 @@
 """What survives a power cut of a simulated EM580, and the file it is kept in."""
 
-import contextlib
-import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -10,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from meters.simulators import statefile
 from meters.simulators.em580.layout import Charging, Command, OcmfState
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -82,14 +81,10 @@ class Memory:
 
 
 class StateFile:
-    """One JSON file, always whole: a kill at any moment leaves the old or the new content.
-
-    One process at a time may use it.
-    """
+    """The memory in a file, see ``statefile.StateFile``."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._draft = path.with_name(f".{path.name}.draft")
+        self._file = statefile.StateFile(path)
 
     def load(self) -> Memory | None:
         """What was saved last, None if there is no file.
@@ -98,44 +93,18 @@ class StateFile:
             ValueError: the file is not one of these.
             OSError: it cannot be read.
         """
-        try:
-            content = self._path.read_bytes()
-        except FileNotFoundError:
+        content = self._file.load()
+        if content is None:
             return None
         try:
             return msgspec.json.decode(content, type=Memory)
         except msgspec.DecodeError as error:
-            raise ValueError(f"{self._path}: not the state of an EM580, {error}") from error
+            raise ValueError(f"{self._file.path}: not the state of an EM580, {error}") from error
 
     def save(self, memory: Memory, *, durable: bool) -> None:
-        """Replace the content; ``durable`` also survives a power cut of this computer.
-
-        Without ``durable`` the content survives the death of this process only, which is a tenth
-        of the work; enough for energy that grows.
+        """Replace the content; energy that grows need not be ``durable``.
 
         Raises:
             OSError: the disk does not take it; the old content stands.
         """
-        content = msgspec.json.encode(memory)
-        # Only the owner may read it: the private key is in it.
-        draft = os.open(self._draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            with contextlib.closing(os.fdopen(draft, "wb")) as file:
-                file.write(content)
-                file.flush()
-                if durable:
-                    os.fsync(file.fileno())
-        except OSError:
-            self._draft.unlink(missing_ok=True)
-            raise
-        self._draft.replace(self._path)
-        if durable:
-            _sync_folder(self._path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        self._file.save(msgspec.json.encode(memory), durable=durable)

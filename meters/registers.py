@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from itertools import groupby
 from typing import Final, Literal
 
 from meters.model import Phase, Quantity, Sample
@@ -18,6 +19,9 @@ ONE: Final = Decimal(1)
 TENTH: Final = Decimal("0.1")
 THOUSANDTH: Final = Decimal("0.001")
 KILO: Final = Decimal(1000)  # kWh, kW, kvar on the wire
+_LARGEST_EXPONENT: Final = 15  # what lies beyond stands for "not there" (SunSpec: 0x8000)
+
+Order = Literal["big", "little"]
 
 
 class Kind(StrEnum):
@@ -43,7 +47,9 @@ class Register:
     """One quantity in the map. The value in SI units is the number on the wire times ``scale``.
 
     ``order`` tells whether the most ("big") or the least significant word comes first; bytes in a
-    word are always big endian. ``missing`` is the raw number that means "not measured".
+    word are always big endian. ``missing`` is the raw number that means "not measured",
+    ``overflow`` the lowest that means "more than can be shown". ``exponent`` is the address of a
+    signed word that holds a power of ten, to which ``exponent_offset`` is added.
     """
 
     address: int
@@ -51,14 +57,43 @@ class Register:
     quantity: Quantity
     phase: Phase | None = None
     scale: Decimal = ONE
-    order: Literal["big", "little"] = "big"
+    order: Order = "big"
     function: int = READ_INPUT
     missing: int | None = None
+    overflow: int | None = None
+    exponent: int | None = None
+    exponent_offset: int = 0
+
+    @property
+    def signed(self) -> bool:
+        """Whether the number on the wire is a signed integer."""
+        return self.kind.startswith("s")
+
+    @property
+    def start(self) -> int:
+        """The first address of what must be read together: the number and its exponent."""
+        return self.address if self.exponent is None else min(self.address, self.exponent)
 
     @property
     def end(self) -> int:
-        """The first address behind it."""
-        return self.address + self.kind.words
+        """The first address behind what must be read together."""
+        end = self.address + self.kind.words
+        return end if self.exponent is None else max(end, self.exponent + 1)
+
+    def value(self, words: Sequence[int]) -> Decimal | None:
+        """What the words from ``start`` to ``end`` say, in SI units; None if not measured."""
+        at = self.address - self.start
+        raw = number(words[at : at + self.kind.words], self.kind, self.order)
+        if raw is None or raw == self.missing:
+            return None
+        if self.overflow is not None and raw >= self.overflow:
+            return None
+        value = raw * self.scale
+        if self.exponent is None:
+            return value
+        word = words[self.exponent - self.start]
+        power = int.from_bytes(word.to_bytes(2, "big"), "big", signed=True) + self.exponent_offset
+        return value.scaleb(power) if abs(power) <= _LARGEST_EXPONENT else None
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -70,31 +105,58 @@ class Block:
     count: int
 
     def holds(self, register: Register) -> bool:
-        """Whether all words of the register are in this block."""
+        """Whether all words of the register, its exponent included, are in this block."""
         end = self.address + self.count
         same = register.function == self.function
-        return same and self.address <= register.address and register.end <= end
+        return same and self.address <= register.start and register.end <= end
 
 
 def blocks(
     registers: Iterable[Register], *, max_words: int = MAX_READ, max_gap: int = 0
 ) -> tuple[Block, ...]:
-    """The fewest reads that fetch all registers.
+    """The fewest reads that fetch all registers, and of those the one with the fewest words.
 
     ``max_gap`` is how many unwanted words a read may span: a request costs about as much as ten
-    words, but not every meter lets gaps be read.
+    words, but not every meter lets gaps be read. A register longer than ``max_words`` is read by
+    itself.
     """
-    merged: list[Block] = []
-    for register in sorted(registers, key=lambda r: (r.function, r.address)):
-        last = merged[-1] if merged else None
-        if last is not None and last.function == register.function:
-            end = max(register.end, last.address + last.count)
-            near = register.address - (last.address + last.count) <= max_gap
-            if near and end - last.address <= max_words:
-                merged[-1] = Block(last.function, last.address, end - last.address)
-                continue
-        merged.append(Block(register.function, register.address, register.kind.words))
-    return tuple(merged)
+    ordered = sorted(registers, key=lambda register: (register.function, register.start))
+    found: list[Block] = []
+    for function, group in groupby(ordered, key=lambda register: register.function):
+        found += _fewest(function, tuple(group), max_words, max_gap)
+    return tuple(found)
+
+
+def _fewest(
+    function: int, registers: Sequence[Register], max_words: int, max_gap: int
+) -> list[Block]:
+    """The best cut of ``registers``, which are sorted and of one function.
+
+    Worked out from the last register backwards: ``best[i]`` is number of reads, number of words
+    and end of the first read of the best cut from register ``i`` on.
+    """
+    count = len(registers)
+    best = [(0, 0, count)] * (count + 1)
+    ends = [0] * count  # the address behind the first read
+    for first in range(count - 1, -1, -1):
+        start, end = registers[first].start, registers[first].end
+        choices = []
+        for after in range(first + 1, count + 1):
+            reads, words, _ = best[after]
+            choices.append((reads + 1, words + end - start, -after, end))
+            if after == count or registers[after].start - end > max_gap:
+                break
+            end = max(end, registers[after].end)
+            if end - start > max_words:
+                break
+        reads, words, after, ends[first] = min(choices)
+        best[first] = (reads, words, -after)
+    found, first = [], 0
+    while first < count:
+        start = registers[first].start
+        found.append(Block(function, start, ends[first] - start))
+        first = best[first][2]
+    return found
 
 
 def decode(
@@ -107,19 +169,16 @@ def decode(
     samples = []
     for register in registers:
         for block, words in memory.items():
-            if not block.holds(register):
-                continue
-            at = register.address - block.address
-            raw = number(words[at : at + register.kind.words], register.kind, register.order)
-            if raw is not None and raw != register.missing:
-                samples.append(Sample(register.quantity, raw * register.scale, register.phase))
-            break
+            if block.holds(register):
+                at = register.start - block.address
+                value = register.value(words[at : at + register.end - register.start])
+                if value is not None:
+                    samples.append(Sample(register.quantity, value, register.phase))
+                break
     return tuple(samples)
 
 
-def number(
-    words: Sequence[int], kind: Kind, order: Literal["big", "little"] = "big"
-) -> Decimal | None:
+def number(words: Sequence[int], kind: Kind, order: Order = "big") -> Decimal | None:
     """The number in ``words``, exact; None for the "not a number" and infinities of IEEE 754.
 
     A 32-bit float becomes the shortest decimal that stands for the same float, so 230.1 V on the

@@ -19,6 +19,7 @@ from chargepoint.config_decode import Decoder
 from chargepoint.config_open import link_config
 from chargepoint.config_yaml import read
 from chargepoint.errors import ConfigError
+from meters.http import HttpConfig
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
@@ -65,9 +66,17 @@ class NetworkConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     port: int = 80
 
 
+def where_it_is(options: NetworkConfig) -> HttpConfig:
+    if "/" in options.host:
+        raise ValueError(f"host {options.host!r}, expected a name or an address")
+    return HttpConfig(host=options.host, port=options.port)
+
+
 DRIVERS = {
     "wired": SimpleNamespace(TRANSPORT="modbus", Config=WiredConfig, create=print),
-    "networked": SimpleNamespace(TRANSPORT="http", Config=NetworkConfig, create=print),
+    "networked": SimpleNamespace(
+        TRANSPORT="http", Config=NetworkConfig, create=print, http_config=where_it_is
+    ),
 }
 
 
@@ -101,6 +110,10 @@ def complaint(path: Path, environ: dict[str, str] | None = None) -> str:
     return str(caught.value).replace(str(path), "site.yaml")
 
 
+TWO_ON_THE_NETWORK = """    powermeter_device_id: 1
+  left: {driver: networked, host: meter.lan, port: 8080}
+  right: {driver: networked, host: Meter.LAN, port: 8080}
+"""
 SECOND_METER = "    powermeter_device_id: 1\n  outlet2: {driver: wired, bus: rs485}\n"
 SECOND_EVSE = "settings:\n"
 
@@ -242,6 +255,22 @@ WRONG_VALUES = [
             'site.yaml:17: meters.dc.bus: found "rs485"; allowed: no '
             "bus: networked is reached over "
             "the network"
+        ),
+    ),
+    (
+        "    powermeter_device_id: 1\n",
+        TWO_ON_THE_NETWORK,
+        (
+            "site.yaml:18: meters.right: found the address of `left` again (meter.lan 8080); "
+            "allowed: one address per meter"
+        ),
+    ),
+    (
+        "    powermeter_device_id: 1\n",
+        "    powermeter_device_id: 1\n  dc: {driver: networked, host: a/b}\n",
+        (
+            "site.yaml:17: meters.dc: found host 'a/b', expected a name or an address; "
+            "allowed: options that networked can use"
         ),
     ),
     (

@@ -137,3 +137,54 @@ def test_a_value_that_is_not_a_number_gives_no_sample() -> None:
 )
 def test_a_text_ends_at_its_first_nul(words: list[int], expected: str) -> None:
     assert text(words) == expected
+
+
+def test_a_register_is_read_together_with_its_exponent() -> None:
+    register = Register(4, Kind.U16, Quantity.VOLTAGE, exponent=2, exponent_offset=-3)
+
+    assert (register.start, register.end) == (2, 5)
+    assert blocks([register]) == (Block(4, 2, 3),)
+    assert not Block(4, 4, 1).holds(register)
+    assert register.value([3, 0, 230]) == 230
+    assert register.value([2, 0, 2305]) == Decimal("230.5")
+    assert register.value([0xFFFF, 0, 2305]) == Decimal("0.2305")
+    assert register.value([0x8000, 0, 2305]) is None
+
+
+def test_a_number_from_which_on_nothing_more_can_be_shown_gives_no_sample() -> None:
+    register = Register(0, Kind.S32, Quantity.CURRENT, order="little", overflow=0x7FFF0000)
+
+    assert register.value([0x0000, 0x7FFF]) is None
+    assert register.value([0xFFFF, 0x7FFE]) == 0x7FFEFFFF
+    assert register.value([0xFFFF, 0xFFFF]) == -1
+
+
+@given(
+    st.lists(st.builds(at, st.integers(0, 60), st.sampled_from(Kind)), min_size=1, max_size=9),
+    st.integers(0, 12),
+    st.integers(4, 30),
+)
+def test_no_cut_takes_fewer_reads_or_as_many_with_fewer_words(
+    registers: list[Register], gap: int, most: int
+) -> None:
+    found = blocks(registers, max_gap=gap, max_words=most)
+
+    reads, words = min(cuts(sorted(registers, key=lambda row: row.start), gap, most))
+
+    assert (len(found), sum(block.count for block in found)) == (reads, words)
+
+
+def cuts(rows: list[Register], gap: int, most: int) -> list[tuple[int, int]]:
+    """Reads and words of every way to cut the rows where they may be cut."""
+    if not rows:
+        return [(0, 0)]
+    ways, end = [], rows[0].end
+    for count, row in enumerate(rows, start=1):
+        if row.start - end > gap:
+            break
+        end = max(end, row.end)
+        if count > 1 and end - rows[0].start > most:
+            break
+        width = end - rows[0].start
+        ways += [(reads + 1, words + width) for reads, words in cuts(rows[count:], gap, most)]
+    return ways

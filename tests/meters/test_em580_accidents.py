@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from em580_rig import AWAKE, QUICK, TIMEOUT_MS, UUID, charged, now, rig, transaction
+from em580_rig import AWAKE, OTHER, QUICK, TIMEOUT_MS, UUID, charged, now, rig, transaction
 
 from meters.api import SigningMeter
 from meters.drivers.carlo_gavazzi_em580 import Config, create
@@ -113,6 +113,17 @@ async def test_a_begin_that_the_meter_declines_is_refused() -> None:
     assert found.device.state is OcmfState.NOT_READY
 
 
+async def test_a_begin_that_the_meter_takes_without_effect_is_refused() -> None:
+    async with rig() as found:
+        meter = found.driver()
+        await meter.identify()
+        found.device.override(0x7100, [0])
+        with pytest.raises(MeterRefused, match=r"took the begin, but its state is NOT_READY"):
+            await meter.begin(transaction())
+
+    assert found.received("B") == 1
+
+
 async def test_a_field_that_the_meter_declines_is_named() -> None:
     async with rig() as found:
         meter = found.driver()
@@ -173,6 +184,21 @@ async def test_without_a_charging_status_the_end_is_still_given_once() -> None:
     assert end.signed is not None
     assert found.device.memory.executed["E"] == 1
     assert found.asked(0x7045) == 1
+
+
+async def test_a_meter_that_hides_its_signing_and_its_status_is_understood() -> None:
+    behaviour = Behaviour(hides_signing=True)
+    delay = timedelta(seconds=0.5)
+    async with rig(replace(AWAKE, behaviour=behaviour, signing_delay=delay)) as found:
+        found.fault(FaultKind.EXCEPTION, register=0x7045, value=2, count=None)
+        meter = found.driver(ready_timeout_s=0.1)
+        await meter.begin(transaction())
+        with pytest.raises(MeterUnreachable, match="not signed within"):
+            await meter.end(UUID)
+        end = await meter.end(UUID)
+
+    assert end.signed is not None
+    assert found.received("E") == 1
 
 
 @pytest.mark.parametrize("kind", [FaultKind.LOST_REPLY, FaultKind.SILENCE, FaultKind.BAD_CRC])
@@ -299,16 +325,48 @@ async def test_a_foreign_record_is_held_until_it_is_asked_for_without_id(tariff:
 async def test_a_meter_that_ends_a_transaction_by_itself_is_noticed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    told = f"transaction {UUID} was ended by the meter itself, which holds its record"
     async with rig() as found:
-        meter = found.driver(monitor_transaction_state=True, device_state_read_interval_ms=30)
+        meter = found.driver(monitor_transaction_state=True, device_state_read_interval_ms=0)
+        await meter.begin(transaction())
+        await meter.read()
+        assert found.complaints == ()
+        found.device.reboot()
+        await meter.read()
+        await meter.read()
+        assert found.complaints == (told,)
+        end = await meter.end(UUID)
+        assert found.complaints == ()
+
+    assert end.signed is not None
+    assert caplog.text.count(told) == 1
+
+
+async def test_a_transaction_that_left_no_record_is_told_until_the_next_one() -> None:
+    async with rig() as found:
+        meter = found.driver(monitor_transaction_state=True, device_state_read_interval_ms=0)
         await meter.begin(transaction())
         found.device.reboot()
-        await asyncio.sleep(0.04)
+        await found.bus.unit(1).write(0x7100, [0])  # another master takes the record away
         await meter.read()
-        await asyncio.sleep(0.04)
+        assert "keeps no record of it" in found.complaints[0]
+        with pytest.raises(MeterRefused, match="holds no record"):
+            await meter.end(UUID)
+        await meter.begin(transaction(OTHER))
+        assert found.complaints == ()
+
+
+async def test_nobody_looks_for_an_end_that_is_not_wanted_to_be_watched() -> None:
+    async with rig() as found:
+        meter = found.driver(device_state_read_interval_ms=0)
+        await meter.begin(transaction())
+        await meter.read()
+        found.line.requests.clear()
+        found.device.reboot()
         await meter.read()
 
-    assert caplog.text.count(f"ended transaction {UUID} by itself") == 1
+    assert found.asked(0x7100) == 0
+    assert found.complaints == ()
 
 
 async def test_a_transaction_outlives_an_adapter_that_was_pulled(tmp_path: Path) -> None:

@@ -1,12 +1,16 @@
 """Reading an EM580: identity, values, outages, what a meter may lack; several on one line."""
 
 import asyncio
+import json
 import logging
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives.hashes import SHA256
 from em580_rig import AWAKE, OTHER, QUICK, TIMEOUT_MS, UUID, now, rig, transaction
 
 from meters.api import SigningMeter
@@ -15,6 +19,7 @@ from meters.errors import MeterDataError, MeterRefused, MeterUnreachable
 from meters.model import Phase, Quantity
 from meters.ocmf import parse
 from meters.simulators.em580 import Em580, KeyCurve
+from meters.simulators.em580.settings import EM300_CODES
 from meters.simulators.faults import FaultKind
 
 
@@ -56,6 +61,13 @@ async def test_a_reading_is_what_the_meter_shows() -> None:
     assert energy >= 1637
     assert abs(reading.taken_at - now()) < timedelta(seconds=5)
     assert reading.signed is None
+
+
+async def test_the_installer_says_how_often_a_meter_is_read() -> None:
+    async with rig() as found:
+        meter = found.driver(live_measurement_interval_ms=5000)
+
+    assert getattr(meter, "poll_interval") == timedelta(seconds=5)  # noqa: B009 - not of all meters
 
 
 async def test_a_poll_costs_two_requests() -> None:
@@ -156,19 +168,112 @@ async def test_what_the_meter_complains_about_is_told_and_taken_back(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO, "meters")
+    voltage, fault = "voltage L1-N above range", "fault of the measuring module"
     async with rig() as found:
-        meter = found.driver(device_state_read_interval_ms=30)
-        found.device.override(0x5012, [0x2001])
-        await meter.read()
-        faults = getattr(meter, "faults")  # noqa: B009 - no part of the contract of all meters
-        assert faults == ("voltage L1-N above range", "fault of the measuring module")
+        meter = found.driver(device_state_read_interval_ms=0)
+        seen = []
+        for bits in (0x0000, 0x2001, 0x2001, 0x2000, 0x0000, 0x0001):
+            found.device.override(0x5012, [bits])
+            await meter.read()
+            seen.append(found.complaints)
 
-        found.device.clear_overrides()
-        await asyncio.sleep(0.04)
+    assert seen == [(), (voltage, fault), (voltage, fault), (fault,), (), (voltage,)]
+    logged = [
+        (entry.levelname, entry.getMessage().partition(" reports: ")[2], entry.getMessage())
+        for entry in caplog.records
+        if "reports: " in entry.getMessage()
+    ]
+    assert [(level, words) for level, words, _ in logged] == [
+        ("WARNING", voltage),
+        ("WARNING", fault),
+        ("INFO", voltage),
+        ("INFO", fault),
+        ("WARNING", voltage),
+    ]
+    assert all("no longer" in text for level, _, text in logged if level == "INFO")
+
+
+async def test_a_wrong_phase_sequence_is_told_and_taken_back() -> None:
+    async with rig() as found:
+        meter = found.driver(device_state_read_interval_ms=0)
+        found.device.override(0x0032, [0xFFFF])
         await meter.read()
-        assert getattr(meter, "faults") == ()  # noqa: B009
-    assert "reports: voltage L1-N above range" in caplog.text
-    assert "no fault any more" in caplog.text
+        wrong = found.complaints
+        found.device.clear_overrides()
+        await meter.read()
+        right = found.complaints
+
+    assert (wrong, right) == (("phase sequence L1-L3-L2",), ())
+
+
+async def test_an_em340_tells_a_wrong_phase_sequence_by_zero_and_its_firmware_by_a_letter() -> None:
+    async with rig(replace(AWAKE, identification_code=340)) as found:
+        meter = found.driver(device_state_read_interval_ms=0)
+        found.device.override(0x0032, [0])
+        info = await meter.identify()
+        await meter.read()
+
+    assert found.complaints == ("phase sequence L1-L3-L2",)
+    assert info.firmware == "B.3"
+
+
+async def test_faults_are_looked_for_at_once_when_a_meter_comes_back() -> None:
+    async with rig() as found:
+        meter = found.driver(device_state_read_interval_ms=60_000)
+        await meter.read()
+        found.device.override(0x5012, [0x0200])
+        await meter.read()
+        assert found.complaints == ()
+        found.fault(FaultKind.SILENCE, count=2)
+        with pytest.raises(MeterUnreachable):
+            await meter.read()
+        await asyncio.sleep(0.06)
+        await meter.read()
+
+    assert found.complaints == ("frequency out of range",)
+
+
+@pytest.mark.parametrize("code", [2, 4, 6])
+async def test_no_temperature_is_no_reason_to_have_no_reading(code: int) -> None:
+    async with rig() as found:
+        found.fault(FaultKind.EXCEPTION, register=0x0307, value=code, count=None)
+        reading = await found.driver(temperature_read_interval_s=1).read()
+
+    assert reading.value(Quantity.TEMPERATURE) is None
+    assert reading.value(Quantity.ENERGY_IMPORT) == 1637
+
+
+async def test_a_frost_shows_in_the_temperature() -> None:
+    async with rig() as found:
+        found.device.override(0x0307, [0xFF38])
+
+        reading = await found.driver().read()
+
+    assert reading.value(Quantity.TEMPERATURE) == -20
+
+
+async def test_the_temperature_is_read_rarely_and_not_at_all_if_not_wanted() -> None:
+    async with rig() as found:
+        rare, never = found.driver(), found.driver(temperature_read_interval_s=0)
+        await rare.read()
+        again = await rare.read()
+        without = await never.read()
+
+    assert found.asked(0x0307) == 1
+    assert again.value(Quantity.TEMPERATURE) == 25
+    assert without.value(Quantity.TEMPERATURE) is None
+
+
+async def test_a_counter_that_falls_is_told_once_and_then_believed() -> None:
+    async with rig() as found:
+        meter = found.driver()
+        await meter.read()
+        found.device.override(0x0500, [1000, 0, 0, 0])
+        with pytest.raises(MeterDataError, match="imported energy 1000 Wh, it was 1637 Wh before"):
+            await meter.read()
+        reading = await meter.read()
+
+    assert reading.value(Quantity.ENERGY_IMPORT) == 1000
 
 
 async def test_a_meter_without_temperature_is_asked_for_it_once() -> None:
@@ -253,7 +358,7 @@ async def test_a_meter_without_key_is_read_and_does_not_sign() -> None:
             await meter.end(UUID)
         assert await meter.open_transaction() is None
         await meter.release(UUID)
-    assert found.asked(0x7032) == 0
+    assert found.written(0x7032) == 0
 
 
 async def test_the_em300_series_is_read_and_nothing_is_written() -> None:
@@ -274,14 +379,67 @@ async def test_the_em300_series_is_read_and_nothing_is_written() -> None:
     assert {request.function for request in found.line.requests} == {4}
 
 
-async def test_the_signed_map_comes_on_demand() -> None:
-    async with rig() as found:
+async def test_old_meters_of_the_em300_series_say_how_to_use_them() -> None:
+    settings = replace(AWAKE, identification_code=331, production_year=None)
+    async with rig(settings) as found:
+        meter = found.driver()
+        reading = await meter.read()
+        info = await meter.identify()
+        with pytest.raises(MeterRefused, match=r"\(code 331\) cannot sign; `transactions: false`"):
+            await meter.begin(transaction())
+        assert await meter.open_transaction() is None
+
+    assert reading.value(Quantity.ENERGY_IMPORT) == 1637
+    assert info.signing_method == ""
+    assert {request.function for request in found.line.requests} == {4}
+
+
+@pytest.mark.parametrize("code", sorted(EM300_CODES))
+async def test_every_code_of_the_em300_series_is_known(code: int) -> None:
+    async with rig(replace(AWAKE, identification_code=code)) as found:
+        info = await found.driver().identify()
+
+    assert info.model == f"EM300 series (code {code})"
+
+
+@pytest.mark.parametrize("curve", [KeyCurve.P256, KeyCurve.P384])
+async def test_the_signed_map_comes_on_demand(curve: KeyCurve) -> None:
+    async with rig(replace(AWAKE, curve=curve)) as found:
         reading = await found.driver(signed_live_map=True).read()
 
     assert reading.signed is not None
     assert reading.signed.encoding == "plain"
+    assert reading.signed.method == f"ECDSA-{curve}-SHA256"
     assert reading.signed.document.startswith(b'{"signedData":"0100010800FF0000')
     assert reading.signed.public_key == found.device.public_key
+    _check_map(reading.signed.document, reading.signed.public_key)
+
+
+def _check_map(document: bytes, public_key: str) -> None:
+    """The signature over the map, with plain ``cryptography``."""
+    told = json.loads(document)
+    signed, numbers = bytes.fromhex(told["signedData"]), bytes.fromhex(told["signature"])
+    half = len(numbers) // 2
+    curve = ec.BrainpoolP256R1() if half == 32 else ec.BrainpoolP384R1()
+    key = ec.EllipticCurvePublicKey.from_encoded_point(curve, bytes.fromhex(public_key))
+    r, s = int.from_bytes(numbers[:half]), int.from_bytes(numbers[half:])
+    key.verify(utils.encode_dss_signature(r, s), signed, ec.ECDSA(SHA256()))
+    with pytest.raises(InvalidSignature):
+        key.verify(utils.encode_dss_signature(r, s), signed[::-1], ec.ECDSA(SHA256()))
+
+
+@pytest.mark.parametrize(("code", "asked"), [(2, 1), (4, 2)])
+async def test_a_meter_without_signed_map_is_read_all_the_same(code: int, asked: int) -> None:
+    async with rig() as found:
+        found.fault(FaultKind.EXCEPTION, register=0x0800, value=code, count=None)
+        meter = found.driver(signed_live_map=True)
+        await meter.read()
+        reading = await meter.read()
+
+    maps = [r for r in found.line.requests if (r.address, r.count) == (0x0800, 109)]
+    assert reading.value(Quantity.ENERGY_IMPORT) == 1637
+    assert reading.signed is None
+    assert len(maps) == asked
 
 
 async def test_two_meters_on_one_line_do_not_disturb_each_other() -> None:

@@ -1,6 +1,7 @@
 """Transactions of an EM580 in the ordinary way, and how a record is signed and fetched."""
 
 import asyncio
+import logging
 from dataclasses import replace
 from datetime import timedelta
 
@@ -8,7 +9,7 @@ import pytest
 from em580_rig import AWAKE, OTHER, UUID, charged, now, rig, transaction
 
 from meters.errors import MeterDataError, MeterRefused, MeterUnreachable
-from meters.model import OpenTransaction, Quantity
+from meters.model import BillingTransaction, Identification, OpenTransaction, Quantity
 from meters.ocmf import parse, verify
 from meters.simulators.em580 import Behaviour, OcmfState
 from meters.simulators.faults import FaultKind
@@ -224,7 +225,7 @@ async def test_an_impossible_size_is_not_read(size: int) -> None:
     async with rig() as found:
         meter = found.driver()
         await meter.begin(transaction())
-        found.fault(FaultKind.SIZE, value=size)
+        found.fault(FaultKind.SIZE, value=size, count=2)
         with pytest.raises(MeterDataError, match=f"record of {size} words"):
             await meter.end(UUID)
         end = await meter.end(UUID)
@@ -245,18 +246,78 @@ async def test_a_record_that_changes_while_it_is_read_is_read_again() -> None:
     assert found.asked(0x7110) == 2
 
 
-async def test_what_is_no_record_is_not_handed_on() -> None:
+@pytest.mark.parametrize(
+    "who",
+    [
+        Identification(),
+        Identification(
+            True, "HEARSAY", ("RFID_PLAIN", "OCPP_CACHE"), "ISO15693", "E007000012345678"
+        ),
+        Identification(True, "TRUSTED", ("OCPP_RS_TLS",), "CENTRAL", "driver@example.com"),
+        Identification(
+            True, "SECURE", ("OCPP_AUTH_TLS", "ISO15118_PNC"), "EMAID", "DEABCC12345678"
+        ),
+        Identification(True, "HEARSAY", ("PLMN_SMS",), "PHONE_NUMBER", "+4917012345678"),
+    ],
+)
+async def test_the_record_says_how_the_user_was_identified(who: Identification) -> None:
     async with rig() as found:
         meter = found.driver()
-        await meter.begin(transaction())
-        found.device.override(0x7110, [0x4142])
-        with pytest.raises(MeterDataError, match="no OCMF record"):
-            await meter.end(UUID)
-        assert found.device.state is OcmfState.READY
-        found.device.clear_overrides()
+        await meter.begin(BillingTransaction(UUID, "DE*ABC*E123*1", who))
         end = await meter.end(UUID)
 
     assert end.signed is not None
+    said = parse(end.signed.document).identification
+    assert replace(said, flags=tuple(sorted(said.flags))) == replace(
+        who, flags=tuple(sorted(who.flags))
+    )
+
+
+async def test_the_user_of_one_transaction_does_not_show_in_the_next() -> None:
+    async with rig() as found:
+        meter = found.driver()
+        await meter.begin(transaction(tariff_text="a long text that the next one does not have"))
+        await meter.end(UUID)
+        await meter.release(UUID)
+        await meter.begin(BillingTransaction(OTHER, "DE"))
+        end = await meter.end(OTHER)
+
+    assert end.signed is not None
+    record = parse(end.signed.document)
+    assert record.identification == Identification()
+    assert (record.tariff_text, record.payload["CI"]) == (f"<=>{OTHER}", "DE")
+
+
+async def test_what_the_record_will_not_say_is_told_before_the_transaction_starts(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.WARNING, "meters")
+    async with rig() as found:
+        meter = found.driver()
+        found.fault(FaultKind.EXCEPTION, register=0x6900, function=0x10, value=3)
+        with pytest.raises(MeterRefused, match="does not take the tariff text"):
+            await meter.begin(transaction(tariff_text="x" * 211 + " is cut"))
+
+    assert found.received("B") == 0
+    expected = "tariff text: 218 bytes, 211 fit; the last 7 are cut, lost is ' is cut'"
+    assert caplog.text.count(f"transaction {UUID}: {expected}") == 1
+
+
+async def test_free_text_does_not_break_the_record() -> None:
+    text = 'quote " back \\ pipe | line \n nul \0 <=> \u20ac end'
+    who = Identification(True, "HEARSAY", (), "UNDEFINED", 'A"|\\\nB')
+    async with rig() as found:
+        meter = found.driver()
+        await meter.begin(BillingTransaction(UUID, 'DE|"X"', who, text))
+        restarted = found.driver()
+        end = await restarted.end(UUID)
+
+    assert end.signed is not None
+    record = parse(end.signed.document)
+    assert verify(record, end.signed.public_key).valid
+    assert record.tariff_text == f"quote ' back / pipe / line   nul   <=> \u20ac end<=>{UUID}"
+    assert record.identification.data == "A'// B"
+    assert record.payload["CI"] == "DE/'X'"
 
 
 async def test_a_fault_in_the_middle_of_a_record_does_not_spoil_it() -> None:

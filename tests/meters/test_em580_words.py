@@ -1,6 +1,6 @@
 """The EM580's numbers, texts and fields, against the worked examples of its reference."""
 
-import logging
+import itertools
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from meters.drivers.carlo_gavazzi_em580 import Config, layout, record, wording
 from meters.drivers.carlo_gavazzi_em580.layout import Signature
 from meters.errors import MeterDataError, MeterRefused
-from meters.model import BillingTransaction, Identification, Phase, Quantity, Reading, Sample
+from meters.model import (
+    BillingTransaction,
+    Identification,
+    Phase,
+    Quantity,
+    Reading,
+    Sample,
+)
 from meters.registers import Block, decode, text
 
 UUID = "12345678-1234-5678-1234-567812345678"
@@ -69,22 +76,29 @@ def test_the_live_block_of_the_reference_is_understood() -> None:
 
 
 @pytest.mark.parametrize(
-    ("block", "word", "wrong"),
+    ("em300", "word", "volts", "wrong"),
     [
-        (layout.LIVE_BLOCK, 0xFFFF, True),
-        (layout.LIVE_BLOCK, 0, False),
-        (layout.EM300_LIVE_BLOCKS[1], 0, True),
-        (layout.EM300_LIVE_BLOCKS[1], 0xFFFF, True),
-        (layout.EM300_LIVE_BLOCKS[1], 1, False),
+        (False, 0xFFFF, (2300, 2310, 2290), True),
+        (False, 0, (2300, 2310, 2290), False),
+        (False, 0xFFFF, (2300, 0, 0), False),
+        (False, 0xFFFF, (2300, 2310, 12), False),
+        (True, 0, (2300, 2310, 2290), True),
+        (True, 0xFFFF, (2300, 2310, 2290), True),
+        (True, 1, (2300, 2310, 2290), False),
+        (True, 0, (2300, 0, 0), False),
     ],
 )
 def test_a_wrong_phase_sequence_is_recognised_on_both_series(
-    block: Block, word: int, *, wrong: bool
+    volts: tuple[int, int, int], word: int, *, em300: bool, wrong: bool
 ) -> None:
-    memory = [0] * block.count
-    memory[layout.PHASE_SEQUENCE - block.address] = word
+    live = [word for tenths in volts for word in (tenths, 0)]
+    if em300:
+        blocks: tuple[Block, ...] = layout.EM300_LIVE_BLOCKS
+        memory = {blocks[0]: [*live, *[0] * 44], blocks[1]: [word, 500]}
+    else:
+        memory = {layout.LIVE_BLOCK: [*live, *[0] * 44, word, 500]}
 
-    assert bool(layout.rotation({block: memory})) is wrong
+    assert bool(layout.rotation(memory)) is wrong
 
 
 @pytest.mark.parametrize(
@@ -155,25 +169,6 @@ def test_the_signed_map_is_told_as_hex() -> None:
     found = layout.signed_map((0x002A,) * 61 + (0xABCD,) * 48)
 
     assert found == b'{"signedData":"' + b"002A" * 61 + b'","signature":"' + b"ABCD" * 48 + b'"}'
-
-
-@pytest.mark.parametrize(
-    ("session", "energy", "begun_at"),
-    [
-        (None, 1643, NOW),
-        ("0006 0 0 0 0000 0 0 0 003C 0 0 0", 1637, datetime(2025, 12, 31, 23, 59, tzinfo=UTC)),
-        ("0006 0 0 0 0000 0 0 0 FFFF FFFF FFFF FFFF", 1643, NOW),
-    ],
-)
-def test_the_session_counter_leads_back_to_the_begin(
-    session: str | None, energy: int, begun_at: datetime
-) -> None:
-    now = Reading(NOW, (Sample(Quantity.ENERGY_IMPORT, Decimal(1643)),))
-
-    begin = layout.less_session(now, None if session is None else words(session))
-
-    assert begin.value(Quantity.ENERGY_IMPORT) == energy
-    assert begin.taken_at == begun_at
 
 
 @pytest.mark.parametrize(
@@ -316,24 +311,72 @@ def test_what_is_written_before_the_begin() -> None:
     ]
 
 
-def test_what_is_cut_from_legal_content_is_told_without_its_value(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    secret = "S" * 41
-    transaction = BillingTransaction("4711", "E", Identification(data=secret))
+def test_what_is_cut_from_legal_content_is_told_without_its_value() -> None:
+    transaction = BillingTransaction("4711", "E", Identification(data="S" * 41))
 
     fields = {name: written for name, _, written in wording.fields(transaction)}
 
     assert fields["identification data"] == wording.text_words("S" * 39)
-    assert [entry.levelno for entry in caplog.records] == [logging.WARNING]
-    assert "identification data" in caplog.text
-    assert "SSS" not in caplog.text
+    assert wording.losses(transaction) == (
+        "identification data: 41 bytes, 39 fit; the last 2 are cut",
+    )
+
+
+@pytest.mark.parametrize(
+    ("tariff", "told"),
+    [
+        ("x" * 211, ()),
+        ("x" * 208 + "€", ()),
+        ("x" * 209 + "€", ("tariff text: 212 bytes, 211 fit; the last 3 are cut, lost is '€'",)),
+        (
+            "x" * 211 + "cut" * 15,
+            (f"tariff text: 256 bytes, 211 fit; the last 45 are cut, lost is '{'cut' * 13}c'...",),
+        ),
+        ("a|b\n", ("tariff text: 2 characters that could break the record are replaced",)),
+        ("\ud800", ("tariff text: 1 characters that could break the record are replaced",)),
+    ],
+)
+def test_what_a_tariff_text_loses_is_told(tariff: str, told: tuple[str, ...]) -> None:
+    transaction = BillingTransaction(UUID, "E", tariff_text=tariff)
+
+    assert wording.losses(transaction) == told
+
+
+@given(st.text(max_size=300))
+def test_a_tariff_is_either_carried_whole_or_its_loss_is_told(tariff: str) -> None:
+    transaction = BillingTransaction(UUID, "E", tariff_text=tariff)
+
+    carried = wording.tariff_text(tariff, UUID).removesuffix(f"<=>{UUID}")
+
+    assert (carried == tariff) == (not wording.losses(transaction))
+
+
+def test_words_that_the_meter_does_not_have_are_told() -> None:
+    who = Identification(
+        level="BOGUS", type="NOVEL", flags=("RFID_PLAIN", "RFID_PSK", "OCPP_NONE", "OTHER")
+    )
+
+    told = wording.losses(BillingTransaction(UUID, "E", who))
+
+    assert told == (
+        "identification level 'BOGUS' is none of OCMF; NONE is written",
+        "identification type 'NOVEL' is none of OCMF; UNDEFINED is written",
+        "identification flag 'RFID_PSK' is not written: unknown, or second of its kind",
+        "identification flag 'OTHER' is not written: unknown, or second of its kind",
+    )
+
+
+def test_every_way_to_be_authorised_has_its_place_in_the_record() -> None:
+    flags = [flag for family in wording.FLAGS for flag in family]
+    for level, kind, flag in itertools.product(wording.LEVELS, wording.TYPES, flags):
+        who = Identification(assigned=True, level=level, type=kind, flags=(flag,))
+        assert wording.losses(BillingTransaction(UUID, "E", who)) == ()
 
 
 def test_the_end_reading_is_what_the_record_says() -> None:
     found = record.read_record(RECORD.encode())
 
-    reading = record.end_reading(found, public_key="04AB", method="X", received=NOW)
+    reading = record.end_reading(found, record.Source("04AB", "X", NOW))
 
     assert reading.taken_at == datetime.fromisoformat("2025-12-17T12:30:30+01:00")
     assert reading.samples == (Sample(Quantity.ENERGY_IMPORT, Decimal(1643)),)
@@ -347,15 +390,14 @@ def test_the_end_reading_is_what_the_record_says() -> None:
 def test_a_record_on_an_unset_clock_is_dated_by_ours() -> None:
     found = record.read_record(RECORD.replace("0100 S", "0100 U").encode())
 
-    assert record.end_reading(found, public_key="", method="", received=NOW).taken_at == NOW
+    assert record.end_reading(found, record.Source("", "", NOW)).taken_at == NOW
 
 
 def test_a_record_without_algorithm_gets_the_method_of_the_meter() -> None:
     bare = RECORD.replace(',"SA":"ECDSA-brainpoolP384r1-SHA256"', "")
 
-    reading = record.end_reading(
-        record.read_record(bare.encode()), public_key="", method="M", received=NOW
-    )
+    found = record.read_record(bare.encode())
+    reading = record.end_reading(found, record.Source("", "M", NOW))
 
     assert reading.signed is not None
     assert reading.signed.method == "M"
@@ -404,25 +446,39 @@ def test_config_defaults_are_those_that_users_know() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "least", "most"),
+    [
+        ("powermeter_device_id", 0, 255),
+        ("communication_retry_count", 1, 100),
+        ("communication_retry_delay_ms", 10, 10_000),
+        ("communication_error_pause_delay_s", 1, 600),
+        ("initial_connection_retry_count", 0, 100),
+        ("initial_connection_retry_delay_ms", 100, 60_000),
+        ("timezone_offset_minutes", -1440, 1440),
+        ("live_measurement_interval_ms", 500, 60_000),
+        ("device_state_read_interval_ms", 500, 60_000),
+        ("ready_timeout_s", 1, 600),
+        ("clock_sync_interval_h", 1, 24),
+        ("temperature_read_interval_s", 0, 86_400),
+    ],
+)
+def test_config_limits_are_those_that_users_know(name: str, least: int, most: int) -> None:
+    for value in (least, most):
+        assert getattr(msgspec.convert({name: value}, Config), name) == value
+    for value in (least - 1, most + 1):
+        with pytest.raises(msgspec.ValidationError, match=name):
+            msgspec.convert({name: value}, Config)
+
+
+@pytest.mark.parametrize(
     "wrong",
     [
-        {"powermeter_device_id": 0},
-        {"powermeter_device_id": 256},
-        {"communication_retry_count": 0},
-        {"communication_retry_delay_ms": 9},
-        {"timezone_offset_minutes": 1441},
         {"public_key_format": "pem"},
+        {"monitor_transaction_state": "yes"},
+        {"communication_retry_count": 1.5},
         {"device_id": 1},
     ],
 )
 def test_a_wrong_config_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(wrong, Config)
-
-
-def test_sessions_do_not_change_what_is_no_energy() -> None:
-    power = Reading(NOW, (Sample(Quantity.POWER, Decimal(5)),))
-
-    begin = layout.less_session(power, words("0006 0 0 0 0 0 0 0 0 0 0 0"))
-
-    assert begin == power

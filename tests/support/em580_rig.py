@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from meters.api import SigningMeter
-from meters.drivers.carlo_gavazzi_em580 import Config, clock, create, signing
+from meters.drivers.carlo_gavazzi_em580 import Config, clock, create, signing, unread
 from meters.line import SerialBusConfig, TcpBusConfig
 from meters.modbus import ModbusBus
 from meters.model import BillingTransaction, Identification
@@ -58,6 +58,7 @@ class Rig:
     line: PtyLine | TcpLine
     bus: ModbusBus
     devices: dict[int, Em580]
+    made: list[SigningMeter] = field(default_factory=list)
 
     @property
     def device(self) -> Em580:
@@ -67,6 +68,7 @@ class Rig:
         settings = Config(powermeter_device_id=unit, **{**QUICK, **config})
         meter = create(settings, self.bus, now=now)
         assert isinstance(meter, SigningMeter)
+        self.made.append(meter)
         return meter
 
     def fault(self, kind: FaultKind, **how: Any) -> None:
@@ -77,6 +79,16 @@ class Rig:
         """How often the meter got this command, whether it carried it out or not."""
         counts = self.device.memory.received
         return sum(count for name, count in counts.items() if name == command)
+
+    def written(self, address: int) -> int:
+        """How many writes began at this address."""
+        return sum((r.address, r.function) == (address, 0x10) for r in self.line.requests)
+
+    @property
+    def complaints(self) -> tuple[str, ...]:
+        """What the driver made last says that the meter complains about."""
+        faults: tuple[str, ...] = getattr(self.made[-1], "faults")  # noqa: B009 - not of all meters
+        return faults
 
     def asked(self, address: int) -> int:
         """How many requests began at this address."""
@@ -106,10 +118,12 @@ async def rig(*settings: Em580Settings, pty: bool = False) -> AsyncIterator[Rig]
 def _shorten(patch: pytest.MonkeyPatch) -> None:
     """Wait less than for a real meter."""
     patch.setattr(signing, "_DOUBT_S", 0.2)
+    patch.setattr(signing, "_START_TIMEOUT_S", 0.2)
     patch.setattr(signing, "_GRACE_S", 0.5)
     patch.setattr(signing, "_FAST_POLL_S", 0.02)
     patch.setattr(signing, "_SLOW_POLL_S", 0.05)
     patch.setattr(clock, "_TRY_DELAY_S", 0.05)
+    patch.setattr(unread, "_PATIENCE_S", 0.0)
 
 
 async def charged(device: Em580, watts: int = 11000) -> None:

@@ -1,7 +1,8 @@
 """When the meter's clock is set: after each connection and before a transaction, never during one.
 
 The meter signs its own time into the record, so it must be right when a transaction begins; writing
-it in the middle of one may disturb the record.
+it in the middle of one may disturb the record. What falls due during a transaction is done at the
+first look at the meter after it, and at the latest before the next one begins.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 # The meter refuses its clock for about two seconds after power-up.
 _TRIES_BEFORE_BEGIN: Final = 4
 _TRY_DELAY_S: Final = 1.0
+_DRIFT_S: Final = 3.0  # by which the clock may be off at a begin, the answer's way included
 
 
 class ClockKeeper:
@@ -30,6 +32,7 @@ class ClockKeeper:
         self._offset_min = config.timezone_offset_minutes
         self._interval_s = config.clock_sync_interval_h * 3600
         self._set_at: float | None = None
+        self._refusal = ""
 
     def forget(self) -> None:
         """The meter may have been without power; its clock does not survive that."""
@@ -48,7 +51,9 @@ class ClockKeeper:
         try:
             await self._set(device)
         except MeterRefused as error:
-            log.info("clock of the meter: %s; it will be tried again", error)
+            if not self._refusal:
+                log.info("clock of the meter: %s; it will be tried again", error)
+            self._refusal = str(error)
 
     async def before_begin(self, device: Device) -> None:
         """See to it that the clock is right now.
@@ -56,7 +61,7 @@ class ClockKeeper:
         Raises:
             MeterRefused: it cannot be set, and the meter itself calls it not set.
         """
-        if not self.due and await device.clock_is_set() is not False:
+        if not self.due and await self._is_right(device):
             return
         for left in range(_TRIES_BEFORE_BEGIN - 1, -1, -1):
             try:
@@ -73,6 +78,13 @@ class ClockKeeper:
             else:
                 return
 
+    async def _is_right(self, device: Device) -> bool:
+        """A short power cut takes the meter's clock away, and ours may have been corrected."""
+        if await device.clock_is_set() is False:
+            return False
+        shown = await device.clock()
+        return abs(shown - self._now().timestamp()) <= _DRIFT_S
+
     async def _set(self, device: Device) -> None:
         await device.set_clock(self._now, self._offset_min)
-        self._set_at = asyncio.get_running_loop().time()
+        self._set_at, self._refusal = asyncio.get_running_loop().time(), ""

@@ -11,7 +11,6 @@ from meters.modbus import ModbusException
 from meters.model import MeterInfo
 from meters.registers import text
 
-_NO_SUCH_REGISTER: Final = frozenset({0x01, 0x02, 0x03})
 VENDOR: Final = "Carlo Gavazzi"
 
 
@@ -96,7 +95,7 @@ async def _key(
     try:
         kind = await device.read(layout.SIGNATURE_TYPE)
     except ModbusException as error:
-        if error.code not in _NO_SUCH_REGISTER:
+        if error.code not in layout.NO_SUCH_REGISTER:
             raise  # a passing failure must not make the meter one that cannot sign
         return None, ""
     signature = layout.SIGNATURES.get(kind[0])

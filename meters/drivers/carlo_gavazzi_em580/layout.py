@@ -7,13 +7,11 @@ significant word first. The serial numbers of the EM300 series hold one characte
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
 from enum import IntEnum, StrEnum
 from typing import Final
 
-from meters.model import Phase, Quantity, Reading, Sample
+from meters.model import Phase, Quantity, Sample
 from meters.registers import ONE, TENTH, THOUSANDTH, Block, Kind, Register, number
 from meters.rtu import READ_INPUT
 
@@ -54,7 +52,8 @@ RECORD: Final = 0x7110
 MAX_RECORD_WORDS: Final = 2031
 SESSION: Final = 0x7A00  # since the begin: imported Wh, exported Wh, seconds
 SESSION_WORDS: Final = 12
-_LONGEST_SESSION_S: Final = 366 * 24 * 3600
+
+NO_SUCH_REGISTER: Final = frozenset({0x01, 0x02, 0x03})  # exceptions that will not pass
 
 EM300_CODES: Final = frozenset({331, 332, 335, 336, 340, 341, 345, 346, 355})
 
@@ -145,10 +144,15 @@ ENERGY: Final = (
     _row(0x051C, Quantity.ENERGY_EXPORT, None, ONE, Kind.S64),
 )
 ENERGY_BLOCK: Final = Block(READ_INPUT, 0x0500, 32)
+ENERGIES: Final = frozenset(row.quantity for row in ENERGY)
 
 # The EM300 series refuses more than 50 words in one read here (exception 03).
 EM300_LIVE_BLOCKS: Final = (Block(READ_INPUT, 0x0000, 50), Block(READ_INPUT, 0x0032, 2))
 EM300_ENERGY_BLOCK: Final = Block(READ_INPUT, 0x0400, 12)
+
+_LIVE_PHASE_TENTHS: Final = 500  # below 50 V a phase is not connected
+_WRONG: Final = frozenset({0xFFFF})
+_WRONG_EM300: Final = frozenset({0, 0xFFFF})
 
 _FAULTS: Final = {
     0: "voltage L1-N above range",
@@ -209,34 +213,20 @@ def em300_energy(words: Sequence[int]) -> tuple[Sample, ...]:
     )
 
 
-def less_session(reading: Reading, session: Sequence[int] | None) -> Reading:
-    """The reading as it was when the running session began.
-
-    Unchanged if the meter does not count sessions: then nothing better is known.
-    """
-    if session is None:
-        return reading
-    seconds = whole(session[8:12])
-    if not 0 <= seconds < _LONGEST_SESSION_S:
-        return reading
-    used = {
-        Quantity.ENERGY_IMPORT: whole(session[0:4]),
-        Quantity.ENERGY_EXPORT: whole(session[4:8]),
-    }
-    samples = tuple(
-        replace(sample, value=sample.value - used.get(sample.quantity, 0))
-        for sample in reading.samples
-    )
-    begun_at = reading.taken_at - timedelta(seconds=seconds)
-    return replace(reading, taken_at=begun_at, samples=samples)
-
-
 def rotation(memory: Mapping[Block, Sequence[int]]) -> tuple[str, ...]:
-    """The complaint about a wrong phase sequence, if any: -1, on the EM300 series also 0."""
-    for block, wrong in ((LIVE_BLOCK, {0xFFFF}), (EM300_LIVE_BLOCKS[1], {0, 0xFFFF})):
-        if block in memory and memory[block][PHASE_SEQUENCE - block.address] in wrong:
-            return ("phase sequence L1-L3-L2",)
-    return ()
+    """The complaint about a wrong phase sequence, if any: -1, on the EM300 series also 0.
+
+    Only where all three phases have voltage: one or two of them have no sequence.
+    """
+    first = LIVE_BLOCK if LIVE_BLOCK in memory else EM300_LIVE_BLOCKS[0]
+    volts = (number(memory[first][at : at + 2], Kind.S32, "little") for at in (0, 2, 4))
+    if not all(tenths is not None and tenths >= _LIVE_PHASE_TENTHS for tenths in volts):
+        return ()
+    if first is LIVE_BLOCK:
+        wrong = memory[first][PHASE_SEQUENCE] in _WRONG
+    else:
+        wrong = memory[EM300_LIVE_BLOCKS[1]][0] in _WRONG_EM300
+    return ("phase sequence L1-L3-L2",) if wrong else ()
 
 
 def temperature(words: Sequence[int]) -> tuple[Sample, ...]:

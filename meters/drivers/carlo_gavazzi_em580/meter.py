@@ -4,15 +4,17 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Final
 
 from meters.drivers.carlo_gavazzi_em580 import layout
+from meters.drivers.carlo_gavazzi_em580.complaints import Complaints, Noticed
 from meters.drivers.carlo_gavazzi_em580.config import Config
 from meters.drivers.carlo_gavazzi_em580.device import Device
 from meters.drivers.carlo_gavazzi_em580.identity import Identity, identify
 from meters.errors import MeterDataError, MeterError, MeterUnreachable
-from meters.modbus import ModbusBus
+from meters.modbus import ModbusBus, ModbusException
 from meters.model import MeterInfo, Quantity, Reading, Sample, SignedReading
 from meters.registers import Block, decode
 
@@ -34,12 +36,10 @@ class CarloGavazziMeter:
     After an outage the meter is identified again before anything else is believed. Between two
     tries polls fail at once with the same sentence, so a dead meter does not slow down the others
     on its bus.
-
-    ``faults`` is what the meter itself complains about, in words; empty when it is content.
     """
 
     def __init__(self, config: Config, bus: ModbusBus, *, now: Callable[[], datetime]) -> None:
-        self.faults: tuple[str, ...] = ()
+        self._complaints = Complaints(f"meter {config.powermeter_device_id} on {bus.name}")
         self._config = config
         self._now = now
         self._unit = bus.unit(
@@ -58,6 +58,21 @@ class CarloGavazziMeter:
         self._rotation: tuple[str, ...] = ()
         self._temperature: tuple[Sample, ...] = ()
         self._next_temperature = 0.0
+        self._imported: Decimal | None = None  # as last read from this meter
+        self._map_refused = False
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What the meter itself complains about, in words; empty when it is content.
+
+        As it was when last looked for, see ``device_state_read_interval_ms``.
+        """
+        return self._complaints.now
+
+    @property
+    def poll_interval(self) -> timedelta:
+        """How often the installer wants the meter to be read."""
+        return timedelta(milliseconds=self._config.live_measurement_interval_ms)
 
     async def identify(self) -> MeterInfo:
         """Who the meter is; ``signing_method`` is empty if it cannot sign."""
@@ -88,6 +103,7 @@ class CarloGavazziMeter:
                 found = await identify(self._device, self._config.public_key_format)
                 swapped = known is not None and not known.same_meter(found)
                 self._identity, self._believed = found, True
+                self._forget(swapped=swapped)
                 self._connected(swapped=swapped)
                 if known is not None and swapped:
                     raise MeterDataError(
@@ -96,6 +112,14 @@ class CarloGavazziMeter:
                     )
                 return found
             return known
+
+    def _forget(self, *, swapped: bool) -> None:
+        """What was seen before an outage is not the present; the next poll looks at everything."""
+        self._next_look = self._next_temperature = 0.0
+        self._temperature, self._map_refused = (), False
+        if swapped:
+            self._complaints.forget()
+            self._imported = None
 
     def _connected(self, *, swapped: bool) -> None:
         """The meter was found anew; ``swapped`` if what was known is of another one."""
@@ -145,29 +169,52 @@ class CarloGavazziMeter:
             memory[block] = await self._unit.read_input(block.address, block.count)
         taken_at = self._now()
         samples = decode(layout.LIVE, memory) + _energy(memory)
-        for sample in samples:
-            if sample.quantity is Quantity.ENERGY_IMPORT and sample.value < 0:
-                raise MeterDataError(f"imported energy {sample.value} Wh")
+        self._check_energy(Reading(taken_at, samples).value(Quantity.ENERGY_IMPORT))
         self._rotation = layout.rotation(memory)
         samples += await self._temperature_sample(identity)
         return Reading(taken_at, samples, await self._signed_map(identity))
+
+    def _check_energy(self, imported: Decimal | None) -> None:
+        """A counter never falls. Told by one failed reading; then the lower value is believed.
+
+        Raises:
+            MeterDataError: it is negative, or lower than it was.
+        """
+        if imported is None:
+            return
+        before, self._imported = self._imported, imported
+        if imported < 0:
+            raise MeterDataError(f"imported energy {imported} Wh")
+        if before is not None and imported < before:
+            raise MeterDataError(f"imported energy {imported} Wh, it was {before} Wh before")
 
     async def _temperature_sample(self, identity: Identity) -> tuple[Sample, ...]:
         interval, now = self._config.temperature_read_interval_s, asyncio.get_running_loop().time()
         if interval and not identity.em300 and now >= self._next_temperature:
             self._next_temperature = now + interval
             self._temperature = ()
-            with contextlib.suppress(MeterUnreachable):  # of no use for billing; the rest is read
+            with contextlib.suppress(MeterError):  # of no use for billing; the rest is read
                 words = await self._device.optional(layout.TEMPERATURE, attempts=1)
                 self._temperature = layout.temperature(words) if words else ()
         return self._temperature
 
     async def _signed_map(self, identity: Identity) -> SignedReading | None:
-        if not self._config.signed_live_map or identity.signature is None:
+        wanted = self._config.signed_live_map and not self._map_refused
+        if not wanted or identity.signature is None:
             return None
         # Its words are signed as one, so they are read in one request.
         count = layout.SIGNED_MAP_WORDS + identity.signature.half
-        words = await self._unit.read_input(layout.SIGNED_MAP, count)
+        try:
+            words = await self._unit.read_input(layout.SIGNED_MAP, count)
+        except ModbusException as error:
+            # Readings are worth more than a map; one refused for good is not asked for again.
+            self._map_refused = error.code in layout.NO_SUCH_REGISTER
+            log.log(
+                logging.WARNING if self._map_refused else logging.DEBUG,
+                "no signed map with the readings: %s",
+                error,
+            )
+            return None
         return SignedReading(
             document=layout.signed_map(words),
             encoding="plain",
@@ -183,19 +230,11 @@ class CarloGavazziMeter:
         self._next_look = now + self._config.device_state_read_interval_ms / 1000
         try:
             words = None if identity.em300 else await self._device.optional(layout.DEVICE_STATE)
-            self._tell(self._rotation + (layout.faults(words[0]) if words else ()))
+            self._complaints.replace(Noticed.ROTATION, self._rotation)
+            self._complaints.replace(Noticed.STATE, layout.faults(words[0]) if words else ())
             await self._attend(identity)
         except MeterError as error:
             log.debug("no look at the meter's state: %s", error)
-
-    def _tell(self, faults: tuple[str, ...]) -> None:
-        if faults != self.faults:
-            number = self._config.powermeter_device_id
-            if faults:
-                log.warning("meter %d reports: %s", number, ", ".join(faults))
-            else:
-                log.info("meter %d reports no fault any more", number)
-        self.faults = faults
 
 
 def _energy(memory: Mapping[Block, Sequence[int]]) -> tuple[Sample, ...]:

@@ -5,7 +5,8 @@ saves reads. So every call may be repeated, by this process or the next, whereve
 broke off:
 
 * begin: free, RUNNING with our id after it. RUNNING with our id before it: nothing to do.
-* end: RUNNING, told to end once, READY; the record is read and stays in the meter.
+* end: RUNNING, told to end once, READY; the record is read and stays in the meter. What is no
+  record is handed on after a while all the same, see ``unread``.
 * release: READY with the record of that id, confirmed, free.
 """
 
@@ -13,17 +14,20 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from meters.api import Meter
-from meters.drivers.carlo_gavazzi_em580 import layout, record, wording
+from meters.drivers.carlo_gavazzi_em580 import layout, record, resumed, wording
 from meters.drivers.carlo_gavazzi_em580.clock import ClockKeeper
+from meters.drivers.carlo_gavazzi_em580.complaints import Noticed
 from meters.drivers.carlo_gavazzi_em580.config import Config
 from meters.drivers.carlo_gavazzi_em580.device import Device
 from meters.drivers.carlo_gavazzi_em580.identity import Identity, serial_number
 from meters.drivers.carlo_gavazzi_em580.layout import Charging, Command, State
 from meters.drivers.carlo_gavazzi_em580.meter import CarloGavazziMeter, NotYet
+from meters.drivers.carlo_gavazzi_em580.unread import UnreadRecord
 from meters.errors import MeterDataError, MeterRefused, MeterUnreachable, RecordLost
 from meters.modbus import ModbusBus, ModbusException
 from meters.model import BillingTransaction, OpenTransaction, Reading
@@ -42,7 +46,6 @@ _KEPT: Final = 4  # finished transactions remembered, so that `end` can be repea
 
 _GRACE_S: Final = 3.0  # in which a record may appear that a meter is signing while it seems free
 _UNKNOWN: Final = "of unknown id"
-_CORRUPTED: Final = "the record in the meter is corrupted"
 _SIGNED: Final = frozenset({State.READY, State.CORRUPTED})
 _OVER: Final = frozenset({Charging.ENDED, Charging.FAILED})
 
@@ -50,8 +53,8 @@ _OVER: Final = frozenset({Charging.ENDED, Charging.FAILED})
 def create(config: Config, bus: ModbusBus, *, now: Callable[[], datetime]) -> Meter:
     """The driver of one meter; ``now`` is wall time, aware. A SigningMeter unless told otherwise.
 
-    Whether a meter signs is known when it answers. One that does not keeps giving readings, tells
-    so by an empty ``signing_method`` and refuses ``begin``.
+    Whether a meter signs is known when it answers. One that does not (EM300 series, no key) keeps
+    giving readings, tells so by an empty ``signing_method`` and refuses ``begin``.
     """
     kind = Em580 if config.transactions else CarloGavazziMeter
     return kind(config, bus, now=now)
@@ -74,6 +77,7 @@ class Em580(CarloGavazziMeter):
         self._end_given: str | None = None  # the id whose end was commanded and is not seen yet
         self._ended: dict[str, Reading] = {}
         self._held: str | None = None  # whose record was seen in the meter since it was connected
+        self._unread = UnreadRecord(self._complaints)
 
     async def begin(self, transaction: BillingTransaction) -> Reading:
         """Start a transaction; the reading is taken while it runs already.
@@ -90,9 +94,11 @@ class Em580(CarloGavazziMeter):
             if state is not State.NOT_READY:
                 return await self._begun_already(device, identity, state, transaction)
             await self._clock.before_begin(device)
+            for loss in wording.losses(transaction):
+                log.warning("transaction %s: %s", transaction.transaction_id, loss)
             for name, address, words in fields:
                 await device.write_field(name, address, words)
-            self._held = None
+            self._another_one()
             await self._start(device)
             self._begun = (transaction.transaction_id, await self._live(identity))
             return self._begun[1]
@@ -100,10 +106,14 @@ class Em580(CarloGavazziMeter):
     async def end(self, transaction_id: str) -> Reading:
         """End the transaction and give its record, which stays in the meter until released.
 
+        A record that stays impossible to understand, or does not state the energy of the end, comes
+        as it stands; the energies beside it then are those that the meter shows now.
+
         Raises:
-            MeterRefused: the meter holds no such transaction, or its record is corrupted.
+            MeterRefused: the meter holds no such transaction.
+            RecordLost: the record is corrupted by the meter's own word, or empty.
             MeterUnreachable: no answer, or not signed in time; repeat later.
-            MeterDataError: what the meter holds is no record.
+            MeterDataError: what the meter holds is no record; repeat later.
         """
         if (known := self._ended.get(transaction_id)) is not None:
             return known
@@ -114,7 +124,7 @@ class Em580(CarloGavazziMeter):
             elif state is State.NOT_READY:
                 await self._until_signed(device, transaction_id)
             elif state is State.CORRUPTED:
-                raise RecordLost(_CORRUPTED)
+                raise await self._corrupted(device, transaction_id)
             return await self._fetch(device, identity, transaction_id)
 
     async def release(self, transaction_id: str) -> None:
@@ -137,7 +147,7 @@ class Em580(CarloGavazziMeter):
             await device.confirm()
             if await device.state() is not State.NOT_READY:
                 raise NotYet("the meter acknowledged and keeps the record")
-            self._begun, self._held = None, None
+            self._another_one()
 
     async def open_transaction(self) -> OpenTransaction | None:
         """What the meter holds. A corrupted record counts as one that waits to be released."""
@@ -155,7 +165,7 @@ class Em580(CarloGavazziMeter):
         async with self._watched(), self._lock:
             identity = await self._connect()
             if refuse and identity.signature is None:
-                raise MeterRefused(f"{identity.info.model} has no key and cannot sign")
+                raise MeterRefused(_unfit(identity))
             yield self._device, identity
 
     @contextlib.asynccontextmanager
@@ -185,6 +195,13 @@ class Em580(CarloGavazziMeter):
         self._held = None
         if swapped:
             self._begun, self._end_given, self._ended = None, None, {}
+            self._unread.forget()
+
+    def _another_one(self) -> None:
+        """The meter is free; nothing that is known of its last transaction counts any more."""
+        self._begun = self._held = self._end_given = None
+        self._unread.forget()
+        self._complaints.clear(Noticed.TRANSACTION)
 
     async def _attend(self, identity: Identity) -> None:
         if identity.signature is None or self._lock.locked():
@@ -196,9 +213,12 @@ class Em580(CarloGavazziMeter):
 
     async def _look_whether_it_runs(self, transaction_id: str) -> None:
         """A short power cut ends a transaction inside the meter; nothing else tells."""
-        if await self._device.state() is State.RUNNING or transaction_id in self._ended:
+        state = await self._device.state()
+        if state is State.RUNNING or transaction_id in self._ended:
             return
-        log.warning("the meter ended transaction %s by itself", transaction_id)
+        what = "keeps no record of it" if state is State.NOT_READY else "holds its record"
+        told = f"transaction {transaction_id} was ended by the meter itself, which {what}"
+        self._complaints.replace(Noticed.TRANSACTION, (told,))
         self._begun = None
 
     async def _check_serial(self, device: Device, identity: Identity) -> None:
@@ -218,9 +238,9 @@ class Em580(CarloGavazziMeter):
         if state is not State.RUNNING or await device.charging() in _OVER:
             raise MeterRefused(f"transaction {holder} is over, state {state.name}")
         if self._begun is None or self._begun[0] != holder:
-            reading = await self._live(identity)
-            session = await device.optional(layout.SESSION, layout.SESSION_WORDS)
-            self._begun = (holder, layout.less_session(reading, session))
+            begin = await resumed.begin_reading(device, self._now)
+            # Without a counter of the session nothing is known that is nearer to its begin.
+            self._begun = (holder, begin or await self._live(identity))
         return self._begun[1]
 
     async def _start(self, device: Device) -> None:
@@ -248,28 +268,34 @@ class Em580(CarloGavazziMeter):
             holder = await self._holder(device, State.RUNNING)
             if holder != transaction_id:
                 raise MeterRefused(f"the meter runs transaction {holder or _UNKNOWN}")
-        declined = None
-        charging = await device.charging()
-        given_already = charging is None and self._end_given == transaction_id
-        if charging not in _OVER and not given_already:
-            self._end_given = transaction_id
-            try:
-                await device.command(Command.END)
-            except ModbusException as error:
-                declined = error  # perhaps because it is being signed already: the state will tell
-            except MeterUnreachable as error:
-                log.info("end: %s; looking whether it was done", error)
-                if charging is not None:
-                    await self._look_for_the_end(device)
+        declined = await self._command_end(device, transaction_id)
         state = await self._poll(device, _SIGNED, self._config.ready_timeout_s)
-        self._end_given = None
+        if state is not State.NOT_READY:  # as some show themselves while they sign
+            self._end_given = None
         if state is State.CORRUPTED:
-            raise RecordLost(_CORRUPTED)
+            raise await self._corrupted(device, transaction_id)
         if state is not State.READY and declined is not None:
             raise MeterRefused(f"the meter declines to end: {declined}") from declined
         if state is not State.READY:
             seconds = self._config.ready_timeout_s
             raise NotYet(f"the record was not signed within {seconds} s")
+
+    async def _command_end(self, device: Device, transaction_id: str) -> ModbusException | None:
+        """Command the end if it still is needed; what the meter had against it."""
+        charging = await device.charging()
+        given_already = charging is None and self._end_given == transaction_id
+        if charging in _OVER or given_already:
+            return None
+        self._end_given = transaction_id
+        try:
+            await device.command(Command.END)
+        except ModbusException as error:
+            return error  # perhaps because it is being signed already: the state will tell
+        except MeterUnreachable as error:
+            log.info("end: %s; looking whether it was done", error)
+            if charging is not None:
+                await self._look_for_the_end(device)
+        return None
 
     async def _look_for_the_end(self, device: Device) -> None:
         """After an end command without answer: see its effect, or say that there is none.
@@ -285,25 +311,41 @@ class Em580(CarloGavazziMeter):
     async def _until_signed(self, device: Device, transaction_id: str) -> None:
         """A meter that seems free may still be signing what was ended before a restart of ours."""
         ours = await self._holder(device, State.NOT_READY) == transaction_id
-        if ours and await device.charging() in _OVER:
+        charging = await device.charging()
+        over = charging in _OVER or (charging is None and self._end_given == transaction_id)
+        if ours and over:
             state = await self._poll(device, _SIGNED, _GRACE_S)
+            if state is State.CORRUPTED:
+                raise await self._corrupted(device, transaction_id)
             if state is State.READY:
                 return
         raise MeterRefused(f"the meter holds no record of transaction {transaction_id or _UNKNOWN}")
 
+    async def _corrupted(self, device: Device, transaction_id: str) -> MeterRefused:
+        holder = await self._holder(device, State.CORRUPTED)
+        sentence = f"the record of transaction {holder or _UNKNOWN} is corrupted in the meter"
+        self._complaints.replace(Noticed.RECORD, (sentence,))
+        return (RecordLost if holder == transaction_id else MeterRefused)(sentence)
+
     async def _fetch(self, device: Device, identity: Identity, transaction_id: str) -> Reading:
-        document = await device.record()
-        found = record.read_record(document)
-        holder = record.owner(found)
+        document, found = await self._unread.fetch(device)
+        info = identity.info
+        source = record.Source(info.public_key, info.signing_method, self._now())
+        if found is None:
+            holder = wording.id_in(await device.tariff_text())
+            reading = record.evidence(document, source)
+        else:
+            holder = record.owner(found)
+            reading = record.end_reading(found, source)
         if holder != transaction_id:
             raise MeterRefused(f"the meter holds the record of transaction {holder or _UNKNOWN}")
-        reading = record.end_reading(
-            found,
-            public_key=identity.info.public_key,
-            method=identity.info.signing_method,
-            received=self._now(),
-        )
-        self._begun, self._held = None, transaction_id
+        if not reading.samples:
+            now = await self._live(identity)
+            energies = tuple(s for s in now.samples if s.quantity in layout.ENERGIES)
+            reading = replace(reading, samples=energies)
+        self._begun = self._end_given = None
+        self._held = transaction_id
+        self._complaints.clear(Noticed.TRANSACTION)
         if transaction_id:
             self._ended[transaction_id] = reading
             while len(self._ended) > _KEPT:
@@ -316,10 +358,11 @@ class Em580(CarloGavazziMeter):
         A record speaks for itself; the tariff text speaks for a transaction without one.
         """
         if state is State.READY:
+            if self._held is None:
+                with contextlib.suppress(MeterDataError):
+                    self._held = record.owner(record.read_record(await device.record()))
             if self._held is not None:
                 return self._held
-            with contextlib.suppress(MeterDataError):
-                return record.owner(record.read_record(await device.record()))
         return wording.id_in(await device.tariff_text())
 
     async def _poll(self, device: Device, wanted: frozenset[State], patience_s: float) -> State:
@@ -331,3 +374,11 @@ class Em580(CarloGavazziMeter):
             polls += 1
             await self._rest(_FAST_POLL_S if polls <= _FAST_POLLS else _SLOW_POLL_S)
         return state
+
+
+def _unfit(identity: Identity) -> str:
+    """Why there are no transactions, and what the installer can do."""
+    model = identity.info.model
+    if identity.em300:
+        return f"{model} cannot sign; `transactions: false` uses it for readings only"
+    return f"{model} has no key and cannot sign"

@@ -4,16 +4,13 @@ The tariff text carries our transaction id behind a marker, because the meter gi
 power cut and prints it into the signed record (OCMF field TT).
 """
 
-import logging
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from meters.drivers.carlo_gavazzi_em580 import layout
 from meters.errors import MeterRefused
 from meters.model import BillingTransaction, Identification
-
-log = logging.getLogger(__name__)
 
 MARKER: Final = "<=>"
 MAX_ID: Final = 36
@@ -42,6 +39,8 @@ TYPES: Final = {
     "LOCAL": 70, "LOCAL_1": 71, "LOCAL_2": 72, "PHONE_NUMBER": 80, "KEY_CODE": 90,
 }  # fmt: skip
 
+_SHOWN: Final = 40  # characters of a tariff text that a complaint quotes
+
 _SAFE: Final = str.maketrans('|\\"', "//'")
 
 Field = tuple[str, int, tuple[int, ...]]
@@ -68,8 +67,12 @@ def clean(text: str, limit: int) -> str:
 
 def tariff_text(tariff: str, transaction_id: str) -> str:
     """Tariff, marker, id. What does not fit is cut from the tariff, never from the id."""
-    tail = MARKER + transaction_id
-    return clean(tariff, _TARIFF_BYTES - len(tail)) + tail
+    return clean(tariff, tariff_limit(transaction_id)) + MARKER + transaction_id
+
+
+def tariff_limit(transaction_id: str) -> int:
+    """How many bytes of tariff text fit beside the id: 211 with a UUID."""
+    return _TARIFF_BYTES - len(MARKER + transaction_id)
 
 
 def check_id(transaction_id: str) -> None:
@@ -107,12 +110,12 @@ def fields(transaction: BillingTransaction) -> tuple[Field, ...]:
         ("identification level", layout.LEVEL, (level_word(who),)),
         ("identification flags", layout.FLAGS, flag_words(who.flags)),
         ("identification type", layout.TYPE, (type_word(who),)),
-        ("identification data", layout.DATA, _short("identification data", who.data)),
+        ("identification data", layout.DATA, text_words(clean(who.data, _TEXT_BYTES))),
         ("charge point type", layout.CHARGE_POINT_TYPE, (0,)),  # EVSEID
         (
             "charge point",
             layout.CHARGE_POINT,
-            _short("charge point", transaction.charge_point),
+            text_words(clean(transaction.charge_point, _TEXT_BYTES)),
         ),
         (
             "tariff text",
@@ -120,6 +123,22 @@ def fields(transaction: BillingTransaction) -> tuple[Field, ...]:
             text_words(tariff_text(transaction.tariff_text, transaction.transaction_id)),
         ),
         ("session modality", layout.MODALITY, (0,)),  # a vehicle charges
+    )
+
+
+def losses(transaction: BillingTransaction) -> tuple[str, ...]:
+    """What the record will not say as it was asked for, a sentence each: cut, replaced, unknown.
+
+    To be told before the begin: afterwards it is signed. Never shows identification data, which
+    may be a token.
+    """
+    who = transaction.identification
+    limit = tariff_limit(transaction.transaction_id)
+    return (
+        *_unknown(who),
+        *_lost("identification data", who.data, _TEXT_BYTES, quote=False),
+        *_lost("charge point", transaction.charge_point, _TEXT_BYTES, quote=True),
+        *_lost("tariff text", transaction.tariff_text, limit, quote=True),
     )
 
 
@@ -146,9 +165,28 @@ def flag_words(flags: Sequence[str]) -> tuple[int, ...]:
     return tuple(words)
 
 
-def _short(name: str, text: str) -> tuple[int, ...]:
-    kept = clean(text, _TEXT_BYTES)
-    if kept != text:
-        # Without the value: identification data may be a token.
-        log.warning("%s does not fit the record as it is (%d characters)", name, len(text))
-    return text_words(kept)
+def _unknown(who: Identification) -> Iterator[str]:
+    if who.level not in {*LEVELS, ""}:
+        yield f"identification level {who.level!r} is none of OCMF; NONE is written"
+    if who.type not in {*TYPES, ""}:
+        yield f"identification type {who.type!r} is none of OCMF; UNDEFINED is written"
+    written = {
+        names[word] for names, word in zip(FLAGS, flag_words(who.flags), strict=True) if word
+    }
+    for flag in who.flags:
+        if flag not in written and not flag.endswith("_NONE"):
+            yield f"identification flag {flag!r} is not written: unknown, or second of its kind"
+
+
+def _lost(name: str, text: str, limit: int, *, quote: bool) -> Iterator[str]:
+    safe = clean(text, len(text.encode(errors="replace")))
+    kept = clean(text, limit)
+    replaced = sum(mine != theirs for mine, theirs in zip(text, safe, strict=True))
+    if replaced:
+        yield f"{name}: {replaced} characters that could break the record are replaced"
+    if kept != safe:
+        size, cut = len(safe.encode()), safe[len(kept) :]
+        lost = f", lost is {cut[:_SHOWN]!r}{'...' if len(cut) > _SHOWN else ''}" if quote else ""
+        yield (
+            f"{name}: {size} bytes, {limit} fit; the last {size - len(kept.encode())} are cut{lost}"
+        )

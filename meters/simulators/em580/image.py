@@ -73,6 +73,9 @@ def _check_shape(snapshot: Snapshot, address: int, count: int) -> None:
         if address == layout.LIVE and count > _MOST_EM300_LIVE_WORDS:
             raise Refusal(Code.ILLEGAL_VALUE)
         return
+    code = settings.behaviour.joint_state
+    if code is not None and address <= layout.STATE < layout.FILE_SIZE < address + count:
+        raise Refusal(code)
     code = settings.behaviour.partial_der_key
     if code is None or snapshot.key is None:
         return
@@ -100,7 +103,11 @@ def live(snapshot: Snapshot) -> list[int]:
 
 
 def _firmware(snapshot: Snapshot) -> list[int]:
-    return list(snapshot.settings.firmware)
+    """Both modules packed; on the EM300 series the number of a letter, and a revision."""
+    measure, communication = snapshot.settings.firmware
+    if snapshot.settings.is_em300:
+        return [measure >> 12, communication & 0xFF]
+    return [measure, communication]
 
 
 def _temperature(snapshot: Snapshot) -> Words:

@@ -45,6 +45,7 @@ class Behaviour:
         read_only: writing a register that can only be read.
         resumes: after a power loss the transaction goes on instead of ending with reason P.
         partial_der_key: reading a part of the DER key block; None allows it.
+        joint_state: reading OCMF state and file size in one request; None allows it.
     """
 
     idle_end: int | None = Code.ILLEGAL_VALUE
@@ -59,6 +60,7 @@ class Behaviour:
     read_only: int = Code.ILLEGAL_ADDRESS
     resumes: bool = False
     partial_der_key: int | None = Code.ILLEGAL_ADDRESS
+    joint_state: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

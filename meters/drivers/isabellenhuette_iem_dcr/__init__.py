@@ -1,0 +1,19 @@
+"""Isabellenhuette IEM-DCR: a DC meter that signs transactions, over HTTP and JSON.
+
+The meter keeps one record, the last; the next transaction takes its place, and nothing can be
+written into the meter that says "read". So what was released is known to the driver only: after a
+restart it offers the last record once more, which costs one read and loses nothing.
+
+The transaction id travels in the tariff text (OCMF field TT) behind a marker, since that is what
+comes back in the signed record. Whose a running transaction is, some firmware tells (the node
+``receipt`` then gives its begin), other firmware does not before it is ended; see ``Config`` and
+``IemDcr.end`` for what follows from that.
+
+Source: no manual of the vendor is public; behaviour of the EVerest driver, its tests, which are
+from the vendor, and records of real devices.
+"""
+
+from meters.drivers.isabellenhuette_iem_dcr.config import Config as Config
+from meters.drivers.isabellenhuette_iem_dcr.config import http_config as http_config
+from meters.drivers.isabellenhuette_iem_dcr.signing import TRANSPORT as TRANSPORT
+from meters.drivers.isabellenhuette_iem_dcr.signing import create as create

@@ -1,0 +1,112 @@
+"""When the meter's clock is set: when it is first idle, then at intervals, never in a transaction.
+
+The meter signs its own time into the record; until it was set the record calls the time unusable.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from meters.drivers.isabellenhuette_iem_dcr.config import Config
+from meters.drivers.isabellenhuette_iem_dcr.device import Device
+from meters.drivers.isabellenhuette_iem_dcr.times import shown, told
+from meters.drivers.isabellenhuette_iem_dcr.wire import UNSET, Values
+from meters.errors import MeterRefused
+from meters.http import HttpRefusal
+
+log = logging.getLogger(__name__)
+
+_TOLERANCE: Final = timedelta(seconds=5)
+_AGAIN_S: Final = 60.0
+
+
+class ClockKeeper:
+    """Knows when the clock was set last. Its methods are called with the meter's lock held."""
+
+    def __init__(self, config: Config, now: Callable[[], datetime]) -> None:
+        self._config, self._now = config, now
+        self._set_at: float | None = None
+        self._next_try = 0.0
+        self._told = ""
+
+    def forget(self) -> None:
+        """The power of the meter was cut, or it is not known when the clock was set."""
+        self._set_at, self._next_try = None, 0.0
+
+    def doubt(self) -> None:
+        """The meter itself calls its clock not set; an attempt just now is not repeated at once."""
+        self._set_at = None
+
+    def text(self) -> str:
+        """The time now, as the meter is told."""
+        config = self._config
+        return told(
+            self._now(),
+            normal=config.timezone,
+            summer_rule=config.timezone_handle_DST,
+            zone=config.timezone_name,
+            normal_all_year=config.time_text == "everest",
+        )
+
+    def was_set(self) -> None:
+        """The meter took the time together with something else."""
+        self._set_at = asyncio.get_running_loop().time()
+
+    @property
+    def due(self) -> bool:
+        """Whether the clock was not set for too long, and no attempt failed just now."""
+        now = asyncio.get_running_loop().time()
+        interval_s = self._config.datetime_resync_interval * 3600
+        old = self._set_at is None or now - self._set_at >= interval_s
+        return old and now >= self._next_try
+
+    async def attend(self, device: Device) -> None:
+        """Set the clock if it is due and no transaction runs. A refusal is for the next time."""
+        if not self.due or (await device.values()).XT:
+            return
+        try:
+            await self._set(device)
+        except MeterRefused as error:
+            log.info("%s; it will be tried again", error)
+
+    async def before_begin(self, device: Device, values: Values) -> None:
+        """See to it that the clock is right now.
+
+        Raises:
+            MeterRefused: it cannot be set, and the meter itself calls it not set.
+        """
+        if not self.due and values.clock_letter != UNSET:
+            return
+        try:
+            await self._set(device)
+        except MeterRefused as error:
+            if values.clock_letter == UNSET:
+                raise
+            log.warning("the transaction begins on an older setting of the clock: %s", error)
+
+    async def _set(self, device: Device) -> None:
+        self._next_try = asyncio.get_running_loop().time() + _AGAIN_S
+        text = self.text()
+        try:
+            await device.set_clock(text)
+        except HttpRefusal as error:
+            raise MeterRefused(f"the meter does not take the time: {error}") from error
+        self.was_set()
+        self._check(text, await device.clock())
+
+    def _check(self, given: str, answer: str) -> None:
+        """Whether the meter goes by what it took; a meter that ignores the offset is known."""
+        (wanted, _), (found, _) = shown(given), shown(answer)
+        sentence = ""
+        if wanted is None or found is None:
+            sentence = f"the meter took the time and shows {answer[:40]!r}"
+        elif abs(found - wanted) > _TOLERANCE:
+            digits = found.replace(tzinfo=None) - wanted.replace(tzinfo=None)
+            sentence = f"the meter was told {given} and shows {answer}"
+            if abs(digits) <= _TOLERANCE:
+                sentence += "; it ignores the offset: `time_text: everest` would fit it better"
+        if sentence and sentence[:30] != self._told[:30]:
+            log.warning("%s", sentence)
+        self._told = sentence

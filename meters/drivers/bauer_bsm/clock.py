@@ -1,0 +1,58 @@
+"""When the meter's clock is set: when it is not set or wrong, else once a day, as it wears memory.
+
+It loses the time with the power, and again if nobody renews it for two days. During a transaction
+it is left alone, unless it has no time at all.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+from meters.drivers.bauer_bsm.config import Config
+from meters.drivers.bauer_bsm.device import Device
+
+
+class ClockKeeper:
+    """Knows when the clock was set last. Its methods are called with the meter's lock held."""
+
+    def __init__(self, config: Config, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._offset_min = config.timezone_offset_minutes
+        self._interval_s = config.clock_sync_interval_h * 3600
+        self._set_at: float | None = None
+
+    async def before_begin(self, device: Device) -> None:
+        """See to it that the clock is right now.
+
+        Raises:
+            MeterRefused: it cannot be set.
+        """
+        if self._due() or not await self._right(device):
+            await self._set(device)
+
+    async def before_end(self, device: Device) -> None:
+        """Set the clock only if the meter has no time.
+
+        Raises:
+            MeterRefused: it cannot be set.
+        """
+        if await self._right(device) is None:
+            await self._set(device)
+
+    def forget(self) -> None:
+        """It may be another meter, or one that was without power: look before believing."""
+        self._set_at = None
+
+    async def _right(self, device: Device) -> bool | None:
+        right = await device.clock_is_right(self._now, self._offset_min)
+        if right and self._set_at is None:
+            self._set_at = asyncio.get_running_loop().time()  # by whoever; renewed a day from now
+        return right
+
+    async def _set(self, device: Device) -> None:
+        await device.set_clock(self._now, self._offset_min)
+        self._set_at = asyncio.get_running_loop().time()
+
+    def _due(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        return self._set_at is not None and now - self._set_at >= self._interval_s

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from meters.catalog import driver_names
+from meters.simulators.catalog import load_simulator, simulator_names
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TREE = README.split("## What is where")[1].split("```")[1]
@@ -51,3 +54,12 @@ def test_every_file_that_the_readme_names_is_there(path: str) -> None:
 def test_the_commands_for_newcomers_are_there_and_executable(command: str) -> None:
     assert command in README
     assert (ROOT / command).stat().st_mode & 0o100
+
+
+def test_the_table_of_meters_names_every_driver_and_its_simulator() -> None:
+    table = README.split("## Meters")[1].split("##")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` .*\| `simulate ([\w-]+)` \|$", table, re.MULTILINE))
+    simulators = {name: load_simulator(name).DRIVER for name in simulator_names()}
+
+    assert set(rows) == set(driver_names())
+    assert {simulators[word.replace("-", "_")]: word for word in rows.values()} == rows

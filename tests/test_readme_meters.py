@@ -80,12 +80,9 @@ def test_the_example_is_good_style(tmp_path: Path) -> None:
     for package in ("drivers", "simulators"):
         (folder / package / "__init__.py").touch()
     (tmp_path / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text())
-    for command in (
-        ["ruff", "check", "--quiet", "--ignore", "D104"],
-        ["ruff", "format", "--check", "--quiet"],
-    ):
+    for command in (["check", "--ignore", "D104"], ["format", "--check"]):
         ended = subprocess.run(
-            [sys.executable, "-m", *command, str(folder)],
+            [sys.executable, "-m", "ruff", "--quiet", *command, str(folder)],
             cwd=tmp_path,
             capture_output=True,
             text=True,

@@ -8,7 +8,7 @@ from meters.drivers.carlo_gavazzi_em580.device import Device
 from meters.drivers.carlo_gavazzi_em580.layout import Signature
 from meters.errors import MeterDataError
 from meters.modbus import ModbusException
-from meters.model import MeterInfo
+from meters.model import MeterInfo, Quantity
 from meters.registers import text
 
 VENDOR: Final = "Carlo Gavazzi"
@@ -41,7 +41,8 @@ async def identify(device: Device, key_format: Literal["binary", "der"]) -> Iden
     code = await device.identification()
     if code in layout.EM300_CODES:
         return await _em300(device, code)
-    quantities = frozenset((row.quantity, row.phase) for row in (*layout.LIVE, *layout.ENERGY))
+    measured = {(row.quantity, row.phase) for row in (*layout.LIVE, *layout.ENERGY)}
+    quantities = frozenset(measured | {(Quantity.TEMPERATURE, None)})
     firmware = [await device.optional(address) for address in layout.FIRMWARE]
     model = await device.optional(layout.MODEL, layout.MODEL_WORDS)
     signature, key = await _key(device, key_format)

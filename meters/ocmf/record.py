@@ -9,7 +9,6 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
 from types import MappingProxyType
@@ -30,6 +29,7 @@ _BOM = b"\xef\xbb\xbf"
 _HEX = re.compile(rb"[0-9A-Fa-f\s]+")
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 _NEWEST_MAJOR = 1
+_CURRENT = ("1.0", "1.1", "1.2", "1.3", "1.4")
 
 
 class Seal(msgspec.Struct, frozen=True):
@@ -49,55 +49,25 @@ _HEAD = msgspec.json.Decoder(_Head)
 _SEAL = msgspec.json.Decoder(Seal)
 
 
-class _Content:
-    """The typed view, read once on first use."""
-
-    def __init__(self, signed: bytes, signature: bytes, notes: tuple[Deviation, ...]) -> None:
-        self._signed = signed
-        self._signature = signature
-        self._notes = notes
-
-    @cached_property
-    def payload(self) -> tuple[Mapping[str, Value], tuple[Deviation, ...]]:
-        return _view(self._signed)
-
-    @cached_property
-    def signature(self) -> tuple[Mapping[str, Value], tuple[Deviation, ...]]:
-        return _view(self._signature)
-
-    @cached_property
-    def readings(self) -> tuple[RegisterReading, ...]:
-        return readings.expand(self.payload[0])
-
-    @cached_property
-    def span(self) -> registers.Span:
-        return registers.billing_span(self.readings)
-
-    @cached_property
-    def deviations(self) -> tuple[Deviation, ...]:
-        payload, in_payload = self.payload
-        signature, in_signature = self.signature
-        return (
-            *self._notes,
-            *in_payload,
-            *in_signature,
-            *conformance.check(payload, self.readings, signature),
-            *self.span.deviations,
-        )
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Record:
+class Record(msgspec.Struct, frozen=True, eq=False, dict=True):
     """A parsed record. Two records are equal if their bytes are.
 
     ``raw`` is the whole record after transport decoding, without white space around it;
-    ``signed`` is the part of it that the signature covers: every byte between the two separators.
+    ``signed`` is the part of it that the signature covers: every byte between the two separators;
+    ``sealed`` is the signature section; ``notes`` are deviations of the text as a whole.
     """
 
     raw: bytes
-    signed: bytes = field(compare=False)
-    seal: Seal = field(compare=False)
-    _content: _Content = field(compare=False)
+    signed: bytes
+    sealed: bytes
+    seal: Seal
+    notes: tuple[Deviation, ...] = ()
+
+    def __eq__(self, other: object) -> bool:
+        return self.raw == other.raw if isinstance(other, Record) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.raw)
 
     def __repr__(self) -> str:
         # Records name users, and representations end up in logs.
@@ -111,22 +81,30 @@ class Record:
     @property
     def payload(self) -> Mapping[str, Value]:
         """The signed fields; numbers are exact and keep their places (``1251.890``)."""
-        return self._content.payload[0]
+        return self._payload_view[0]
 
     @property
     def signature(self) -> Mapping[str, Value]:
         """The signature section; empty if the record is not signed."""
-        return self._content.signature[0]
+        return self._signature_view[0]
 
-    @property
+    @cached_property
     def deviations(self) -> tuple[Deviation, ...]:
         """What is unusual about the text and the fields; never a reason to doubt the signature."""
-        return self._content.deviations
+        payload, in_payload = self._payload_view
+        signature, in_signature = self._signature_view
+        return (
+            *self.notes,
+            *in_payload,
+            *in_signature,
+            *conformance.check(payload, self.readings, signature),
+            *self._span.deviations,
+        )
 
-    @property
+    @cached_property
     def readings(self) -> tuple[RegisterReading, ...]:
         """All readings, fields left out taken from the reading before (OCMF 1.4 section RD)."""
-        return self._content.readings
+        return readings.expand(self.payload)
 
     @property
     def algorithm(self) -> str:
@@ -164,17 +142,29 @@ class Record:
     @property
     def begin(self) -> RegisterReading | None:
         """The begin on the register that is billed; None if the record holds none."""
-        return self._content.span.begin
+        return self._span.begin
 
     @property
     def end(self) -> RegisterReading | None:
         """The end on the register that is billed; None if the record holds none."""
-        return self._content.span.end
+        return self._span.end
 
     @property
     def energy_wh(self) -> Decimal | None:
         """End less begin on the billed register, exact, in Wh; None unless the record has both."""
-        return self._content.span.energy_wh
+        return self._span.energy_wh
+
+    @cached_property
+    def _payload_view(self) -> tuple[Mapping[str, Value], tuple[Deviation, ...]]:
+        return _view(self.signed)
+
+    @cached_property
+    def _signature_view(self) -> tuple[Mapping[str, Value], tuple[Deviation, ...]]:
+        return _view(self.sealed)
+
+    @cached_property
+    def _span(self) -> registers.Span:
+        return registers.billing_span(self.readings)
 
 
 def parse(data: bytes | str) -> Record:
@@ -184,18 +174,28 @@ def parse(data: bytes | str) -> Record:
         OcmfError: the text is no record: other header, no JSON, a missing or a fifth section,
             beyond the limits of size and depth, or of a format version nobody knows.
     """
-    raw, notes = _from_transport(data)
-    parts = raw.split(b"|")
+    notes: tuple[Deviation, ...] = ()
+    if (
+        isinstance(data, bytes)
+        and data[:5] == HEADER
+        and data[-1:] == b"}"
+        and len(data) <= MAX_SIZE
+    ):
+        raw = data
+    else:
+        raw, notes = _from_transport(data)
+    first = raw.find(b"|", len(HEADER))
+    # Nesting that the careful reader would refuse later must not get through here.
     shallow = raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH
-    if shallow and len(parts) == 3 and parts[0] == b"OCMF":  # noqa: PLR2004 - three sections
+    if shallow and first == raw.rfind(b"|") and raw.startswith(HEADER):
+        signed, sealed = raw[len(HEADER) : first], raw[first + 1 :]
         try:
-            version = _HEAD.decode(parts[1]).FV
-            seal = _SEAL.decode(parts[2])
+            version, seal = _HEAD.decode(signed).FV, _SEAL.decode(sealed)
         except (ValueError, RecursionError):
             return _parse_by_structure(raw, notes)
-        if version != "1.0":
+        if version not in _CURRENT:
             _check_version(version)
-        return Record(raw, parts[1], seal, _Content(parts[1], parts[2], notes))
+        return Record(raw, signed, sealed, seal, notes)
     return _parse_by_structure(raw, notes)
 
 
@@ -285,11 +285,10 @@ def _parse_by_structure(raw: bytes, notes: tuple[Deviation, ...]) -> Record:
         )
     elif reader.peek():
         raise OcmfError("text follows the signature section", position=reader.position)
-    content = _Content(signed, signature, notes)
-    _check_version(content.payload[0].get("FV"))
-    fields = content.signature[0]
-    seal = Seal(*(fields.get(name) for name in ("SD", "SA", "SE", "SM")))
-    return Record(raw, signed, seal, content)
+    record = Record(raw, signed, signature, Seal(), notes)
+    _check_version(record.payload.get("FV"))
+    seal = Seal(*(record.signature.get(name) for name in ("SD", "SA", "SE", "SM")))
+    return Record(raw, signed, signature, seal, notes)
 
 
 def _check_fourth(raw: bytes, position: int) -> None:

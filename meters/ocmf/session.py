@@ -8,11 +8,13 @@ record or stand in two.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
+
+from msgspec.structs import replace
 
 from meters.ocmf import registers
 from meters.ocmf.containers import Contained

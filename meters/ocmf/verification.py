@@ -11,9 +11,11 @@ apart, which keeps checking a record close to the speed of the bare ECDSA.
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
+
+import msgspec
+from msgspec.structs import replace
 
 from meters.ocmf import curves, signature
 from meters.ocmf.curves import DEFAULT_ALGORITHM, Curve
@@ -38,10 +40,11 @@ class Outcome(StrEnum):
 # Tuples, not sets: a hostile record may hold something that cannot be hashed.
 _ENCODINGS = (None, "hex", "base64")
 _FORMS = (None, "application/x-der")
+_VALID = Outcome.VALID  # looking up a member of an enumeration takes its time
+_WITHOUT_SIGNATURE = (Outcome.UNSIGNED, Outcome.MALFORMED_SIGNATURE)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """The answer for one record.
 
     ``key`` is the public key that was used, None if none could be; ``record`` is None only if the
@@ -77,18 +80,19 @@ def verify(record: Record, key: PublicKey | str | bytes, *, method: str = "") ->
     named = seal.SA
     if named is None or named == "":
         named = method or DEFAULT_ALGORITHM
-    scheme = _scheme(named) if isinstance(named, str) else None
-    if scheme is None or seal.SE not in _ENCODINGS or seal.SM not in _FORMS:
-        return Verdict(Outcome.UNSUPPORTED, _unsupported(seal, scheme, named), record)
-    curve, sentence = scheme
+    if seal.SE not in _ENCODINGS or seal.SM not in _FORMS or not isinstance(named, str):
+        return Verdict(Outcome.UNSUPPORTED, _unsupported(seal, named), record)
     try:
-        public = key if isinstance(key, PublicKey) else _load(key, named)
+        ready = _fit(key, named) if isinstance(key, PublicKey) else _ready(key, named)
+        if ready is None:
+            return Verdict(Outcome.UNSUPPORTED, _unsupported(seal, named), record)
+        curve, public, sentence = ready
         if public.curve != curve:
             reason = f"The key is on curve {public.curve}, the record is signed on {curve}."
             return Verdict(Outcome.BAD_KEY, reason, record, public)
         blob = signature.decode(seal.SD, seal.SE)
         if public.holds(blob, record.signed):
-            return Verdict(Outcome.VALID, sentence, record, public)
+            return Verdict(_VALID, sentence, record, public)
         return _second_look(Verdict(Outcome.VALID, sentence, record, public), blob)
     except PublicKeyError as error:
         return Verdict(Outcome.BAD_KEY, f"The public key cannot be used: {error}.", record)
@@ -99,12 +103,19 @@ def verify(record: Record, key: PublicKey | str | bytes, *, method: str = "") ->
 def verify_document(
     document: bytes | str, key: PublicKey | str | bytes, *, method: str = ""
 ) -> Verdict:
-    """Parse and check a record; a text that is no record gives the outcome UNPARSABLE."""
+    """Parse and check a record; a text that is no record gives the outcome UNPARSABLE.
+
+    So does one in which nothing is what makes a record: no field RD, which no record can do
+    without (OCMF 1.4 table 2), and no signature that says otherwise.
+    """
     try:
         record = parse(document)
     except OcmfError as error:
         return Verdict(Outcome.UNPARSABLE, f"No OCMF record: {error}.")
-    return verify(record, key, method=method)
+    verdict = verify(record, key, method=method)
+    if verdict.outcome in _WITHOUT_SIGNATURE and "RD" not in record.payload:
+        return Verdict(Outcome.UNPARSABLE, "No OCMF record: neither readings (RD) nor a signature.")
+    return verdict
 
 
 def prepare(key: str, *, method: str = "") -> None:
@@ -114,7 +125,29 @@ def prepare(key: str, *, method: str = "") -> None:
     the verdict will tell.
     """
     with suppress(PublicKeyError):
-        _ = _load(key, method or DEFAULT_ALGORITHM).holds
+        if (ready := _ready(key, method or DEFAULT_ALGORITHM)) is not None:
+            _ = ready[1].holds
+
+
+_Ready = tuple[Curve, PublicKey, str]
+"""What an algorithm and a key come to: curve of the algorithm, key, sentence for success."""
+
+
+@lru_cache(maxsize=256)
+def _ready(key: str | bytes, named: str) -> _Ready | None:
+    """Everything that records with one key have in common; None if the algorithm is not known.
+
+    Raises:
+        PublicKeyError: the text is no key, or one of another curve.
+    """
+    if _scheme(named) is None:
+        return None
+    return _fit(load_public_key(key, algorithm=named), named)
+
+
+def _fit(key: PublicKey, named: str) -> _Ready | None:
+    scheme = _scheme(named)
+    return None if scheme is None else (scheme[0], key, scheme[1])
 
 
 @lru_cache(maxsize=64)
@@ -126,13 +159,8 @@ def _scheme(named: str) -> tuple[Curve, str] | None:
     return curve, f"The signature matches ({curves.algorithm_of(curve)})."
 
 
-@lru_cache(maxsize=256)
-def _load(key: str | bytes, algorithm: str) -> PublicKey:
-    return load_public_key(key, algorithm=algorithm)
-
-
-def _unsupported(seal: Seal, scheme: object, named: object) -> str:
-    if scheme is None:
+def _unsupported(seal: Seal, named: object) -> str:
+    if not isinstance(named, str) or _scheme(named) is None:
         return f"Cannot verify: signature algorithm {named!s:.60} is not known."
     if seal.SE not in _ENCODINGS:
         return f"Cannot verify: signature encoding {seal.SE!s:.60}, known are hex and base64."

@@ -330,7 +330,7 @@ def test_the_curve_and_key_tables_do_not_grow_without_bound(signer: Any) -> None
         verify(record, f"{number:04}")
         verify(record, signer("secp256r1").public.spki.hex() + " " * number)
 
-    assert verification._load.cache_info().currsize <= 256
+    assert verification._ready.cache_info().currsize <= 256
 
 
 @pytest.mark.slow
@@ -361,7 +361,7 @@ def test_preparing_does_what_the_first_check_would_have_to_do() -> None:
 
     prepare(text, method="ECDSA-brainpoolP384r1-SHA256")
 
-    assert "holds" in vars(verification._load(text, "ECDSA-brainpoolP384r1-SHA256"))
+    assert "holds" in vars(verification._ready(text, "ECDSA-brainpoolP384r1-SHA256")[1])
 
 
 def test_preparing_for_a_key_that_cannot_be_used_says_nothing() -> None:

@@ -2,32 +2,21 @@
 
 import asyncio
 import json
-from dataclasses import dataclass
+import shutil
+import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from chargepoint.cli.trial import Trial
 from chargepoint.errors import CsmsError
-from meters.errors import MeterError
 
 if TYPE_CHECKING:
     from chargepoint.config import StationConfig
-    from meters.api import Meter
-    from meters.model import MeterInfo, Reading
 
-METER_FAILED = 3
 CSMS_FAILED = 4
-_READ_TIMEOUT_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """What came of trying one thing; ``code`` is the exit code it asks for."""
-
-    what: str
-    good: bool
-    words: str
-    code: int = 0
+_NO_WRAP = 10_000
 
 
 @click.command()
@@ -39,6 +28,8 @@ def check(config: str, *, connect: bool, as_json: bool) -> int:
 
     Mistakes are told with file and line, all at once (exit code 2). With --connect a meter that
     does not answer makes the exit code 3, a CSMS that does not let the station in makes it 4.
+    Why a meter does not answer is then searched for, which may take a minute; nothing is ever
+    written to it.
     """
     from chargepoint.config import load_config
 
@@ -53,9 +44,22 @@ def check(config: str, *, connect: bool, as_json: bool) -> int:
         for name, words in rows:
             click.echo(f"{name:<{width}}  {words}")
         for trial in trials:
-            mark = click.style("ok", "green") if trial.good else click.style("FAILED", "red")
-            click.echo(f"{trial.what}: {mark}: {trial.words}")
+            _tell(trial)
     return next((trial.code for trial in trials if not trial.good), 0)
+
+
+def _tell(trial: Trial) -> None:
+    """One trial in words: what came of it, why, and what to do next."""
+    mark = click.style("ok", "green") if trial.good else click.style("FAILED", "red")
+    click.echo(f"{trial.what}: {mark}: {trial.words}")
+    for finding in trial.findings:
+        for label, words in (("  found: ", finding.sentence), ("  next:  ", finding.step)):
+            click.echo(click.wrap_text(words, _width(), label, " " * len(label)))
+
+
+def _width() -> int:
+    """Columns for sentences: those of the terminal, and one long line where there is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else _NO_WRAP
 
 
 def _table(station: "StationConfig") -> list[tuple[str, str]]:
@@ -89,7 +93,16 @@ def _as_json(station: "StationConfig", trials: list[Trial]) -> dict[str, Any]:
         "meters": {name: meter.driver for name, meter in station.meters.items()},
         "evses": [evse.id for evse in station.evses],
         "trials": [
-            {"what": trial.what, "ok": trial.good, "words": trial.words} for trial in trials
+            {
+                "what": trial.what,
+                "ok": trial.good,
+                "words": trial.words,
+                "findings": [
+                    {"code": one.code, "sentence": one.sentence, "next": one.step}
+                    for one in trial.findings
+                ],
+            }
+            for trial in trials
         ],
     }
 
@@ -116,40 +129,18 @@ async def _check_settings(station: "StationConfig") -> None:
 
 async def _try_everything(station: "StationConfig") -> list[Trial]:
     """Meters first, in the order of the file, then the CSMS."""
-    from chargepoint.clock import SystemClock
-    from chargepoint.config_open import open_meters
+    from chargepoint.cli.check_meters import try_meters
 
-    async with open_meters(station, SystemClock().now) as meters:
-        trials = [await try_meter(name, meter) for name, meter in meters.items()]
-    return [*trials, await try_csms(station)]
+    return [*await try_meters(station, _progress()), await try_csms(station)]
 
 
-async def try_meter(name: str, meter: "Meter") -> Trial:
-    """Ask a meter who it is and read it once."""
-    what = f"meter {name}"
-    try:
-        async with asyncio.timeout(_READ_TIMEOUT_S):
-            who = await meter.identify()
-            reading = await meter.read()
-    except TimeoutError:
-        return Trial(
-            what, good=False, words=f"no answer in {_READ_TIMEOUT_S:g} s", code=METER_FAILED
-        )
-    except MeterError as error:
-        return Trial(what, good=False, words=str(error), code=METER_FAILED)
-    return Trial(what, good=True, words=_who(who, reading))
+def _progress() -> Callable[[str], None]:
+    """Says on a terminal what takes so long."""
 
+    def tell(words: str) -> None:
+        click.echo(f"... {words}", err=True)
 
-def _who(who: "MeterInfo", reading: "Reading") -> str:
-    from meters.model import Quantity
-
-    words = [f"{who.vendor} {who.model}"]
-    words += [f"serial {who.serial_number}"] if who.serial_number else []
-    words += [f"firmware {who.firmware}"] if who.firmware else []
-    words.append(f"signs with {who.signing_method}" if who.signing_method else "does not sign")
-    energy = reading.value(Quantity.ENERGY_IMPORT)
-    words.append("no energy register" if energy is None else f"{energy / 1000:.3f} kWh")
-    return ", ".join(words)
+    return tell if sys.stderr.isatty() else lambda _: None
 
 
 async def try_csms(station: "StationConfig") -> Trial:

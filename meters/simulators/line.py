@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import termios
 import tty
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,13 +15,14 @@ from meters.simulators.wire import Framing
 log = logging.getLogger(__name__)
 
 _READ_SIZE = 4096
+_INPUT_SPEED, _OUTPUT_SPEED = 4, 5  # places in what termios gives
 
 
 class PtyLine(Line):
     """A pseudo-terminal that a master opens like a serial port.
 
     It outlives masters: one may close it and another open it. Bytes that nobody reads are lost, as
-    on a real line.
+    on a real line. With a baud rate it hears nothing of a master that has set another one.
     """
 
     def __init__(
@@ -40,6 +42,8 @@ class PtyLine(Line):
             reaction_s=reaction_s,
         )
         self.link = link
+        # None where there is no pace, or one that termios has no name for: any speed will do then.
+        self._speed: int | None = getattr(termios, f"B{baudrate}", None) if baudrate else None
         self._terminal = ""
         self._ends: tuple[int, int] | None = None
         self._end: Port | None = None
@@ -63,6 +67,7 @@ class PtyLine(Line):
             return
         ours, theirs = os.openpty()
         tty.setraw(theirs)
+        self._set_speed(theirs)
         os.set_blocking(ours, False)
         self._ends, self._terminal = (ours, theirs), os.ttyname(theirs)
         self._end = self.new_port(self._write)
@@ -99,7 +104,24 @@ class PtyLine(Line):
         if self._ends is None or self._end is None:
             return
         with contextlib.suppress(BlockingIOError):
-            self.received(self._end, os.read(self._ends[0], _READ_SIZE))
+            data = os.read(self._ends[0], _READ_SIZE)
+            if self.hears(self._ends[0]):
+                self.received(self._end, data)
+
+    def hears(self, terminal: int) -> bool:
+        """Whether the master of this terminal talks at the speed of the line.
+
+        Seen from here a pseudo-terminal has the settings that the master gave it. Parity is none
+        of them: pseudo-terminals have none.
+        """
+        return self._speed is None or termios.tcgetattr(terminal)[_OUTPUT_SPEED] == self._speed
+
+    def _set_speed(self, terminal: int) -> None:
+        """The speed that a master finds who sets none."""
+        if self._speed is not None:
+            settings = termios.tcgetattr(terminal)
+            settings[_INPUT_SPEED] = settings[_OUTPUT_SPEED] = self._speed
+            termios.tcsetattr(terminal, termios.TCSANOW, settings)
 
     def _write(self, data: bytes) -> None:
         """Called by the loop or by the writer's thread, which ends before the terminal does."""

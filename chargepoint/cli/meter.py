@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +15,7 @@ from meters.errors import MeterError, MeterUnreachable
 if TYPE_CHECKING:
     from chargepoint.config import StationConfig
     from meters.api import Meter
-    from meters.model import MeterInfo, Reading
+    from meters.model import MeterInfo, Reading, Sample
 
 PERIOD_S = 1.0
 
@@ -29,6 +32,9 @@ UNITS = {
     "temperature": "°C",
 }
 
+Answer = dict[str, Any]
+"""One reading, or the sentence under ``error`` that says why there is none."""
+
 
 @click.group()
 def meter() -> None:
@@ -43,7 +49,8 @@ def meter() -> None:
 def read(config: str, name: str | None, *, watch: bool, as_json: bool) -> int:
     """Read the meters of CONFIG, or the one called NAME, and print what they say.
 
-    A meter that does not answer is told in words; the exit code is then 3, unless watching.
+    A meter that does not answer is told in words; the exit code is then 3, unless watching. On a
+    terminal --watch shows a table that is kept up to date, elsewhere one block per reading.
     """
     from chargepoint.config import load_config
 
@@ -51,7 +58,12 @@ def read(config: str, name: str | None, *, watch: bool, as_json: bool) -> int:
     if name is not None and name not in loaded.meters:
         known = ", ".join(loaded.meters)
         raise ConfigError(f"{config}: meters: found {name!r}, allowed {known}")
-    return asyncio.run(_read(loaded, name, watch=watch, as_json=as_json))
+    try:
+        return asyncio.run(_read(loaded, name, watch=watch, as_json=as_json))
+    except* BrokenPipeError:
+        # Whoever read the output has seen enough; Python must not complain when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 async def _read(config: "StationConfig", name: str | None, *, watch: bool, as_json: bool) -> int:
@@ -60,27 +72,62 @@ async def _read(config: "StationConfig", name: str | None, *, watch: bool, as_js
 
     async with open_meters(config, SystemClock().now) as meters:
         chosen = {key: meter for key, meter in meters.items() if name in {None, key}}
-        while True:
-            answers = [await _one(key, meter) for key, meter in chosen.items()]
+        if not watch:
+            answers = await asyncio.gather(*(ask(key, one) for key, one in chosen.items()))
             for answer in answers:
-                click.echo(json.dumps(answer) if as_json else _table(answer))
-            if not watch:
-                return 3 if any("error" in answer for answer in answers) else 0
-            await asyncio.sleep(PERIOD_S)
+                _print(answer, as_json=as_json)
+            return 3 if any("error" in answer for answer in answers) else 0
+        if as_json or not _on_terminal():
+            await follow(chosen, lambda answer: _print(answer, as_json=as_json))
+            return 0
+        from chargepoint.cli.meter_watch import watch_on_terminal
+
+        return await watch_on_terminal(chosen)
 
 
-async def _one(name: str, meter: "Meter") -> dict[str, Any]:
+async def follow(
+    meters: dict[str, "Meter"], told: Callable[[Answer], None], *, period_s: float = PERIOD_S
+) -> None:
+    """Read each meter once a period, for ever, each by itself: a slow one delays no other."""
+
+    async def one(name: str, meter: "Meter") -> None:
+        clock = asyncio.get_running_loop().time
+        due = clock()
+        while True:
+            told(await ask(name, meter))
+            due = max(due + period_s, clock())
+            await asyncio.sleep(due - clock())
+
+    async with asyncio.TaskGroup() as group:
+        for name, meter in meters.items():
+            group.create_task(one(name, meter))
+
+
+async def ask(name: str, meter: "Meter") -> Answer:
+    """One reading, with who the meter is."""
     try:
-        return _as_json(name, await meter.identify(), await meter.read())
+        info = await meter.identify()
+        return _answer(name, info, await meter.read())
     except MeterUnreachable as error:
-        return {"meter": name, "error": str(error)}
+        return {"meter": name, "error": str(error), "health": "unreachable"}
     except MeterError as error:
-        return {"meter": name, "error": f"the meter answers, but: {error}"}
+        sentence = f"the meter answers, but: {error}"
+        return {"meter": name, "error": sentence, "health": "refusing"}
 
 
-def _as_json(name: str, info: "MeterInfo", reading: "Reading") -> dict[str, Any]:
+def _on_terminal() -> bool:
+    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def _print(answer: Answer, *, as_json: bool) -> None:
+    click.echo(json.dumps(answer) if as_json else _block(answer))
+    sys.stdout.flush()
+
+
+def _answer(name: str, info: "MeterInfo", reading: "Reading") -> Answer:
     return {
         "meter": name,
+        "health": "ok",
         "vendor": info.vendor,
         "model": info.model,
         "serial_number": info.serial_number,
@@ -88,25 +135,38 @@ def _as_json(name: str, info: "MeterInfo", reading: "Reading") -> dict[str, Any]
         "public_key": info.public_key,
         "signing_method": info.signing_method,
         "taken_at": reading.taken_at.isoformat(),
-        "samples": [
-            {
-                "quantity": str(sample.quantity),
-                "phase": str(sample.phase) if sample.phase else None,
-                "value": format(sample.value, "f"),
-                "unit": UNITS[sample.quantity],
-            }
-            for sample in reading.samples
-        ],
+        "samples": [_sample(sample) for sample in reading.samples],
     }
 
 
-def _table(answer: dict[str, Any]) -> str:
+def _sample(sample: "Sample") -> dict[str, str | None]:
+    return {
+        "quantity": str(sample.quantity),
+        "phase": str(sample.phase) if sample.phase else None,
+        "value": format(sample.value, "f"),
+        "unit": UNITS[sample.quantity],
+    }
+
+
+def title(sample: dict[str, Any]) -> str:
+    """What a sample is, for people: ``voltage L1``."""
+    return f"{sample['quantity'].replace('_', ' ')} {sample['phase'] or ''}".rstrip()
+
+
+def who(answer: Answer) -> str:
+    """The meter in words: maker, model, serial number, and how it signs."""
+    from meters.ocmf.report import printable
+
+    name = f"{answer['vendor']} {answer['model']} {answer['serial_number']}".strip()
+    return printable(f"{name}, {answer['signing_method'] or 'does not sign'}")
+
+
+def _block(answer: Answer) -> str:
     if "error" in answer:
         return click.style(f"{answer['meter']}: {answer['error']}", fg="red")
-    who = f"{answer['vendor']} {answer['model']} {answer['serial_number']}".strip()
-    signs = answer["signing_method"] or "does not sign"
-    lines = [f"{answer['meter']}: {who}, {signs}, {answer['taken_at']}"]
-    for sample in answer["samples"]:
-        title = sample["quantity"].replace("_", " ") + (f" {sample['phase'] or ''}").rstrip()
-        lines.append(f"  {title:<22}{sample['value']:>14} {sample['unit']}")
+    lines = [f"{answer['meter']}: {who(answer)}, {answer['taken_at']}"]
+    lines += [
+        f"  {title(sample):<22}{sample['value']:>14} {sample['unit']}"
+        for sample in answer["samples"]
+    ]
     return "\n".join(lines)

@@ -16,7 +16,8 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
-from chargepoint.cli import COMMANDS, LazyGroup, check, exit_code, logs, main
+from chargepoint.cli import COMMANDS, LazyGroup, check, check_meters, exit_code, logs, main
+from chargepoint.cli.trial import Trial
 from chargepoint.config import load_config
 from chargepoint.errors import (
     ConfigError,
@@ -263,16 +264,16 @@ class FakeMeter:
 
 
 async def test_a_meter_that_answers_is_described() -> None:
-    trial = await check.try_meter("outlet1", FakeMeter())
+    trial = await check_meters.try_meter("outlet1", FakeMeter())
 
     words = "Maker M1, serial S7, signs with ECDSA-brainpoolP384r1-SHA256, 1234.500 kWh"
-    assert trial == check.Trial("meter outlet1", good=True, words=words)
+    assert trial == Trial("meter outlet1", good=True, words=words)
 
 
 async def test_a_meter_that_answers_nonsense_fails_the_check_with_its_sentence() -> None:
-    trial = await check.try_meter("outlet1", FakeMeter(MeterDataError("register 7: 1 word")))
+    trial = await check_meters.try_meter("outlet1", FakeMeter(MeterDataError("register 7: 1 word")))
 
-    assert trial == check.Trial("meter outlet1", good=False, words="register 7: 1 word", code=3)
+    assert trial == Trial("meter outlet1", good=False, words="register 7: 1 word", code=3)
 
 
 @pytest.mark.parametrize(

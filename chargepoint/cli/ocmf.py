@@ -5,12 +5,13 @@ Exit codes: 0 everything verifies, 1 something does not, 2 wrong use or an input
 
 import json
 import os
-import sys
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
+
+from chargepoint.cli.ocmf_input import Unusable, key_text, read_inputs
 
 if TYPE_CHECKING:
     from meters.ocmf import Contained, Verdict
@@ -19,10 +20,34 @@ if TYPE_CHECKING:
 _DOES_NOT_VERIFY = 1
 
 
-class Unusable(click.ClickException):
-    """The input cannot be used: printed in one line, exit code 2."""
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Everything that was found, and what it came to.
 
-    exit_code = 2
+    ``sources`` says for each record which file it is from; ``incomplete_is_fine`` that a
+    transaction of which records are missing is no failure: the input never claimed to hold all.
+    """
+
+    found: Sequence["Contained"]
+    sources: Sequence[str]
+    verdicts: Sequence["Verdict"]
+    sessions: Sequence[tuple[str, "Session"]]
+    strict: bool = False
+    incomplete_is_fine: bool = True
+
+    @property
+    def fine(self) -> bool:
+        """Whether everything verifies."""
+        return all(one.valid for one in self.verdicts) and all(
+            self._fine(one) for _, one in self.sessions
+        )
+
+    def _fine(self, session: "Session") -> bool:
+        from meters.ocmf.session import Severity
+
+        if self.strict:
+            return session.sound and all(one.severity is Severity.NOTE for one in session.findings)
+        return session.sound or (self.incomplete_is_fine and session.incomplete)
 
 
 @click.group()
@@ -31,7 +56,7 @@ def ocmf() -> None:
 
 
 @ocmf.command()
-@click.argument("file", required=False)
+@click.argument("files", nargs=-1, metavar="[FILE]...")
 @click.option(
     "--public-key",
     "key",
@@ -39,41 +64,37 @@ def ocmf() -> None:
     help="Key of the meter in any encoding (hex, base64, PEM, oca:...), or @FILE that holds it. "
     "Used instead of keys in the input.",
 )
+@click.option("--strict", is_flag=True, help="Doubts and missing records fail, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @click.pass_context
-def verify(context: click.Context, file: str | None, key: str | None, *, as_json: bool) -> None:
-    """Verify the records in FILE, or in what is piped in (-).
+def verify(
+    context: click.Context, files: tuple[str, ...], key: str | None, *, strict: bool, as_json: bool
+) -> None:
+    """Verify the records in each FILE or folder, or in what is piped in (-).
 
-    Records in XML are also judged together, transaction by transaction.
+    Records of one transaction are also judged together: begin and end, meter, pages, times,
+    registers. In XML, which claims to be whole, a transaction that is not complete fails.
     """
-    from meters.ocmf.session import check_session, verify_contained
-
-    data = _read(file)
-    found = _records(data)
-    public_key = _key(key)
-    if not public_key and not any(one.key for one in found):
-        raise click.UsageError(
-            "No public key: the input holds none, so give the meter's key with --public-key."
-        )
-    verdicts = [verify_contained(one, public_key) for one in found]
-    sessions: list[tuple[str, Session]] = []
-    if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-        groups = _groups(found, verdicts)
-        sessions = [(name, check_session(group)) for name, group in groups]
-    fine = all(one.valid for one in verdicts) and all(one.sound for _, one in sessions)
-    _print_json(fine, found, verdicts, sessions) if as_json else _print(verdicts, sessions)
-    if not fine:
+    judged = _judge(files, key, strict=strict)
+    if as_json:
+        click.echo(json.dumps(_as_json(judged), indent=2))
+    else:
+        _print(judged)
+    if not judged.fine:
         context.exit(_DOES_NOT_VERIFY)
 
 
 @ocmf.command()
-@click.argument("file", required=False)
+@click.argument("files", nargs=-1, metavar="[FILE]...")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-def show(file: str | None, *, as_json: bool) -> None:
-    """Show what the records in FILE, or in what is piped in (-), say. Verifies nothing."""
+def show(files: tuple[str, ...], *, as_json: bool) -> None:
+    """Show what the records in each FILE or folder, or in what is piped in (-), say.
+
+    Verifies nothing.
+    """
     from meters.ocmf import OcmfError, parse, report
 
-    found = _records(_read(file))
+    found = [one for source in read_inputs(files) for one in source.found]
     try:
         records = [(parse(one.record), one) for one in found]
     except OcmfError as error:
@@ -86,87 +107,56 @@ def show(file: str | None, *, as_json: bool) -> None:
     click.echo("\n\n".join(report.record_table(*one) for one in records))
 
 
-def _read(file: str | None) -> bytes:
-    from meters.ocmf.containers import MAX_SIZE
+def _judge(files: tuple[str, ...], key: str | None, *, strict: bool) -> Judged:
+    from meters.ocmf.grouping import group
+    from meters.ocmf.session import check_session, verify_contained
 
-    if file is None and _on_terminal():
-        raise click.UsageError("No FILE given, and nothing is piped in.")
-    try:
-        if file in {None, "-"}:
-            data = sys.stdin.buffer.read(MAX_SIZE + 1)
-        else:
-            with Path(str(file)).open("rb") as source:
-                data = source.read(MAX_SIZE + 1)
-    except OSError as error:
-        raise Unusable(f"Cannot read {file}: {error.strerror}") from error
-    return data
-
-
-def _on_terminal() -> bool:
-    return sys.stdin.isatty()
-
-
-def _records(data: bytes) -> list["Contained"]:
-    from meters.ocmf import ContainerError, extract, report
-
-    try:
-        found = extract(data)
-    except ContainerError as error:
-        raise Unusable(f"Cannot read the input: {report.printable(str(error))}") from error
-    if not found:
-        raise Unusable("The input holds no OCMF record (nothing begins with 'OCMF|').")
-    return found
+    inputs = read_inputs(files)
+    found = [one for source in inputs for one in source.found]
+    sources = [source.name for source in inputs for _ in source.found]
+    public_key = key_text(key)
+    if not public_key and not any(one.key for one in found):
+        raise click.UsageError(
+            "No public key: the input holds none, so give the meter's key with --public-key."
+        )
+    verdicts = [verify_contained(one, public_key) for one in found]
+    groups = group(found, verdicts, sources)
+    sessions = [(one.name, check_session(one.verdicts, one.contexts)) for one in groups]
+    whole = any(source.claims_to_be_whole for source in inputs)
+    return Judged(found, sources, verdicts, sessions, strict=strict, incomplete_is_fine=not whole)
 
 
-def _key(text: str | None) -> str | bytes:
-    """The key given on the command line, or the content of the file it names; empty if none."""
-    from meters.ocmf.keys import MAX_LENGTH
-
-    if not text or not text.startswith("@"):
-        return text or ""
-    try:
-        with Path(text[1:]).open("rb") as source:
-            return source.read(MAX_LENGTH + 1)
-    except OSError as error:
-        raise Unusable(f"Cannot read the key file {text[1:]}: {error.strerror}") from error
-
-
-def _groups(
-    found: Iterable["Contained"], verdicts: Iterable["Verdict"]
-) -> list[tuple[str, list["Verdict"]]]:
-    """Verdicts by transaction; a record without one stands alone."""
-    groups: dict[object, tuple[str, list[Verdict]]] = {}
-    for number, (one, verdict) in enumerate(zip(found, verdicts, strict=True)):
-        groups.setdefault(one.transaction or number, (one.transaction, []))[1].append(verdict)
-    return list(groups.values())
-
-
-def _print(verdicts: list["Verdict"], sessions: list[tuple[str, "Session"]]) -> None:
+def _print(judged: Judged) -> None:
     from meters.ocmf import report
 
     colour = False if os.environ.get("NO_COLOR") else None
-    for number, verdict in enumerate(verdicts, 1):
+    several, last = len(set(judged.sources)) > 1, ""
+    for number, (verdict, source) in enumerate(
+        zip(judged.verdicts, judged.sources, strict=True), 1
+    ):
+        if several and source != last:
+            click.echo(f"{report.printable(source)}:", color=colour)
+            last = source
         text = report.verdict_line(number, verdict)
         click.secho(text, fg="green" if verdict.valid else "red", color=colour)
-    for name, session in sessions:
-        if name or session.findings:
+    for name, session in judged.sessions:
+        if name or session.findings or len(session.verdicts) > 1:
             click.echo("\n".join(report.session_lines(name, session)), color=colour)
-    count = sum(one.valid for one in verdicts)
-    click.echo(f"{count} of {len(verdicts)} records are authentic.", color=colour)
+    count = sum(one.valid for one in judged.verdicts)
+    click.echo(f"{count} of {len(judged.verdicts)} records are authentic.", color=colour)
 
 
-def _print_json(
-    fine: bool,  # noqa: FBT001 - the answer itself
-    found: list["Contained"],
-    verdicts: list["Verdict"],
-    sessions: list[tuple[str, "Session"]],
-) -> None:
+def _as_json(judged: Judged) -> dict[str, object]:
     from meters.ocmf import report
 
-    pairs = zip(verdicts, found, strict=True)
-    result = {
-        "verified": fine,
-        "records": [report.verdict_json(*one) for one in pairs],
-        "transactions": [report.session_json(*one) for one in sessions],
+    records = [
+        report.verdict_json(verdict, contained) | {"source": source}
+        for verdict, contained, source in zip(
+            judged.verdicts, judged.found, judged.sources, strict=True
+        )
+    ]
+    return {
+        "verified": judged.fine,
+        "records": records,
+        "transactions": [report.session_json(*one) for one in judged.sessions],
     }
-    click.echo(json.dumps(result, indent=2))

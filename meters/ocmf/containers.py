@@ -6,11 +6,12 @@ is ever expanded), nothing found is evaluated.
 
 import base64
 import binascii
+import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 from xml.parsers import expat
 
@@ -26,6 +27,9 @@ _MAX_DEPTH = 64
 _DATA_NAMES = ("signedMeterData", "signedMeterValue")
 _RECORD_NAMES = ("record", "ocmf", "document", "text")
 _TAKEN = frozenset((*_DATA_NAMES, *_RECORD_NAMES, "value"))
+_JSON_MARKS = (b"signedMeter", b"SignedData")
+_BRACKET = re.compile(r"[\[{]")
+_MOST_TRIES = 8
 _LINE_START = re.compile(
     rb"^[ \t]*(?=(?:\xef\xbb\xbf)?(?:OCMF\||T0NNR|4[Ff]434[Dd]46))", re.MULTILINE
 )
@@ -64,7 +68,7 @@ def extract(data: bytes | str) -> list[Contained]:
         return share_keys(from_xml(raw))
     if start in {b"{", b"["}:
         return share_keys(from_ocpp(raw))
-    return _from_lines(raw)
+    return _from_lines(raw) or share_keys(_from_log(raw))
 
 
 def share_keys(found: Sequence[Contained]) -> list[Contained]:
@@ -284,6 +288,31 @@ def _from_lines(raw: bytes) -> list[Contained]:
     if len(starts) > MAX_RECORDS:
         raise ContainerError(f"more than {MAX_RECORDS} records")
     return [Contained(_trimmed(raw[start:end])) for start, end in pairwise([*starts, len(raw)])]
+
+
+def _from_log(raw: bytes) -> list[Contained]:
+    """Records in the lines of a log, each behind whatever the program wrote before it."""
+    found: list[Contained] = []
+    for line in raw.splitlines():
+        if any(mark in line for mark in _JSON_MARKS):
+            found += _from_json_in(line)
+        elif (at := line.find(b"OCMF|")) >= 0:
+            with contextlib.suppress(OcmfError):
+                found.append(Contained(line[at : record_end(line, at)]))
+        if len(found) > MAX_RECORDS:
+            raise ContainerError(f"more than {MAX_RECORDS} records")
+    return found
+
+
+def _from_json_in(line: bytes) -> list[Contained]:
+    """The signed values of the first JSON in the line that holds any."""
+    text = line.decode(errors="replace")
+    for match in islice(_BRACKET.finditer(text), _MOST_TRIES):  # dates may stand in brackets, too
+        with contextlib.suppress(ValueError, RecursionError):
+            value, _ = json.JSONDecoder().raw_decode(text, match.start())
+            if found := from_ocpp(value):
+                return found
+    return []
 
 
 def _trimmed(chunk: bytes) -> bytes:

@@ -59,6 +59,9 @@ PREFERENCE = (
 )
 """Field C of the registers that may be billed, the first that a record holds wins."""
 
+OF_THIS_TRANSACTION = PREFERENCE[0] | PREFERENCE[2] | PREFERENCE[4] | PREFERENCE[6]
+"""Field C of the registers that begin at 0 with each transaction."""
+
 _RUNNING_TOTAL = 8
 _ANY = 0xFF
 _FIELDS = 6

@@ -92,12 +92,15 @@ def session_lines(name: str, session: Session) -> list[str]:
     head = f"Transaction {printable(name)}" if name else "Record on its own"
     doubtful = any(one.severity is Severity.DOUBT for one in session.findings)
     word = "fine, with doubts" if doubtful else "fine"
-    parts = [f"{head}: {word if session.sound else 'NOT FINE'}"]
+    bad = "not complete" if session.incomplete else "NOT FINE"
+    parts = [f"{head}: {word if session.sound else bad}"]
     if session.energy_wh is not None:
         parts.append(_energy(session.energy_wh))
     if session.duration is not None:
         parts.append(f"in {session.duration}")
-    found = [f"     {one.severity}: {printable(one.sentence)}" for one in session.findings]
+    found = [
+        f"     {one.severity}: {printable(one.sentence)} [{one.code}]" for one in session.findings
+    ]
     return [", ".join(parts), *found]
 
 
@@ -147,6 +150,7 @@ def session_json(name: str, session: Session) -> dict[str, Any]:
     return {
         "transaction": name,
         "sound": session.sound,
+        "complete": not session.incomplete,
         "energy_wh": _decimal_json(session.energy_wh),
         "seconds": None if duration is None else duration.total_seconds(),
         "findings": [

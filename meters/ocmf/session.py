@@ -28,6 +28,12 @@ LEVELS_OF_ERROR = frozenset({"MISMATCH", "INVALID", "OUTDATED", "UNKNOWN"})
 CAUSE_ERROR = "X"
 STATE_GOOD = "G"
 EXACT_DURATION = "R"
+SYNCHRONISED = "S"
+UNKNOWN_CLOCK = "U"
+CONTEXT_BEGIN = "Transaction.Begin"
+CONTEXT_END = "Transaction.End"
+INCOMPLETE = frozenset({"open", "begin-missing"})
+"""Codes of findings that say only that more records belong to the transaction."""
 
 _PAGE = re.compile(r"([TF])([0-9]{1,18})")
 
@@ -70,6 +76,12 @@ class Session:
         )
 
     @property
+    def incomplete(self) -> bool:
+        """Whether all that keeps it from being sound is that records are missing."""
+        errors = {one.code for one in self.findings if one.severity is Severity.ERROR}
+        return all(one.valid for one in self.verdicts) and bool(errors) and errors <= INCOMPLETE
+
+    @property
     def energy_wh(self) -> Decimal | None:
         """Energy between begin and end, exact, in Wh."""
         return self.span.energy_wh
@@ -83,9 +95,10 @@ class Session:
         return end.time - begin.time
 
 
-def check_session(verdicts: Sequence[Verdict]) -> Session:
+def check_session(verdicts: Sequence[Verdict], contexts: Sequence[str] = ()) -> Session:
     """Judge the records of one transaction, given in any order.
 
+    ``contexts`` are the reading contexts that the container tells, one per verdict, if it does.
     A record delivered twice counts once. Never raises.
     """
     unique: dict[bytes, Record] = {}
@@ -98,11 +111,12 @@ def check_session(verdicts: Sequence[Verdict]) -> Session:
     name = next((one.register for one in (span.begin, span.end) if one), "")
     code = registers.obis(name)
     billed = [one for one in readings if name and registers.obis(one.register) == code]
-    findings: list[Finding] = list(_keys(verdicts))
+    findings: list[Finding] = [*_keys(verdicts), *_contexts(verdicts, contexts)]
     for rule in _RECORD_RULES:
         findings += rule(records)
     for check in _READING_RULES:
         findings += check(billed)
+    findings += _registers(span, readings)
     return Session(tuple(verdicts), span, tuple(findings))
 
 
@@ -134,6 +148,45 @@ def _keys(verdicts: Sequence[Verdict]) -> Iterator[Finding]:
     count = sum(one.outcome is not Outcome.VALID for one in verdicts)
     if count:
         yield Finding("not-authentic", f"{count} of {len(verdicts)} records could not be verified.")
+
+
+def _contexts(verdicts: Sequence[Verdict], contexts: Sequence[str]) -> Iterator[Finding]:
+    """Does the container call the records what they are?"""
+    told: dict[bytes, set[str]] = {}
+    for verdict, context in zip(verdicts, contexts, strict=False):
+        if verdict.record is None:
+            continue
+        told.setdefault(verdict.record.signed, set()).add(context)
+        causes = {one.cause for one in verdict.record.readings}
+        if context == CONTEXT_BEGIN and BEGIN not in causes:
+            sentence = "A record is called Transaction.Begin and holds no begin reading."
+            yield Finding("context-differs", sentence, Severity.DOUBT)
+        if context == CONTEXT_END and not any(one.ends for one in verdict.record.readings):
+            sentence = "A record is called Transaction.End and holds no end reading."
+            yield Finding("context-differs", sentence, Severity.DOUBT)
+    if any({CONTEXT_BEGIN, CONTEXT_END} <= names for names in told.values()):
+        yield Finding("same-record-twice", "Begin and end are one and the same record.")
+
+
+def _registers(span: Span, readings: Sequence[RegisterReading]) -> Iterator[Finding]:
+    """What the registers beside the billed one say about it."""
+    for deviation in span.deviations:
+        yield Finding("energies-differ", deviation.sentence, Severity.DOUBT)
+    begin, end = span.begin, span.end
+    if (begin is None) != (end is None):
+        alone = begin or end
+        others = {
+            one.register
+            for one in readings
+            if alone is not None and (one.ends if begin else one.cause == BEGIN)
+        }
+        if others:
+            sentence = f"Begin and end stand on different registers ({', '.join(sorted(others))})."
+            yield Finding("registers-differ", f"{sentence:.200}")
+    code = registers.obis(begin.register) if begin else None
+    if begin and code and code.c in registers.OF_THIS_TRANSACTION and begin.value:
+        sentence = f"The register of this transaction begins at {begin.value_text}, not at 0."
+        yield Finding("start-not-zero", f"{sentence:.120}", Severity.NOTE)
 
 
 def _identities(records: Sequence[Record]) -> Iterator[Finding]:
@@ -195,6 +248,8 @@ def _values(readings: Sequence[RegisterReading]) -> Iterator[Finding]:
     known = [one.energy_wh for one in readings if one.energy_wh is not None]
     if any(later < earlier for earlier, later in pairwise(known)):
         yield Finding("value-falls", "The register runs backwards.")
+    if any(one.loss for one in readings if one.cause == BEGIN):
+        yield Finding("loss-at-begin", "The loss in the cable is not 0 at begin.", Severity.DOUBT)
     losses = [one.loss for one in readings if one.loss is not None]
     if any(later < earlier for earlier, later in pairwise(losses)) or any(x < 0 for x in losses):
         yield Finding("loss-falls", "The loss in the cable runs backwards.", Severity.DOUBT)
@@ -209,6 +264,17 @@ def _times(readings: Sequence[RegisterReading]) -> Iterator[Finding]:
     for earlier, later in pairwise(readings):
         if earlier.clock == EXACT_DURATION and later.clock != EXACT_DURATION:
             yield Finding("clock-lost", f"The clock fell from exact duration to {later.clock!r}.")
+    ends = [one for one in readings if one.cause == BEGIN or one.ends]
+    if ends and all(one.clock == SYNCHRONISED for one in ends):
+        return
+    if any(one.clock in {UNKNOWN_CLOCK, ""} for one in ends) and ends[-1].clock != EXACT_DURATION:
+        sentence = "The meter's clock was not set: its times prove nothing."
+        yield Finding("clock-unknown", sentence, Severity.NOTE)
+    elif ends:
+        exact = ends[-1].clock == EXACT_DURATION
+        what = "the duration is exact" if exact else "the duration is not exact either"
+        sentence = f"The time of day is for information only; {what}."
+        yield Finding("clock-informative", sentence, Severity.NOTE)
 
 
 def _states(readings: Sequence[RegisterReading]) -> Iterator[Finding]:

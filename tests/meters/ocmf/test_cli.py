@@ -139,7 +139,7 @@ def test_a_missing_file_exits_with_2(tmp_path: Path) -> None:
 
 
 def test_a_terminal_without_a_file_is_wrong_use(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chargepoint.cli.ocmf._on_terminal", lambda: True)
+    monkeypatch.setattr("chargepoint.cli.ocmf_input._on_terminal", lambda: True)
 
     done = run("verify")
 

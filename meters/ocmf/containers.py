@@ -67,7 +67,12 @@ def extract(data: bytes | str) -> list[Contained]:
     if start == b"<":
         return share_keys(from_xml(raw))
     if start in {b"{", b"["}:
-        return share_keys(from_ocpp(raw))
+        try:
+            return share_keys(from_ocpp(raw))
+        except ContainerError:
+            if found := _from_log(raw):  # lines may well begin with a bracket
+                return share_keys(found)
+            raise
     return _from_lines(raw) or share_keys(_from_log(raw))
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from meters.ocmf.containers import Contained
 from meters.ocmf.readings import BEGIN
+from meters.ocmf.session import place_of
 from meters.ocmf.verification import Verdict
 
 
@@ -35,32 +36,41 @@ def group(
     ``sources`` tells for each where it is from: names of transactions count within one source
     only. What is no record, and fiscal records that nothing names, belong to no transaction.
     """
+    groups: dict[int, Group] = {}
     named: dict[tuple[str, str], Group] = {}
-    open_ones: dict[tuple[object, ...], Group] = {}
-    groups: list[Group] = []
-    for one, verdict, source in zip(found, verdicts, sources, strict=True):
-        if one.transaction:
-            place = (source, one.transaction)
-            if place not in named:
-                named[place] = Group(one.transaction)
-                groups.append(named[place])
-            named[place].add(one, verdict)
+    alone: list[tuple[int, Contained, Verdict]] = []
+    for place, (one, verdict, source) in enumerate(zip(found, verdicts, sources, strict=True)):
+        if not one.transaction:
+            alone.append((place, one, verdict))
             continue
+        whose = (source, one.transaction)
+        if whose not in named:
+            named[whose] = groups[place] = Group(one.transaction)
+        named[whose].add(one, verdict)
+    _pair(alone, groups)
+    return [groups[place] for place in sorted(groups)]
+
+
+def _pair(alone: Sequence[tuple[int, Contained, Verdict]], groups: dict[int, Group]) -> None:
+    """Put begins and ends together that nothing names, by meter and in the order of pages."""
+    waiting: dict[tuple[object, ...], Group] = {}
+    for place, one, verdict in sorted(alone, key=lambda entry: _page(entry[2])):
         causes, ends = _causes(verdict)
-        if not causes and not ends:
+        if not causes:
             continue
         whose = _meter(verdict)
-        begins = BEGIN in causes
-        waiting = None if begins else open_ones.get(whose)
-        if waiting is None:
-            waiting = Group()
-            groups.append(waiting)
-        waiting.add(one, verdict)
+        group_of_it = None if BEGIN in causes else waiting.get(whose)
+        if group_of_it is None:
+            group_of_it = groups[place] = Group()
+        group_of_it.add(one, verdict)
         if ends:
-            open_ones.pop(whose, None)
+            waiting.pop(whose, None)
         else:
-            open_ones[whose] = waiting
-    return groups
+            waiting[whose] = group_of_it
+
+
+def _page(verdict: Verdict) -> tuple[int, str]:
+    return (0, "") if verdict.record is None else place_of(verdict.record)
 
 
 def _causes(verdict: Verdict) -> tuple[set[str], bool]:

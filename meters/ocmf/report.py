@@ -89,7 +89,9 @@ def verdict_line(number: int, verdict: Verdict) -> str:
 
 def session_lines(name: str, session: Session) -> list[str]:
     """One transaction: what it comes to, then what was found."""
-    head = f"Transaction {printable(name)}" if name else "Record on its own"
+    count = len(session.verdicts)
+    nameless = f"{count} records that belong together" if count > 1 else "Record on its own"
+    head = f"Transaction {printable(name)}" if name else nameless
     doubtful = any(one.severity is Severity.DOUBT for one in session.findings)
     word = "fine, with doubts" if doubtful else "fine"
     bad = "not complete" if session.incomplete else "NOT FINE"

@@ -105,7 +105,7 @@ def check_session(verdicts: Sequence[Verdict], contexts: Sequence[str] = ()) -> 
     for verdict in verdicts:
         if verdict.record is not None:
             unique.setdefault(verdict.record.signed, verdict.record)
-    records = sorted(unique.values(), key=_place)
+    records = sorted(unique.values(), key=place_of)
     readings = [reading for record in records for reading in record.readings]
     span = registers.billing_span(readings)
     name = next((one.register for one in (span.begin, span.end) if one), "")
@@ -136,7 +136,8 @@ def verify_contained(contained: Contained, key: PublicKey | str | bytes = "") ->
     return verdict
 
 
-def _place(record: Record) -> tuple[int, str]:
+def place_of(record: Record) -> tuple[int, str]:
+    """What records of one meter are sorted by: page, then time."""
     match = _PAGE.fullmatch(record.pagination)
     first = record.readings[0].time_text if record.readings else ""
     return (int(match.group(2)) if match else 0), first

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from meters.ocmf import Contained, Outcome, verify_document
+from meters.ocmf import Contained, Outcome, build, verify_document
 from meters.ocmf.session import Session, Severity, check_session, verify_contained
 
 Change = Callable[[dict[str, Any]], object]
@@ -158,3 +158,87 @@ def test_other_formats_and_missing_keys_cannot_be_verified_and_say_so(signer: An
     assert "ALFEN" in foreign.reason
     assert keyless.outcome is Outcome.BAD_KEY
     assert "no public key" in keyless.reason
+
+
+def of_registers(begin: str, end: str, first: str = "0.000") -> Change:
+    def change(payload: Any) -> None:
+        one, two = payload["RD"]
+        payload["RD"] = [one | {"RI": begin, "RV": Decimal(first)}, two | {"RI": end}]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "severity"),
+    [
+        (of_registers("1-0:1.8.0", "1-0:2.8.0"), "registers-differ", Severity.ERROR),
+        (
+            of_registers("01-00:B2.08.00*FF", "01-00:B2.08.00*FF", "0.500"),
+            "start-not-zero",
+            Severity.NOTE,
+        ),
+        (reading(END, TM="2026-03-01T11:30:05,000+0000 U"), "clock-unknown", Severity.NOTE),
+        (reading(END, TM="2026-03-01T11:30:05,000+0000 I"), "clock-informative", Severity.NOTE),
+        (reading(END, TM="2026-03-01T11:30:05,000+0000 R"), "clock-informative", Severity.NOTE),
+    ],
+)
+def test_registers_losses_and_clocks_are_looked_at(
+    signer: Any, payload: Any, change: Any, code: str, severity: Any
+) -> None:
+    result = session(signer, payload, change)
+
+    assert (code, severity) in [(one.code, one.severity) for one in result.findings]
+
+
+def test_a_loss_at_begin_is_told(signer: Any, payload: Any) -> None:
+    meter = signer("secp256r1")
+    section = build(payload).replace(b'"TX":"B"', b'"TX":"B","CL":0.5')
+
+    result = check_session([verify_document(meter.record(section), meter.public)])
+
+    assert codes(result) == ["loss-at-begin"]
+
+
+def test_a_synchronised_clock_and_a_register_that_begins_at_zero_are_nothing_to_tell(
+    signer: Any, payload: Any
+) -> None:
+    change = of_registers("01-00:B2.08.00*FF", "01-00:B2.08.00*FF")
+
+    assert codes(session(signer, payload, change)) == []
+
+
+def test_two_registers_of_one_side_must_tell_the_same_energy(signer: Any, payload: Any) -> None:
+    def change(fields: Any) -> None:
+        begin, end = fields["RD"]
+        own = [
+            one | {"RI": "01-00:B2.08.00*FF", "RV": Decimal(value)}
+            for one, value in ((begin, "0.000"), (end, "9.000"))
+        ]
+        total = [one | {"RI": "01-00:B0.08.00*FF"} for one in (begin, end)]
+        fields["RD"] = [*own, *total]
+
+    assert "energies-differ" in codes(session(signer, payload, change))
+
+
+def test_a_container_that_calls_a_record_what_it_is_not_is_told(signer: Any, payload: Any) -> None:
+    meter = signer("secp256r1")
+    begin, end = (
+        verify_document(meter.record(payload | {"PG": f"T{page}", "RD": [entry]}), meter.public)
+        for page, entry in enumerate(payload["RD"])
+    )
+    whole = verify_document(meter.record(), meter.public)
+    right = ["Transaction.Begin", "Transaction.End"]
+
+    assert codes(check_session([begin, end], right)) == []
+    assert codes(check_session([begin, end], right[::-1])) == ["context-differs"] * 2
+    assert "same-record-twice" in codes(check_session([whole, whole], right))
+
+
+def test_a_transaction_is_incomplete_only_if_nothing_else_is_wrong(
+    signer: Any, payload: Any
+) -> None:
+    running = session(signer, payload, only(BEGIN, "T1"))
+    broken = session(signer, payload, only(BEGIN, "T1", IL="MISMATCH"))
+    done = session(signer, payload, both())
+
+    assert [one.incomplete for one in (running, broken, done)] == [True, False, False]

@@ -247,6 +247,24 @@ def test_check_connect_says_in_words_which_meter_and_csms_do_not_answer(
     assert "CSMS: FAILED: CSMS ws://127.0.0.1:1/ocpp refused the connection" in said
 
 
+def test_check_connect_says_why_and_what_to_do_next(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "site.yaml"
+    text = DEMO.read_text().replace("/tmp/chargepoint-em580", str(tmp_path / "tty"))  # noqa: S108
+    path.write_text(text.replace("127.0.0.1:9000", "127.0.0.1:1"))
+
+    main(["check", str(path), "--connect"])
+    told = capsys.readouterr().out
+    main(["check", str(path), "--connect", "--json"])
+    trial = json.loads(capsys.readouterr().out)["trials"][0]
+
+    assert f"  found: There is no port {tmp_path}/tty." in told
+    assert "  next:  " in told
+    assert [finding["code"] for finding in trial["findings"]] == ["no-port"]
+    assert trial["findings"][0]["next"]
+
+
 class FakeMeter:
     """Answers, or raises what it was given."""
 

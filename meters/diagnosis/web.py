@@ -116,10 +116,15 @@ async def _expecting_plain(config: WebConfig) -> Finding | None:
         )
     if answer.startswith(_HTTP):
         return None
-    found = f"it answers with {answer[:24]!r}" if answer else "it never answers"
+    if not answer:
+        return Finding(
+            "no-answer",
+            f"{where} takes the connection and says nothing, neither HTTP nor TLS.",
+            "A meter that was just switched on may need a minute. If it stays so, check the port.",
+        )
     return Finding(
         "no-http",
-        f"{where} takes the connection, but speaks no HTTP: {found}.",
+        f"{where} takes the connection, but speaks no HTTP: it answers with {answer[:24]!r}.",
         "Check the port: some other service of the device, or another device, has this one.",
     )
 

@@ -121,6 +121,11 @@ async def test_another_service_on_the_port_is_told() -> None:
         assert await codes(server.port, tls=True) == ["no-tls"]
 
 
+async def test_a_device_that_says_nothing_may_still_be_starting() -> None:
+    async with serving(b"") as server:
+        assert await codes(server.port) == ["no-answer"]
+
+
 async def test_a_port_on_which_nobody_listens_is_refused() -> None:
     assert await codes(1) == ["refused"]
 

@@ -5,11 +5,12 @@ The physical limit of a correct RTU master: the bytes that went over the line, p
 
 Counted are the requests of the end, from the stop to the last look at the meter's state after the
 record was read: is it running, is it charging, the end command, is it signed, how long is the
-record, the record in reads of 125 registers, and once more length and state, so that a record that
-changed meanwhile is never taken for whole. Not counted are polls of live values that came in
-between: they are on the line, but the record does not need them. Left out of the time is what the
-meter takes: its signature, and per request what a bare blocking master waits for it on this line
-in this run. Everything else is the station's: decision, contactor, commits, verification, wording.
+record, the record in reads of 125 registers, and once more length and state together, so that a
+record that changed meanwhile is never taken for whole. Not counted are polls of live values that
+came in between: they are on the line, but the record does not need them. Left out of the time is
+what the meter takes: its signature, and per request what a bare blocking master waits for it on
+this line in this run. Everything else is the station's: decision, contactor, commits, verification,
+wording.
 
 Records that OCPP 2.0.1 cannot carry (2500 characters of base64) are sent in OCPP 1.6.
 """

@@ -9,115 +9,49 @@ read would need a thread per line and a sleeping one adds milliseconds to each r
 """
 
 import asyncio
-import contextlib
-import errno
 import logging
 import os
 import socket
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Final
 
-import msgspec
-from msgspec import Meta
-
+from meters.bus_config import BusConfig, SerialBusConfig, TcpBusConfig, bus_config
 from meters.errors import MeterUnreachable
 from meters.rtu import Find
+from meters.serial_port import leads_elsewhere, open_port, words
 
 if TYPE_CHECKING:
     import serial
+
+__all__ = ["BusConfig", "Line", "SerialBusConfig", "SerialLine", "TcpBusConfig", "TcpLine"]
+__all__ += ["bus_config"]
 
 log = logging.getLogger(__name__)
 
 FIRST_BACKOFF_S: Final = 0.2
 LONGEST_BACKOFF_S: Final = 5.0
-_FIXED_GAP_S: Final = 0.00175  # Modbus over serial line 1.02, 2.5.1.1: above 19200 baud
-_FIXED_GAP_ABOVE: Final = 19_200
+LONGEST_SERIAL_BACKOFF_S: Final = 1.0  # to look for a port costs nothing
 _READ_SIZE: Final = 4096
-
-
-class SerialBusConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """An RS-485 adapter or a UART.
-
-    ``timeout_ms`` is how long a meter may take before the first byte of its answer. ``pause_ms`` is
-    added to the silence between two frames, for meters that need more than the standard asks.
-    ``echo`` says that the adapter gives back every byte sent. ``rs485`` lets the kernel switch the
-    direction of a UART through its RTS pin, ``rs485_active_low`` inverts that pin.
-    """
-
-    port: Annotated[str, Meta(min_length=1)]
-    baudrate: Annotated[int, Meta(ge=300, le=1_000_000)] = 9600
-    parity: Literal["none", "even", "odd"] = "none"
-    stopbits: Literal[1, 2] = 1
-    timeout_ms: Annotated[int, Meta(ge=10, le=60_000)] = 500
-    pause_ms: Annotated[int, Meta(ge=0, le=1000)] = 0
-    echo: bool = False
-    rs485: bool = False
-    rs485_active_low: bool = False
-
-    @property
-    def character_s(self) -> float:
-        """Seconds that one byte takes: start, eight data bits, parity if any, stop."""
-        return (9 + (self.parity != "none") + self.stopbits) / self.baudrate
-
-    @property
-    def gap_s(self) -> float:
-        """Silence between two frames: 3.5 characters, at high speeds a fixed time."""
-        fast = self.baudrate > _FIXED_GAP_ABOVE
-        gap = _FIXED_GAP_S if fast else 3.5 * self.character_s
-        return gap + self.pause_ms / 1000
-
-
-class TcpBusConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """A gateway: RTU frames over TCP, or Modbus TCP.
-
-    ``timeout_ms`` includes the time that the answer takes on the line behind the gateway.
-    """
-
-    host: Annotated[str, Meta(min_length=1)]
-    tcp_port: Annotated[int, Meta(ge=1, le=65_535)] = 502
-    framing: Literal["rtu", "tcp"] = "tcp"
-    timeout_ms: Annotated[int, Meta(ge=10, le=60_000)] = 1000
-    pause_ms: Annotated[int, Meta(ge=0, le=1000)] = 0
-    connect_timeout_ms: Annotated[int, Meta(ge=10, le=60_000)] = 3000
-
-    @property
-    def character_s(self) -> float:
-        """Zero: the time on the line behind the gateway is not known."""
-        return 0.0
-
-    @property
-    def gap_s(self) -> float:
-        """Only the pause that was asked for; the gateway keeps the silence on its line."""
-        return self.pause_ms / 1000
-
-
-BusConfig = SerialBusConfig | TcpBusConfig
-
-
-def bus_config(fields: dict[str, Any]) -> BusConfig:
-    """The config of a bus from its mapping: with ``host`` a gateway, else a serial line.
-
-    Raises:
-        msgspec.ValidationError: unknown key, wrong type or value out of range, with its path.
-    """
-    kind: type[BusConfig] = TcpBusConfig if "host" in fields else SerialBusConfig
-    return msgspec.convert(fields, kind)
+_SILENT_REQUESTS_OF_A_DEAD_CONNECTION: Final = 2
 
 
 class Line:
     """What both kinds of line share. Used by one task at a time.
 
     ``received`` keeps what has arrived since the last frame was sent; ``last_activity`` is the
-    loop's time of the last byte in either direction.
+    loop's time of the last byte in either direction. ``bytes_unasked`` counts those that arrived
+    while nobody waited: noise, late answers, a second master.
     """
+
+    longest_backoff_s = LONGEST_BACKOFF_S
 
     def __init__(self, name: str, config: BusConfig) -> None:
         self.name = name
         self.received = bytearray()
         self.bytes_received = 0
+        self.bytes_unasked = 0
         self.last_activity = 0.0
         self.opened = 0
         self._character_s = config.character_s
-        self._timeout_s = config.timeout_ms / 1000
         self._answer: asyncio.Future[bytes | None] | None = None
         self._find: Find = _nothing
         self._backoff_s = 0.0
@@ -159,7 +93,16 @@ class Line:
         """Forget everything that has arrived and was not asked for."""
         self.received.clear()
 
-    async def exchange(self, frame: bytes, find: Find, *, reply_bytes: int) -> bytes | None:
+    def doubt(self, units: int, *, known: int) -> None:
+        """Let go of a line on which nothing can come back, though it seems to be open.
+
+        Called when nobody answered: so many ``units`` in a row, of so many ``known``.
+        """
+        raise NotImplementedError
+
+    async def exchange(
+        self, frame: bytes, find: Find, *, reply_bytes: int, timeout_s: float
+    ) -> bytes | None:
         """Send ``frame`` and return what ``find`` makes of the bytes that follow.
 
         None when the time is up: no byte within the time-out, or the answer still incomplete when
@@ -173,7 +116,7 @@ class Line:
         self.received.clear()
         self._find, self._answer = find, loop.create_future()
         sent = loop.time() + len(frame) * self._character_s
-        first = sent + self._timeout_s
+        first = sent + timeout_s
         whole = first + reply_bytes * self._character_s
         timers = (loop.call_at(first, self._end_if_silent), loop.call_at(whole, self._end))
         try:
@@ -195,7 +138,8 @@ class Line:
         self.last_activity = asyncio.get_running_loop().time()
         self.bytes_received += len(data)
         if self._answer is None or self._answer.done():
-            return  # nobody has asked for it
+            self.bytes_unasked += len(data)
+            return
         self.received += data
         try:
             reply = self._find(self.received)
@@ -224,7 +168,7 @@ class Line:
         if not self._reason:
             log.debug("%s", sentence)
         self._reason = sentence
-        self._backoff_s = min(max(2 * self._backoff_s, FIRST_BACKOFF_S), LONGEST_BACKOFF_S)
+        self._backoff_s = min(max(2 * self._backoff_s, FIRST_BACKOFF_S), self.longest_backoff_s)
         self._not_before = asyncio.get_running_loop().time() + self._backoff_s
 
 
@@ -233,7 +177,13 @@ def _nothing(_: bytearray) -> bytes | None:
 
 
 class SerialLine(Line):
-    """A serial port, read by the event loop as bytes arrive."""
+    """A serial port, read by the event loop as bytes arrive.
+
+    It is always opened by the path in the config: a link by-id leads to the adapter, whatever the
+    system calls it since it was plugged in again.
+    """
+
+    longest_backoff_s = LONGEST_SERIAL_BACKOFF_S
 
     def __init__(self, config: SerialBusConfig) -> None:
         super().__init__(config.port, config)
@@ -245,7 +195,7 @@ class SerialLine(Line):
         return self._port is not None
 
     async def _open(self) -> None:
-        self._port = _open_port(self._config)
+        self._port = open_port(self._config)
         asyncio.get_running_loop().add_reader(self._port.fileno(), self._readable)
 
     def close(self) -> None:  # noqa: D102
@@ -253,6 +203,10 @@ class SerialLine(Line):
         if port is not None:
             asyncio.get_running_loop().remove_reader(port.fileno())
             port.close()
+
+    def doubt(self, units: int, *, known: int) -> None:  # noqa: ARG002, D102
+        if self._port is not None and leads_elsewhere(self.name, self._port):
+            self._lost("is another port now")
 
     def discard(self) -> None:  # noqa: D102
         if self._port is not None:
@@ -267,7 +221,7 @@ class SerialLine(Line):
         except BlockingIOError:
             written = 0
         except OSError as error:
-            self._lost(f"cannot be written, {_words(error)}")
+            self._lost(f"cannot be written, {words(error)}")
             return  # the request under way has been told
         if written != len(frame):
             self._lost(f"took {written} of {len(frame)} bytes, its output is blocked")
@@ -280,7 +234,7 @@ class SerialLine(Line):
         except BlockingIOError:
             return
         except OSError as error:
-            self._lost(f"cannot be read, {_words(error)}")
+            self._lost(f"cannot be read, {words(error)}")
             return
         if data:
             self._arrived(data)
@@ -295,6 +249,7 @@ class TcpLine(Line, asyncio.Protocol):
         super().__init__(f"{config.host}:{config.tcp_port}", config)
         self._config = config
         self._transport: asyncio.Transport | None = None
+        self._silent = 0
 
     @property
     def is_open(self) -> bool:  # noqa: D102
@@ -308,12 +263,19 @@ class TcpLine(Line, asyncio.Protocol):
         except TimeoutError as error:
             raise MeterUnreachable(f"{self.name}: no connection in time") from error
         except OSError as error:
-            raise MeterUnreachable(f"{self.name}: no connection, {_words(error)}") from error
+            raise MeterUnreachable(f"{self.name}: no connection, {words(error)}") from error
 
     def close(self) -> None:  # noqa: D102
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.abort()
+
+    def doubt(self, units: int, *, known: int) -> None:
+        """A gateway that was switched off leaves a connection on which nothing ever comes back."""
+        self._silent += 1
+        if self._silent >= _SILENT_REQUESTS_OF_A_DEAD_CONNECTION and units >= min(known, 2):
+            self.close()
+            self._silent = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what TCP connections have
@@ -323,6 +285,7 @@ class TcpLine(Line, asyncio.Protocol):
         endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
     def data_received(self, data: bytes) -> None:  # noqa: D102
+        self._silent = 0
         self._arrived(data)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: D102
@@ -333,50 +296,3 @@ class TcpLine(Line, asyncio.Protocol):
         if self._transport is None:
             raise MeterUnreachable(self._reason)
         self._transport.write(frame)
-
-
-_PARITY: Final = {"none": "N", "even": "E", "odd": "O"}
-
-
-def _open_port(config: SerialBusConfig) -> "serial.Serial":
-    import termios
-
-    import serial
-    from serial.rs485 import RS485Settings
-
-    # Pseudo-terminals carry bytes without parity and refuse to be told otherwise.
-    pseudo = os.path.realpath(config.port).startswith("/dev/pts/")
-    port = serial.Serial()
-    port.port, port.baudrate, port.exclusive = config.port, config.baudrate, True
-    port.stopbits = config.stopbits
-    port.inter_byte_timeout = 0  # VMIN 1: an empty buffer is then told apart from a hang-up
-    port.parity = "N" if pseudo else _PARITY[config.parity]
-    if config.rs485:
-        high = not config.rs485_active_low
-        port.rs485_mode = RS485Settings(rts_level_for_tx=high, rts_level_for_rx=not high)
-    try:
-        port.open()
-    except (OSError, ValueError, termios.error) as error:
-        raise MeterUnreachable(f"{config.port}: {_why_closed(error)}") from error
-    with contextlib.suppress(ValueError, OSError):  # only some adapters know the mode
-        port.set_low_latency_mode(True)
-    return port
-
-
-def _why_closed(error: Exception) -> str:
-    code = error.args[0] if error.args else None
-    match code:
-        case errno.ENOENT | errno.ENXIO | errno.ENODEV:
-            return "no such port; is the adapter plugged in?"
-        case errno.EACCES | errno.EPERM:
-            return "no permission; add the user to the group dialout"
-        case errno.EBUSY | errno.EAGAIN:
-            return "in use by another program"
-        case _:
-            return f"cannot be opened, {_words(error)}"
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno is not None:
-        return os.strerror(error.errno)
-    return str(error) or type(error).__name__

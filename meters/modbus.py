@@ -12,68 +12,35 @@ the time-out has passed once more in silence; the same request may be repeated a
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self
 
-from meters.errors import MeterDataError, MeterError, MeterUnreachable
-from meters.line import BusConfig, Line, SerialBusConfig, SerialLine, TcpBusConfig, TcpLine
-from meters.line import bus_config as bus_config  # noqa: PLC0414 - part of this module's face
+from meters.bus_config import BusConfig, SerialBusConfig, TcpBusConfig, bus_config
+from meters.errors import MeterError, MeterUnreachable
+from meters.line import Line, SerialLine, TcpLine
+from meters.modbus_unit import Counters, ModbusException, ModbusUnit, UnexpectedAnswer
 from meters.rtu import (
-    BUSY,
     EXCEPTIONS,
-    GATEWAY_CODES,
-    MAX_READ,
-    MAX_WRITE,
-    READ_HOLDING,
-    READ_INPUT,
+    GATEWAY_ADVICE,
     CrcMismatch,
     MbapFraming,
     Request,
     RtuFraming,
     Trouble,
     exception_code,
-    read_request,
-    words_of,
-    write_request,
 )
-from meters.turns import Turns, pause
+from meters.turns import Rank, Turns, pause
+
+__all__ = ["Counters", "ModbusBus", "ModbusException", "ModbusUnit", "UnexpectedAnswer"]
+__all__ += ["bus_config", "open_bus"]
 
 wire = logging.getLogger("meters.wire")
 
-_SILENT_REQUESTS_OF_A_DEAD_CONNECTION: Final = 2
 
-
-class ModbusException(MeterDataError):  # noqa: N818 - the protocol's own word
-    """The meter understood and said no; ``code`` is the exception code."""
-
-    def __init__(self, sentence: str, code: int) -> None:
-        super().__init__(sentence)
-        self.code = code
-
-
-class UnexpectedAnswer(MeterDataError):  # noqa: N818 - reads as a state
-    """The meter answered with a whole frame that belongs to something else; asked again first."""
-
-
-@dataclass(slots=True)
-class Counters:
-    """What happened, since the bus was made, on the bus or with one unit of it.
-
-    ``requests`` counts frames sent, repetitions included. ``unexpected`` counts answers of another
-    unit or to another request, ``busy_seconds`` the time the line was taken.
-    """
-
-    requests: int = 0
-    bytes_sent: int = 0
-    bytes_received: int = 0
-    timeouts: int = 0
-    crc_errors: int = 0
-    unexpected: int = 0
-    exceptions: int = 0
-    reopened: int = 0
-    busy_seconds: float = 0.0
+def open_bus(config: BusConfig) -> "ModbusBus | None":
+    """The bus that was made of this very config and is open; for whoever reads its counters."""
+    return next((bus for bus in _OPEN if bus.config is config), None)
 
 
 @dataclass(slots=True)
@@ -92,25 +59,28 @@ class _Peer:
     unanswered: _Unanswered | None = None
 
 
+_OPEN: Final[list["ModbusBus"]] = []
+
+
 class ModbusBus:
     """One serial line or gateway. ``async with`` owns it; it opens when it is first used.
 
-    One request at a time is on the line. Those who wait are served in order of arrival, urgent ones
-    first; long reads queue again for each part, so others come in between.
+    One request at a time is on the line; ``meters.turns`` says whose is next, and why.
     """
 
     def __init__(self, config: BusConfig) -> None:
         self.name = config.port if isinstance(config, SerialBusConfig) else config.host
         self.counters = Counters()
-        self._config = config
+        self.config = config
         self._line: Line | None = None
         self._framing: RtuFraming | MbapFraming = _framing(config)
-        self._turns = Turns()
+        self._turns = Turns(config.poll_patience_ms / 1000)
         self._peers: dict[int, _Peer] = {}
-        self._silent = 0
+        self._silent: set[int] = set()  # units that did not answer since one did
 
     async def __aenter__(self) -> Self:
-        config = self._config
+        config = self.config
+        _OPEN.append(self)
         self._line = TcpLine(config) if isinstance(config, TcpBusConfig) else SerialLine(config)
         return self
 
@@ -121,21 +91,46 @@ class ModbusBus:
         trace: TracebackType | None,
     ) -> None:
         line, self._line = self._line, None
+        _OPEN.remove(self)
         if line is not None:
             line.close()
             await asyncio.sleep(0)  # a TCP connection is closed by the loop's next round
 
+    @property
+    def units(self) -> dict[int, Counters]:
+        """What happened with each unit that was asked something."""
+        return {device_id: peer.counters for device_id, peer in self._peers.items()}
+
+    @property
+    def longest_poll_wait_s(self) -> float:
+        """The longest that a poll has waited for the line since the bus was made."""
+        return self._turns.longest_wait_s
+
     def unit(
-        self, device_id: int, *, attempts: int = 3, retry_delay_s: float = 0.5
-    ) -> "ModbusUnit":
-        """The meter with this address; ``attempts`` and the delay between them are its defaults."""
-        return ModbusUnit(self, device_id, attempts=attempts, retry_delay_s=retry_delay_s)
+        self,
+        device_id: int,
+        *,
+        attempts: int | None = None,
+        retry_delay_s: float | None = None,
+        timeout_s: float | None = None,
+    ) -> ModbusUnit:
+        """The meter with this address. What is None is as the config of the bus says."""
+        config = self.config
+        return ModbusUnit(
+            self,
+            device_id,
+            attempts=config.attempts if attempts is None else attempts,
+            retry_delay_s=config.retry_delay_ms / 1000 if retry_delay_s is None else retry_delay_s,
+            timeout_s=config.timeout_ms / 1000 if timeout_s is None else timeout_s,
+        )
 
     def counters_of(self, device_id: int) -> Counters:
         """What happened with one unit."""
         return self._peer(device_id).counters
 
-    async def exchange(self, request: Request, *, urgent: bool = False) -> bytes:
+    async def exchange(
+        self, request: Request, *, rank: Rank = Rank.POLL, timeout_s: float | None = None
+    ) -> bytes:
         """Send a request once and return the PDU of its good answer.
 
         Raises:
@@ -143,21 +138,25 @@ class ModbusBus:
             UnexpectedAnswer: somebody answered something else.
             ModbusException: the meter said no.
         """
+        timeout_s = self.config.timeout_ms / 1000 if timeout_s is None else timeout_s
         peer = self._peer(request.unit)
         reply = None
         while reply is None:
             if (wait := _unsettled_s(peer, request)) > 0:
                 await asyncio.sleep(wait)
-            async with self._turns.turn(urgent=urgent):
+            async with self._turns.turn(request.unit, rank=rank, asked=request.pdu) as turn:
+                line = await self._silent_line()
+                while not await turn.still_first():
+                    line = await self._silent_line()
                 if not _unsettled_s(peer, request):
-                    reply = await self._ask(await self._silent_line(), peer, request)
+                    reply = await self._ask(line, peer, request, timeout_s)
         code = exception_code(reply)
         if code is None:
             return reply
         self._count(peer, exceptions=1)
         sentence = f"{self._where(request)}: {_exception(code)}"
-        if code in GATEWAY_CODES:
-            raise MeterUnreachable(sentence)
+        if code in GATEWAY_ADVICE:
+            raise MeterUnreachable(f"{sentence}; {GATEWAY_ADVICE[code]}")
         raise ModbusException(sentence, code)
 
     def _peer(self, device_id: int) -> _Peer:
@@ -177,21 +176,24 @@ class ModbusBus:
     async def _keep_gap(self, line: Line) -> None:
         """Wait out the gap; what arrives meanwhile is of no use, and starts it anew."""
         loop = asyncio.get_running_loop()
-        limit = loop.time() + 2 * self._config.timeout_ms / 1000
+        limit = loop.time() + 2 * self.config.timeout_ms / 1000
         line.discard()
-        while (left := line.last_activity + self._config.gap_s - loop.time()) > 0:
+        self.counters.bytes_unasked = line.bytes_unasked
+        while (left := line.last_activity + self.config.gap_s - loop.time()) > 0:
             if loop.time() > limit:
                 raise MeterUnreachable(f"{self.name}: the line is never silent")
             await pause(left)
             line.discard()
 
-    async def _ask(self, line: Line, peer: _Peer, request: Request) -> bytes:
+    async def _ask(self, line: Line, peer: _Peer, request: Request, timeout_s: float) -> bytes:
         loop = asyncio.get_running_loop()
         frame, find = self._framing.prepare(request)
         received, started, answered = line.bytes_received, loop.time(), False
         self._trace(">", frame)
         try:
-            reply = await line.exchange(frame, find, reply_bytes=request.reply_size + 7)
+            reply = await line.exchange(
+                frame, find, reply_bytes=request.reply_size + 7, timeout_s=timeout_s
+            )
             answered = reply is not None
         except CrcMismatch as error:
             answered = True  # by a damaged one; no other will come
@@ -208,28 +210,29 @@ class ModbusBus:
                 bytes_received=line.bytes_received - received,
                 busy_seconds=loop.time() - started,
             )
-            self._remember(peer, request, started, answered=answered)
+            self._remember(peer, request, started + 2 * timeout_s, answered=answered)
         if reply is None:
-            raise self._trouble(line, peer, request)
+            raise self._trouble(line, peer, request, timeout_s)
         return reply
 
-    def _remember(self, peer: _Peer, request: Request, sent: float, *, answered: bool) -> None:
+    def _remember(self, peer: _Peer, request: Request, until: float, *, answered: bool) -> None:
         """Note whether another answer to this request may still come.
 
         A good answer to a repeated request may be the late one to its first sending.
         """
         if not self._framing.numbered and (not answered or peer.unanswered is not None):
-            peer.unanswered = _Unanswered(request, sent + 2 * self._config.timeout_ms / 1000)
+            peer.unanswered = _Unanswered(request, until)
         if answered:
-            self._silent = 0
+            self._silent.clear()
 
-    def _trouble(self, line: Line, peer: _Peer, request: Request) -> MeterError:
-        where, timeout = self._where(request), self._config.timeout_ms
+    def _trouble(self, line: Line, peer: _Peer, request: Request, timeout_s: float) -> MeterError:
+        where = self._where(request)
         match self._framing.trouble(line.received, request):
             case Trouble.SILENCE:
                 self._count(peer, timeouts=1)
-                self._give_up_dead_connection(line)
-                return MeterUnreachable(f"{where}: no answer within {timeout} ms")
+                self._silent.add(request.unit)
+                line.doubt(len(self._silent), known=len(self._peers))
+                return MeterUnreachable(f"{where}: no answer within {1000 * timeout_s:.0f} ms")
             case Trouble.SHORT:
                 self._count(peer, timeouts=1)
                 count = len(line.received)
@@ -245,13 +248,6 @@ class ModbusBus:
                 self._count(peer, crc_errors=1)
                 return MeterUnreachable(f"{where}: only noise; {self._framing.advice}")
 
-    def _give_up_dead_connection(self, line: Line) -> None:
-        """A gateway that was switched off leaves a connection on which nothing ever comes back."""
-        self._silent += 1
-        if self._silent >= _SILENT_REQUESTS_OF_A_DEAD_CONNECTION and isinstance(line, TcpLine):
-            line.close()
-            self._silent = 0
-
     def _count(self, peer: _Peer, **counts: float) -> None:
         for counters in (self.counters, peer.counters):
             for name, value in counts.items():
@@ -263,90 +259,6 @@ class ModbusBus:
 
     def _where(self, request: Request) -> str:
         return f"{self.name} unit {request.unit}, {request}"
-
-
-class ModbusUnit:
-    """One meter on a bus.
-
-    Silence, damaged answers and "busy" are asked again up to ``attempts`` times in all; any other
-    exception answer is final, because it will not change. Longer reads and writes than one frame
-    carries are cut into several requests.
-    """
-
-    def __init__(
-        self, bus: ModbusBus, device_id: int, *, attempts: int, retry_delay_s: float
-    ) -> None:
-        self.device_id = device_id
-        self._bus = bus
-        self._attempts = attempts
-        self._retry_delay_s = retry_delay_s
-
-    @property
-    def counters(self) -> Counters:
-        """What happened with this unit."""
-        return self._bus.counters_of(self.device_id)
-
-    async def read_input(
-        self, address: int, count: int, *, attempts: int | None = None, urgent: bool = False
-    ) -> tuple[int, ...]:
-        """Read input registers (function 0x04), as many as wanted.
-
-        Raises:
-            MeterUnreachable: no usable answer after all attempts.
-            ModbusException: the meter said no, or was busy each time.
-        """
-        return await self._read(READ_INPUT, address, count, attempts=attempts, urgent=urgent)
-
-    async def read_holding(
-        self, address: int, count: int, *, attempts: int | None = None, urgent: bool = False
-    ) -> tuple[int, ...]:
-        """Read holding registers (function 0x03); otherwise like ``read_input``."""
-        return await self._read(READ_HOLDING, address, count, attempts=attempts, urgent=urgent)
-
-    async def write(
-        self,
-        address: int,
-        words: Sequence[int],
-        *,
-        attempts: int | None = None,
-        urgent: bool = False,
-    ) -> None:
-        """Write registers (function 0x10).
-
-        A write is repeated when its answer was lost; give ``attempts=1`` where that would do harm.
-
-        Raises:
-            MeterUnreachable: no usable answer; the words may have been written.
-            ModbusException: the meter said no.
-        """
-        for at in range(0, len(words), MAX_WRITE):
-            part = words[at : at + MAX_WRITE]
-            request = write_request(self.device_id, address + at, part)
-            await self._ask(request, attempts, urgent=urgent)
-
-    async def _read(
-        self, function: int, address: int, count: int, *, attempts: int | None, urgent: bool
-    ) -> tuple[int, ...]:
-        words: list[int] = []
-        for at in range(0, count, MAX_READ):
-            part = min(MAX_READ, count - at)
-            request = read_request(self.device_id, function, address + at, part)
-            words += words_of(await self._ask(request, attempts, urgent=urgent))
-        return tuple(words)
-
-    async def _ask(self, request: Request, attempts: int | None, *, urgent: bool) -> bytes:
-        left = self._attempts if attempts is None else attempts
-        while True:
-            left -= 1
-            try:
-                return await self._bus.exchange(request, urgent=urgent)
-            except (MeterUnreachable, UnexpectedAnswer):
-                if left <= 0:
-                    raise
-            except ModbusException as error:
-                if left <= 0 or error.code != BUSY:
-                    raise
-            await asyncio.sleep(self._retry_delay_s)
 
 
 def _framing(config: BusConfig) -> RtuFraming | MbapFraming:

@@ -20,7 +20,11 @@ MAX_WRITE: Final = 123
 Find = Callable[[bytearray], bytes | None]
 
 BUSY: Final = 0x06
-GATEWAY_CODES: Final = frozenset({0x0A, 0x0B})
+GATEWAY_ADVICE: Final = {
+    0x0A: "the gateway has no line for this address, or is overloaded: check its settings",
+    0x0B: "the gateway is there, the meter behind it is not: check its address, speed and wiring",
+}
+"""What a gateway itself says, about a meter that it does not reach."""
 EXCEPTIONS: Final = {
     0x01: "illegal function",
     0x02: "illegal data address",
@@ -200,18 +204,18 @@ def mbap_frame(request: Request, transaction: int) -> bytes:
 def find_mbap(received: bytes | bytearray, request: Request, transaction: int) -> bytes | None:
     """The PDU of the answer to this transaction, or None while more bytes are needed.
 
-    Complete answers to other transactions are passed over.
+    Answers to other transactions are passed over, also the rest of one that began before this
+    request was sent.
     """
-    at = 0
-    while len(received) >= at + 8:
-        number, _, length, unit = struct.unpack_from(">HHHB", received, at)
-        end = at + 6 + length
-        if len(received) < end:
-            return None
-        pdu = bytes(received[at + 7 : end])
-        if number == transaction and unit == request.unit and _answers(pdu, request):
+    head = struct.pack(">HH", transaction, 0)
+    at = received.find(head)
+    while at >= 0:
+        length, unit = int.from_bytes(received[at + 4 : at + 6], "big"), received[at + 6 : at + 7]
+        pdu = bytes(received[at + 7 : at + 6 + length])
+        whole = len(pdu) == length - 1 > 0
+        if whole and unit[0] == request.unit and _answers(pdu, request):
             return pdu
-        at = max(end, at + 8)
+        at = received.find(head, at + 1)
     return None
 
 
@@ -219,7 +223,10 @@ def trouble_mbap(received: bytes | bytearray, request: Request) -> Trouble:
     """Why the bytes that have arrived over Modbus TCP are not the answer."""
     if not received:
         return Trouble.SILENCE
-    if len(received) < 8 or len(received) < 6 + int.from_bytes(received[4:6], "big"):  # noqa: PLR2004
+    length = int.from_bytes(received[4:6], "big")
+    if any(received[2:4]) or length > MAX_READ * 2 + 4:
+        return Trouble.NOISE
+    if len(received) < 8 or len(received) < 6 + length:  # noqa: PLR2004 - header and function
         return Trouble.SHORT
     return Trouble.OTHER_ANSWER if received[6] == request.unit else Trouble.OTHER_UNIT
 
@@ -267,7 +274,7 @@ class MbapFraming:
     """Frames of Modbus TCP; each answer names its question."""
 
     numbered = True
-    advice = "is this a Modbus TCP gateway?"
+    advice = "this is no Modbus TCP, perhaps it is RTU over TCP: try `framing: rtu`"
 
     def __init__(self) -> None:
         self._number = 0

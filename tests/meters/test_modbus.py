@@ -1,113 +1,24 @@
-"""The bus on real pseudo-terminals and sockets: faults, turns, loss and return, speed."""
+"""The bus on real pseudo-terminals: faults, turns, speed."""
 
 import asyncio
-import logging
 import os
 import pty
-import socket
 import subprocess
 import sys
 import time
 import tty
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from pymodbus.server import ModbusTcpServer
-from pymodbus.simulator import DataType, SimData, SimDevice
+from modbus_slave import healthy, line, once, registers, sealed
 
 from meters.errors import MeterDataError, MeterUnreachable
 from meters.line import SerialBusConfig, TcpBusConfig, bus_config
 from meters.modbus import ModbusBus, ModbusException, UnexpectedAnswer
-from meters.rtu import crc16
 from meters.turns import Turns
-
-Script = Callable[[bytes], Sequence[bytes | float]]
-
-
-def sealed(body: bytes) -> bytes:
-    return body + crc16(body).to_bytes(2, "little")
-
-
-def registers(request: bytes, first: int | None = None) -> bytes:
-    """The answer of a healthy slave whose registers hold their own addresses."""
-    address, count = int.from_bytes(request[2:4], "big"), int.from_bytes(request[4:6], "big")
-    if request[1] == 0x10:
-        return sealed(request[:6])
-    start = address if first is None else first
-    data = b"".join((start + i & 0xFFFF).to_bytes(2, "big") for i in range(count))
-    return sealed(bytes((request[0], request[1], len(data))) + data)
-
-
-def healthy(request: bytes) -> Sequence[bytes | float]:
-    return [registers(request)]
-
-
-class Slave:
-    """A pseudo-terminal with somebody at its end who does what the script says.
-
-    The script gets each request and gives bytes to send and seconds to wait.
-    """
-
-    def __init__(self, script: Script = healthy) -> None:
-        self.script = script
-        self.requests: list[bytes] = []
-        self.times: list[float] = []
-        self._master, self._held_open = pty.openpty()
-        tty.setraw(self._master)
-        self.port = os.ttyname(self._held_open)
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._master, self._heard)
-
-    def _heard(self) -> None:
-        data = os.read(self._master, 512)
-        self.requests.append(data)
-        self.times.append(self._loop.time())
-        at = self._loop.time()
-        for part in self.script(data):
-            if isinstance(part, bytes):
-                self._loop.call_at(at, self._say, part)
-            else:
-                at += part
-
-    def _say(self, data: bytes) -> None:
-        if self._master >= 0:
-            os.write(self._master, data)
-
-    def say(self, data: bytes) -> None:
-        self._say(data)
-
-    def close(self) -> None:
-        if self._master >= 0:
-            self._loop.remove_reader(self._master)
-            os.close(self._master)
-            os.close(self._held_open)
-            self._master = -1
-
-
-@asynccontextmanager
-async def line(script: Script = healthy, **config: Any) -> AsyncIterator[tuple[Slave, ModbusBus]]:
-    slave = Slave(script)
-    settings: dict[str, Any] = {"baudrate": 115200, "timeout_ms": 60, **config}
-    try:
-        async with ModbusBus(SerialBusConfig(port=slave.port, **settings)) as bus:
-            yield slave, bus
-    finally:
-        slave.close()
-
-
-def once(*, bad: Sequence[bytes | float], then: Script = healthy) -> Script:
-    """Answer the first request badly, all others well."""
-    seen: list[bytes] = []
-
-    def script(request: bytes) -> Sequence[bytes | float]:
-        seen.append(request)
-        return bad if len(seen) == 1 else then(request)
-
-    return script
 
 
 async def test_registers_are_read_with_either_function() -> None:
@@ -371,24 +282,32 @@ def test_the_gap_is_that_of_the_standard(config: dict[str, Any], gap_ms: float) 
     assert found == pytest.approx(gap_ms, abs=0.01)
 
 
-async def test_meters_take_turns_within_a_long_read() -> None:
+async def test_two_records_are_read_in_turns() -> None:
     async with line() as (slave, bus), asyncio.TaskGroup() as tasks:
-        tasks.create_task(bus.unit(1).read_input(0, 1000))
+        tasks.create_task(bus.unit(1).read_input(0, 1000, urgent=True))
         await asyncio.sleep(0)
-        tasks.create_task(bus.unit(2).read_input(0, 250))
+        tasks.create_task(bus.unit(2).read_input(0, 250, urgent=True))
 
     units = [request[0] for request in slave.requests]
     assert units[:5] == [1, 2, 1, 2, 1]
 
 
-async def test_commands_go_before_polls() -> None:
+async def test_no_poll_comes_between_the_parts_of_a_record() -> None:
     async with line() as (slave, bus), asyncio.TaskGroup() as tasks:
-        for device in (1, 2, 3):
-            tasks.create_task(bus.unit(device).read_input(0, 1))
+        tasks.create_task(bus.unit(1).read_input(0, 1000, urgent=True))
         await asyncio.sleep(0)
-        tasks.create_task(bus.unit(4).read_input(0, 1, urgent=True))
+        tasks.create_task(bus.unit(2).read_input(0, 1))
 
-    assert [request[0] for request in slave.requests] == [1, 4, 2, 3]
+    assert [request[0] for request in slave.requests] == [1] * 8 + [2]
+
+
+async def test_a_poll_that_waited_long_enough_comes_between_them() -> None:
+    async with line(poll_patience_ms=0) as (slave, bus), asyncio.TaskGroup() as tasks:
+        tasks.create_task(bus.unit(1).read_input(0, 1000, urgent=True))
+        await asyncio.sleep(0)
+        tasks.create_task(bus.unit(2).read_input(0, 1))
+
+    assert 2 in [request[0] for request in slave.requests[:2]]
 
 
 async def test_a_cancelled_request_gives_the_line_back() -> None:
@@ -420,7 +339,7 @@ async def test_a_turn_that_comes_as_its_owner_gives_up_is_passed_on() -> None:
     served: list[str] = []
 
     async def take(name: str) -> None:
-        async with turns.turn(urgent=False):
+        async with turns.turn():
             served.append(name)
             await asyncio.sleep(0)
 
@@ -432,81 +351,6 @@ async def test_a_turn_that_comes_as_its_owner_gives_up_is_passed_on() -> None:
 
     assert served == ["a", "c"]
     assert second.cancelled()
-
-
-async def test_a_missing_port_is_an_unreachable_meter(tmp_path: Path) -> None:
-    port = tmp_path / "ttyUSB0"
-    async with ModbusBus(SerialBusConfig(port=str(port))) as bus:
-        with pytest.raises(MeterUnreachable, match=r"ttyUSB0: no such port"):
-            await bus.unit(1, attempts=1).read_input(0, 1)
-
-
-async def test_a_port_without_permission_names_the_group(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> int:
-        raise PermissionError(13, "Permission denied")
-
-    async with ModbusBus(SerialBusConfig(port="/dev/ttyUSB0")) as bus:
-        monkeypatch.setattr("serial.serialposix.os.open", refuse)
-        with pytest.raises(MeterUnreachable, match="group dialout"):
-            await bus.unit(1, attempts=1).read_input(0, 1)
-
-
-async def test_a_port_is_not_shared_with_another_program() -> None:
-    async with line() as (slave, bus):
-        await bus.unit(1).read_input(0, 1)
-        async with ModbusBus(SerialBusConfig(port=slave.port)) as other:
-            with pytest.raises(MeterUnreachable, match="in use by another program"):
-                await other.unit(1, attempts=1).read_input(0, 1)
-
-
-async def test_a_pseudo_terminal_is_opened_without_parity() -> None:
-    async with line(parity="even") as (_, bus):
-        assert await bus.unit(1).read_input(8, 1) == (8,)
-
-
-async def test_a_port_without_direction_switching_says_so() -> None:
-    async with line(rs485=True) as (_, bus):
-        with pytest.raises(MeterUnreachable, match="RS485"):
-            await bus.unit(1, attempts=1).read_input(8, 1)
-
-
-async def test_a_port_that_vanished_is_used_again_when_it_is_back(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    port = tmp_path / "meter"
-    slave = Slave()
-    port.symlink_to(slave.port)
-    caplog.set_level(logging.DEBUG, "meters.line")
-    async with ModbusBus(SerialBusConfig(port=str(port), timeout_ms=60)) as bus:
-        unit = bus.unit(1, attempts=1)
-        await unit.read_input(1, 1)
-        slave.close()
-        port.unlink()
-        with pytest.raises(MeterUnreachable):
-            await unit.read_input(2, 1)
-        with pytest.raises(MeterUnreachable, match="meter"):
-            await unit.read_input(2, 1)
-
-        slave = Slave()
-        port.symlink_to(slave.port)
-        words = await bus.unit(1, attempts=9, retry_delay_s=0.1).read_input(3, 1)
-
-        assert words == (3,)
-        assert bus.counters.reopened == 1
-    slave.close()
-    told = [record.getMessage() for record in caplog.records if record.name == "meters.line"]
-    assert len(told) == 2, "the loss once, the return once"
-    assert "is back" in told[1]
-
-
-async def test_the_port_is_free_again_behind_the_bus() -> None:
-    slave = Slave()
-    for _ in range(2):
-        async with ModbusBus(SerialBusConfig(port=slave.port)) as bus:
-            await bus.unit(1).read_input(0, 1)
-    with pytest.raises(MeterUnreachable, match="closed"):
-        await bus.unit(1, attempts=1).read_input(0, 1)
-    slave.close()
 
 
 async def test_counters_tell_what_went_over_the_line() -> None:
@@ -540,83 +384,6 @@ def test_a_bus_is_a_gateway_if_it_has_a_host() -> None:
 def test_a_wrong_bus_config_says_what_is_wrong(fields: dict[str, Any], sentence: str) -> None:
     with pytest.raises(msgspec.ValidationError, match=sentence):
         bus_config(fields)
-
-
-@asynccontextmanager
-async def gateway(answer: Callable[[bytes], bytes | None]) -> AsyncIterator[TcpBusConfig]:
-    """A TCP server that answers each request with what ``answer`` says; None hangs up."""
-
-    serving: set[asyncio.Task[None] | None] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        serving.add(asyncio.current_task())
-        while data := await reader.read(512):
-            reply = answer(data)
-            if reply is None:
-                break
-            writer.write(reply)
-        writer.close()
-        await writer.wait_closed()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with server:
-        yield TcpBusConfig(host="127.0.0.1", tcp_port=port, framing="rtu", timeout_ms=60)
-    await asyncio.gather(*(task for task in serving if task), return_exceptions=True)
-
-
-async def test_rtu_frames_travel_over_tcp() -> None:
-    async with gateway(registers) as config, ModbusBus(config) as bus:
-        assert await bus.unit(1).read_input(6, 200) == tuple(range(6, 206))
-
-
-async def test_a_gateway_that_hangs_up_is_connected_again() -> None:
-    replies = iter([None, b"ok"])
-
-    def answer(request: bytes) -> bytes | None:
-        return None if next(replies, b"ok") is None else registers(request)
-
-    async with gateway(answer) as config, ModbusBus(config) as bus:
-        words = await bus.unit(1, attempts=3, retry_delay_s=0.25).read_input(6, 1)
-
-        assert words == (6,)
-        assert bus.counters.reopened == 1
-
-
-async def test_a_connection_on_which_nothing_comes_back_is_given_up() -> None:
-    async with gateway(lambda _: b"") as config, ModbusBus(config) as bus:
-        with pytest.raises(MeterUnreachable, match="no answer"):
-            await bus.unit(1, attempts=3, retry_delay_s=0.0).read_input(6, 1)
-
-        assert bus.counters.reopened == 1
-
-
-async def test_a_gateway_that_is_not_there_is_an_unreachable_meter() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    async with ModbusBus(TcpBusConfig(host="127.0.0.1", tcp_port=port)) as bus:
-        with pytest.raises(MeterUnreachable, match=rf"127.0.0.1:{port}: no connection"):
-            await bus.unit(1, attempts=1).read_input(0, 1)
-
-
-async def test_modbus_tcp_is_spoken_with_an_independent_server() -> None:
-    words = SimData(0, values=list(range(300)), datatype=DataType.REGISTERS)
-    server = ModbusTcpServer(SimDevice(1, [words]), address=("127.0.0.1", 0))
-    await server.serve_forever(background=True)
-    assert server.transport is not None
-    port = server.transport.sockets[0].getsockname()[1]
-    try:
-        async with ModbusBus(TcpBusConfig(host="127.0.0.1", tcp_port=port)) as bus:
-            unit = bus.unit(1)
-            await unit.write(10, [0xABCD, 0x1234])
-
-            assert await unit.read_holding(10, 2) == (0xABCD, 0x1234)
-            assert await unit.read_holding(100, 200) == tuple(range(100, 300))
-            with pytest.raises(ModbusException) as raised:
-                await unit.read_holding(500, 1)
-            assert raised.value.code == 2
-    finally:
-        await server.shutdown()
 
 
 # A slave in its own process that lets bytes out at the speed of a real line, 16 at a time as a

@@ -9,12 +9,12 @@ import contextlib
 import logging
 import secrets
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from random import SystemRandom
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from chargepoint import __version__, wiring
@@ -46,6 +46,9 @@ from chargepoint.station.station import Station, Wiring
 from chargepoint.store.sqlite import Store
 from chargepoint.supervisor import Supervisor
 from meters.api import Meter
+
+if TYPE_CHECKING:
+    from chargepoint.local.metrics import Family
 
 log = logging.getLogger(__name__)
 
@@ -306,6 +309,7 @@ async def _local(life: Life, access: Access) -> AsyncIterator[None]:
         return
     from chargepoint.local.server import LocalServer
 
+    config = life.config  # a config that is reloaded changes no bus
     async with LocalServer(
         life.station,
         station_id=life.config.station.id,
@@ -315,7 +319,19 @@ async def _local(life: Life, access: Access) -> AsyncIterator[None]:
         listen=(access.host, access.port),
         token=access.token,
         ready_file=local.ready_file,
+        more=lambda: _buses(config),
     ) as server:
         life.url = server.url
         access.port = urlsplit(server.url).port or access.port
         yield
+
+
+def _buses(config: StationConfig) -> "Iterator[Family]":
+    """What the meter buses count, and each meter on them."""
+    from chargepoint.local.metrics import of_buses, of_units
+    from meters.modbus import open_bus
+
+    found = {name: open_bus(section) for name, section in config.buses.items()}
+    buses = {name: bus for name, bus in found.items() if bus is not None}
+    yield from of_buses({name: bus.counters for name, bus in buses.items()})
+    yield from of_units({name: bus.units for name, bus in buses.items()})

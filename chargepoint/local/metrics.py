@@ -30,13 +30,15 @@ _BUS_COUNTERS: Final[Mapping[str, str]] = {
     "requests": "Frames sent, repetitions included.",
     "bytes_sent": "Bytes sent.",
     "bytes_received": "Bytes received.",
+    "bytes_unasked": "Of them those nobody had asked for: noise, late answers, a second master.",
     "timeouts": "Requests that nobody answered in time.",
     "crc_errors": "Answers with a wrong checksum.",
     "unexpected": "Answers of another unit or to another request.",
     "exceptions": "Requests that a unit refused.",
     "reopened": "Times the line was opened again.",
-    "busy_seconds": "Time the line was taken.",
+    "busy_seconds": "Time the line was taken; its rate is the share of time in which it is busy.",
 }
+_NOT_OF_A_UNIT: Final = frozenset({"bytes_unasked", "reopened"})
 
 
 class Kind(StrEnum):
@@ -62,6 +64,7 @@ class BusCounters(Protocol):
     requests: int
     bytes_sent: int
     bytes_received: int
+    bytes_unasked: int
     timeouts: int
     crc_errors: int
     unexpected: int
@@ -96,6 +99,18 @@ def of_buses(buses: Mapping[str, BusCounters]) -> Iterator[Family]:
             ({"bus": name}, getattr(counters, count)) for name, counters in buses.items()
         )
         yield Family(f"chargepoint_bus_{count}_total", about, series, Kind.COUNTER)
+
+
+def of_units(buses: Mapping[str, Mapping[int, BusCounters]]) -> Iterator[Family]:
+    """The same for each meter on them, by the name of its bus and its address."""
+    for count, about in _BUS_COUNTERS.items():
+        if count not in _NOT_OF_A_UNIT:
+            series = tuple(
+                ({"bus": name, "unit": unit}, getattr(counters, count))
+                for name, units in buses.items()
+                for unit, counters in sorted(units.items())
+            )
+            yield Family(f"chargepoint_bus_unit_{count}_total", about, series, Kind.COUNTER)
 
 
 def _program(views: Views) -> Iterator[Family]:

@@ -25,6 +25,7 @@ Measure = Callable[[Extent], Coroutine[Any, Any, list[Figure]]]
 
 MEASUREMENTS: Final = {
     "wire": "From stop to the signed end message",
+    "bus": "Eight meters on one line",
     "memory": "The idle station",
     "start": "Start of the process",
     "store": "The outbox on this disk",

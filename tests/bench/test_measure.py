@@ -70,6 +70,19 @@ async def test_a_station_starts_with_an_empty_and_with_a_full_journal(extent: Ex
     assert "20 undelivered facts" in figures[3].what
 
 
+async def test_no_meter_of_eight_starves_while_a_record_is_read(extent: Extent) -> None:
+    figures = await measure.measurement("bus")(extent)
+
+    during, alone, share, busy, size = figures
+    assert alone.value > 0
+    assert during.value > 0
+    assert during.beside.count("meter") == alone.beside.count("meter") == 8
+    assert 0 < share.value < 102
+    assert 0 < busy.value <= 100
+    assert "0 failed" in busy.beside
+    assert size.met
+
+
 @pytest.mark.parametrize("name", ["store", "codec", "ocmf"])
 async def test_figures_are_above_nothing(extent: Extent, name: str) -> None:
     figures = await measure.measurement(name)(extent)

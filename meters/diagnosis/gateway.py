@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
-import msgspec
-
 from meters.diagnosis.finding import Finding
 from meters.diagnosis.network import unreachable
 from meters.diagnosis.probe import Heard, Suspect, ask, line_of, to_unit
@@ -56,8 +54,8 @@ async def _behind(
     heard = {}
     for framing in (config.framing, other):
         tell(f"asking in {framing} framing")
-        async with _opened(config, _PATIENT_MS) as line:
-            heard[framing] = await ask(line, first.request, framing=framing)
+        async with _opened(config) as line:
+            heard[framing] = await ask(line, first.request, timeout_ms=_PATIENT_MS, framing=framing)
         if heard[framing].units:
             break
     if heard.get(other, Heard()).units:
@@ -79,17 +77,17 @@ async def _other_units(
     for unit in UNITS:
         if unit == suspect.request.unit or unit in known:
             continue
-        async with _opened(config, _UNIT_MS) as line:  # anew: a late answer is left behind
+        async with _opened(config) as line:  # anew: a late answer is left behind
             question = to_unit(suspect.request, unit)
-            heard = await ask(line, question, framing=config.framing)
+            heard = await ask(line, question, timeout_ms=_UNIT_MS, framing=config.framing)
         if unit in heard.units and not heard.gateway:
             found.append(unit)
     return found
 
 
 @asynccontextmanager
-async def _opened(config: TcpBusConfig, timeout_ms: int) -> AsyncIterator[Line]:
-    line = line_of(msgspec.structs.replace(config, timeout_ms=timeout_ms))
+async def _opened(config: TcpBusConfig) -> AsyncIterator[Line]:
+    line = line_of(config)
     await line.open()
     try:
         yield line

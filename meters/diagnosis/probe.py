@@ -66,7 +66,7 @@ class _Recorder(ModbusBus):
 
     first: Request | None = None
 
-    async def exchange(self, request: Request, *, urgent: bool = False) -> bytes:  # noqa: ARG002
+    async def exchange(self, request: Request, **_how: Any) -> bytes:  # noqa: ANN401
         self.first = self.first or request
         raise _Recorded
 
@@ -90,7 +90,7 @@ def line_of(config: BusConfig) -> Line:
     return TcpLine(config) if isinstance(config, TcpBusConfig) else SerialLine(config)
 
 
-async def ask(line: Line, request: Request, *, framing: str = "rtu") -> Heard:
+async def ask(line: Line, request: Request, *, timeout_ms: int, framing: str = "rtu") -> Heard:
     """Send a question once and listen until an answer to it is there or the time is over.
 
     Raises:
@@ -107,7 +107,8 @@ async def ask(line: Line, request: Request, *, framing: str = "rtu") -> Heard:
         return bytes(received) if request.unit in understand(bytes(received), frame).units else None
 
     line.discard()
-    await line.exchange(frame, answered, reply_bytes=request.reply_size + 7)
+    reply_bytes = request.reply_size + 7
+    await line.exchange(frame, answered, reply_bytes=reply_bytes, timeout_s=timeout_ms / 1000)
     return understand(bytes(line.received), frame)
 
 
@@ -122,10 +123,10 @@ async def listen(config: SerialBusConfig, seconds: float) -> bytes:
     Raises:
         MeterUnreachable: the port cannot be opened, or was lost.
     """
-    line = SerialLine(_patient(config, seconds))
+    line = SerialLine(config)
     await line.open()
     try:
-        await line.exchange(b"", lambda _: None, reply_bytes=0)
+        await line.exchange(b"", lambda _: None, reply_bytes=0, timeout_s=seconds)
         return bytes(line.received)
     finally:
         line.close()
@@ -200,9 +201,3 @@ def _sizes(data: bytes, at: int) -> tuple[int, ...]:
     if len(head) == 7:  # noqa: PLR2004 - a write of several tells its bytes there
         sizes.append(min(9 + head[6], _LONGEST))
     return tuple(sizes)
-
-
-def _patient(config: SerialBusConfig, seconds: float) -> SerialBusConfig:
-    import msgspec
-
-    return msgspec.structs.replace(config, timeout_ms=round(seconds * 1000))

@@ -10,6 +10,7 @@ from meters.errors import MeterRefused
 from meters.http import Answer, HttpDevice
 from meters.modbus import ModbusBus
 from meters.rtu import READ_HOLDING, READ_INPUT, Request
+from meters.turns import Rank
 
 READS = frozenset({0x01, 0x02, READ_HOLDING, READ_INPUT, 0x11, 0x2B})
 """Function codes that change nothing: bits, registers, identification."""
@@ -22,7 +23,9 @@ class WouldWrite(MeterRefused):
 class ReadOnlyBus(ModbusBus):
     """Like its base, but refuses everything that is no read."""
 
-    async def exchange(self, request: Request, *, urgent: bool = False) -> bytes:
+    async def exchange(
+        self, request: Request, *, rank: Rank = Rank.POLL, timeout_s: float | None = None
+    ) -> bytes:
         """Send a read; see the base.
 
         Raises:
@@ -30,7 +33,7 @@ class ReadOnlyBus(ModbusBus):
         """
         if request.function not in READS:
             raise WouldWrite(f"{request} is not done: this only looks, it never writes")
-        return await super().exchange(request, urgent=urgent)
+        return await super().exchange(request, rank=rank, timeout_s=timeout_s)
 
 
 class ReadOnlyDevice(HttpDevice):

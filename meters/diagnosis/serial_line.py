@@ -144,9 +144,9 @@ class _Search:
         """The meters at the configured settings, with more patience than the driver had."""
         self._tell(f"asking again at {_words(self._config)}")
         echo, left = False, []
-        async with _opened(self._config, _PATIENT_MS) as line:
+        async with _opened(self._config) as line:
             for suspect in self._suspects:
-                heard = await self._ask(line, suspect)
+                heard = await self._ask(line, suspect, timeout_ms=_PATIENT_MS)
                 echo = echo or heard.echo
                 if suspect.request.unit in heard.units:
                     self.found.append(self._answers_now(suspect, heard))
@@ -173,9 +173,9 @@ class _Search:
         wanted = dict.fromkeys(units[: max(_MOST_SUSPECTS, len(_FEW_UNITS))])
         for config in settings(self._config):
             self._tell(f"trying {_words(config)}")
-            async with _opened(config, _QUICK_MS) as line:
+            async with _opened(config) as line:
                 for unit in wanted:
-                    heard = await self._ask(line, suspects[0], unit)
+                    heard = await self._ask(line, suspects[0], unit, timeout_ms=_QUICK_MS)
                     if unit in heard.units:
                         self.found.append(self._wrong_settings(config, unit))
                         return
@@ -202,12 +202,13 @@ class _Search:
         wanted = {one.request.unit for one in self._suspects}
         asked: set[int] = set()
         answered: set[int] = set()
-        async with _opened(self._config, _UNIT_MS) as line:
+        async with _opened(self._config) as line:
             for unit in UNITS:
                 if unit in wanted | self._known:
                     continue
                 asked.add(unit)
-                answered |= (await self._ask(line, self._suspects[0], unit)).units
+                heard = await self._ask(line, self._suspects[0], unit, timeout_ms=_UNIT_MS)
+                answered |= heard.units
                 self._tried_units = unit
         strangers = sorted(answered & asked)
         if strangers:
@@ -254,17 +255,19 @@ class _Search:
             "check GND, the terminals, and that the adapter is for RS-485.",
         )
 
-    async def _ask(self, line: Line, suspect: Suspect, unit: int | None = None) -> Heard:
+    async def _ask(
+        self, line: Line, suspect: Suspect, unit: int | None = None, *, timeout_ms: int
+    ) -> Heard:
         request = suspect.request if unit is None else to_unit(suspect.request, unit)
-        heard = await ask(line, request)
+        heard = await ask(line, request, timeout_ms=timeout_ms)
         self._noise += heard.noise
         await asyncio.sleep(max(self._config.gap_s, _TAKE_TURNS_S))
         return heard
 
 
 @asynccontextmanager
-async def _opened(config: SerialBusConfig, timeout_ms: int) -> "AsyncIterator[Line]":
-    line = line_of(msgspec.structs.replace(config, timeout_ms=timeout_ms))
+async def _opened(config: SerialBusConfig) -> "AsyncIterator[Line]":
+    line = line_of(config)
     await line.open()
     try:
         yield line

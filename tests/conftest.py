@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import inspect
+import logging
 import threading
 from collections.abc import AsyncIterator, Iterator
 
@@ -25,6 +26,16 @@ def _nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
         thread.join(_ENDING_S)  # one that waits for a process ends a moment after it
     left = [thread.name for thread in new if thread.is_alive()]
     assert not left, f"threads left behind: {left}"
+
+
+@pytest.fixture(autouse=True)
+def _logging_stays() -> Iterator[None]:
+    """A command that a test runs in its own process sets up logging for everybody."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -44,15 +44,6 @@ ERRORS = [
     (ExceptionGroup("tasks", [ExceptionGroup("more", [StoreError("disk full")])]), 5),
     (ExceptionGroup("tasks", [StoreError("disk full"), MeterUnreachable("silent")]), 3),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ async def test_ones_own_profile_is_read_by_its_path(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (["klefr"], 2, "no such driver or profile.\n  drivers: carlo_gavazzi_em580"),
+        (["klefr"], 2, "no such driver or profile.\n  drivers: bauer_bsm, carlo"),
         (["none.yaml"], 2, "none.yaml: no such file"),
         (["eastron_sdm230", "-o", "colour=red"], 2, "unknown field `colour`"),
         (["eastron_sdm230", "-o", "colour"], 2, "expected KEY=VALUE"),

@@ -4,6 +4,7 @@
 Importing this package loads no cryptography; the first verification does.
 """
 
+from meters.ocmf.ahead import verified_ahead, verify_ahead
 from meters.ocmf.build import EM580, STANDARD, Style, build, sign
 from meters.ocmf.containers import Contained, extract, from_ocpp, from_xml
 from meters.ocmf.curves import DEFAULT_ALGORITHM, Curve, algorithm_of, curve_of
@@ -40,6 +41,8 @@ __all__ = [
     "parse",
     "prepare",
     "sign",
+    "verified_ahead",
     "verify",
+    "verify_ahead",
     "verify_document",
 ]

@@ -10,7 +10,7 @@ from em580_rig import AWAKE, OTHER, UUID, charged, now, rig, transaction
 
 from meters.errors import MeterDataError, MeterRefused, MeterUnreachable
 from meters.model import BillingTransaction, Identification, OpenTransaction, Quantity
-from meters.ocmf import parse, verify
+from meters.ocmf import parse, verified_ahead, verify
 from meters.simulators.em580 import Behaviour, OcmfState
 from meters.simulators.faults import FaultKind
 
@@ -330,3 +330,17 @@ async def test_a_fault_in_the_middle_of_a_record_does_not_spoil_it() -> None:
 
     assert end.signed is not None
     assert verify(parse(end.signed.document), found.device.public_key).valid
+
+
+async def test_the_signature_is_checked_before_the_end_returns() -> None:
+    async with rig() as it:
+        driver = it.driver()
+        await driver.begin(transaction())
+        await charged(it.device)
+
+        end = await driver.end(UUID)
+
+    assert end.signed is not None
+    verdict = verified_ahead(end.signed.document, end.signed.public_key, method=end.signed.method)
+    assert verdict is not None
+    assert verdict.valid

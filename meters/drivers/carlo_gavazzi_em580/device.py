@@ -25,9 +25,16 @@ _ALL: Final = layout.MAX_RECORD_WORDS
 class Device:
     """Everything a command needs of the meter; goes before the polls of other meters."""
 
-    def __init__(self, unit: ModbusUnit, *, attempts: int) -> None:
+    def __init__(
+        self,
+        unit: ModbusUnit,
+        *,
+        attempts: int,
+        look: Callable[[bytes], None] = record.look_into,
+    ) -> None:
         self._unit = unit
         self._attempts = attempts
+        self._look = look
         self._absent: set[int] = set()
         self._joint = True  # state and size of the record may be read in one request
 
@@ -122,7 +129,7 @@ class Device:
                 )
             document = await self._document(before.size)
             # Here the line must be silent for a while anyway, so the look costs no time.
-            record.look_into(document)
+            self._look(document)
             if await self._file() == _File(State.READY, before.size):
                 return document
         raise NoRecord("the record changed while it was read")

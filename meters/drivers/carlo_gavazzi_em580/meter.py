@@ -13,6 +13,7 @@ from meters.drivers.carlo_gavazzi_em580.complaints import Complaints, Noticed
 from meters.drivers.carlo_gavazzi_em580.config import Config
 from meters.drivers.carlo_gavazzi_em580.device import Device
 from meters.drivers.carlo_gavazzi_em580.identity import Identity, identify
+from meters.drivers.carlo_gavazzi_em580.record import look_into
 from meters.errors import MeterDataError, MeterError, MeterUnreachable
 from meters.modbus import ModbusBus, ModbusException
 from meters.model import MeterInfo, Quantity, Reading, Sample, SignedReading
@@ -47,7 +48,7 @@ class CarloGavazziMeter:
             attempts=config.communication_retry_count,
             retry_delay_s=config.communication_retry_delay_ms / 1000,
         )
-        self._device = Device(self._unit, attempts=config.communication_retry_count)
+        self._device = self._new_device()
         self._connecting = asyncio.Lock()  # protects the identity
         self._identity: Identity | None = None
         self._believed = False  # the identity is that of the meter now on the line
@@ -90,6 +91,14 @@ class CarloGavazziMeter:
             await self._look_around(identity)
             return reading
 
+    def _new_device(self) -> Device:
+        attempts = self._config.communication_retry_count
+        return Device(self._unit, attempts=attempts, look=self._look_into)
+
+    def _look_into(self, document: bytes) -> None:
+        """The whole record is here, and the meter is asked once more whether it is the same."""
+        look_into(document)
+
     async def _connect(self) -> Identity:
         """The identity of the meter on the line.
 
@@ -99,7 +108,7 @@ class CarloGavazziMeter:
         async with self._connecting:
             known = self._identity
             if known is None or not self._believed:
-                self._device = Device(self._unit, attempts=self._config.communication_retry_count)
+                self._device = self._new_device()
                 found = await identify(self._device, self._config.public_key_format)
                 swapped = known is not None and not known.same_meter(found)
                 self._identity, self._believed = found, True

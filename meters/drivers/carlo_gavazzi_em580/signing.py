@@ -16,6 +16,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from meters.api import Meter
@@ -31,6 +32,7 @@ from meters.drivers.carlo_gavazzi_em580.unread import UnreadRecord
 from meters.errors import MeterDataError, MeterRefused, MeterUnreachable, RecordLost
 from meters.modbus import ModbusBus, ModbusException
 from meters.model import BillingTransaction, OpenTransaction, Reading
+from meters.ocmf.ahead import verify_ahead
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +78,7 @@ class Em580(CarloGavazziMeter):
         self._begun: tuple[str, Reading] | None = None
         self._end_given: str | None = None  # the id whose end was commanded and is not seen yet
         self._ended: dict[str, Reading] = {}
+        self._checked: asyncio.Future[None] | None = None  # the signature of what was read last
         self._held: str | None = None  # whose record was seen in the meter since it was connected
         self._unread = UnreadRecord(self._complaints)
 
@@ -327,8 +330,20 @@ class Em580(CarloGavazziMeter):
         self._complaints.replace(Noticed.RECORD, (sentence,))
         return (RecordLost if holder == transaction_id else MeterRefused)(sentence)
 
+    def _look_into(self, document: bytes) -> None:
+        """Let the signature be checked in a thread while the last answer is on the wire."""
+        super()._look_into(document)
+        with contextlib.suppress(MeterDataError):
+            found, identity = record.read_record(document), self._identity
+            if identity is not None:
+                method = "" if found.algorithm else identity.info.signing_method
+                check = partial(verify_ahead, document, identity.info.public_key, method=method)
+                self._checked = asyncio.get_running_loop().run_in_executor(None, check)
+
     async def _fetch(self, device: Device, identity: Identity, transaction_id: str) -> Reading:
         document, found = await self._unread.fetch(device)
+        if self._checked is not None:
+            await self._checked
         info = identity.info
         source = record.Source(info.public_key, info.signing_method, self._now())
         if found is None:

@@ -45,17 +45,32 @@ class _Selector(selectors.BaseSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop whose clock is real time and all the jumps."""
+    """An event loop whose clock is real time and all the jumps; none while a thread is at work."""
 
     def __init__(self) -> None:
         self._jumped = 0.0
+        self._threads = 0
         super().__init__(_Selector(self._jump))
 
     def time(self) -> float:
         return time.monotonic() + self._jumped
 
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        future = super().run_in_executor(executor, func, *args)
+        self._threads += 1
+        future.add_done_callback(self._thread_done)
+        return future
+
+    async def shutdown_default_executor(self, *args: Any, **more: Any) -> None:
+        self._threads += 1
+        await super().shutdown_default_executor(*args, **more)
+
+    def _thread_done(self, _: object) -> None:
+        self._threads -= 1
+
     def _jump(self, seconds: float) -> None:
-        self._jumped += seconds
+        if not self._threads:
+            self._jumped += seconds
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:

@@ -28,7 +28,7 @@ from chargepoint.csms.profiles import CsmsProfile
 from chargepoint.csms.signed import public_key
 from chargepoint.station.station import Evse, Station
 
-PROFILES_16 = ("Core", "RemoteTrigger")
+PROFILES_16 = ("Core", "LocalAuthListManagement", "RemoteTrigger")
 
 
 def provide(config: StationConfig, station: Station, profile: CsmsProfile, link: Link) -> None:

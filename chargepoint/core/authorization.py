@@ -3,12 +3,21 @@
 OCPP 1.6 sections 3.4 and 3.5, 2.0.1 block C.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from chargepoint.core.model import Authorization, IdToken, IdTokenType, Source
+from chargepoint.core.model import (
+    Authorization,
+    EvseState,
+    IdToken,
+    IdTokenType,
+    Source,
+    StopReason,
+)
 from meters.model import Identification
+
+ACCEPTED = "Accepted"
 
 
 class Verdict(StrEnum):
@@ -17,43 +26,73 @@ class Verdict(StrEnum):
     ACCEPT = "accept"
     REFUSE = "refuse"
     ASK = "ask"
+    STOP_ONLY = "stop_only"  # a master pass: it ends transactions and begins none
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """What the station remembers of a token: the CSMS's last word on it.
 
-    ``status`` is an AuthorizationStatus word; after ``expires`` an entry counts as Expired.
+    ``status`` is an AuthorizationStatus word; after ``expires`` an entry counts as Expired. With
+    ``evse_ids`` the token may charge at these EVSEs only.
     """
 
     status: str
     source: Source
     group: IdToken | None = None
     expires: datetime | None = None
+    evse_ids: tuple[int, ...] = ()
 
     def accepted(self, now: datetime) -> bool:
         """Whether the token may charge as far as this entry is concerned."""
-        return self.status == "Accepted" and (self.expires is None or now < self.expires)
+        return self.status == ACCEPTED and (self.expires is None or now < self.expires)
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The settings that decide about tokens; ``cache`` is whether anything is remembered."""
+    """The settings that decide about tokens.
+
+    ``cache`` and ``local_list`` are whether these are used. ``remote`` is whether the CSMS may be
+    asked at all, the two ``ask_again`` whether it is asked about a token that is known as not
+    accepted. ``lifetime`` is how long a token stays in the cache unused, zero for ever; tokens of
+    the group ``master`` only end transactions.
+    """
 
     enabled: bool = True
     cache: bool = True
+    local_list: bool = True
     local_pre_authorize: bool = False
     local_authorize_offline: bool = True
     offline_unknown: bool = False
+    remote: bool = True
+    ask_again_cached: bool = True
+    ask_again_listed: bool = True
+    lifetime: timedelta = timedelta(0)
+    master: str = ""
+
+    def asks_again(self, known: Known) -> bool:
+        """Whether the CSMS is asked about a token that this entry does not accept.
+
+        One that was accepted until its time was over is: the switches are about what the CSMS said.
+        """
+        if known.status == ACCEPTED:
+            return True
+        return self.ask_again_listed if known.source is Source.LOCAL_LIST else self.ask_again_cached
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A verdict; with ACCEPT who vouched for the token."""
+    """A verdict; with ACCEPT and STOP_ONLY who vouched for the token and what it belongs to."""
 
     verdict: Verdict
     source: Source | None = None
     group: IdToken | None = None
+    evse_ids: tuple[int, ...] = ()
+
+    def allows(self, evse_id: int) -> bool:
+        """Whether the token may charge at this EVSE (OCPP 2.0.1 C01.FR.21)."""
+        here = not self.evse_ids or evse_id in self.evse_ids
+        return self.verdict is Verdict.ACCEPT and here
 
 
 _ASK = Decision(Verdict.ASK)
@@ -65,32 +104,84 @@ def decide(
 ) -> Decision:
     """What a token presented at the station is worth (OCPP 2.0.1 C01, C10 to C15, 1.6 section 3.5).
 
-    Online everything unknown is asked. Offline a locally known token starts if
+    ``known`` is the entry of the local list, else that of the cache. Online everything that is not
+    surely good is asked, unless the settings forbid that. Offline a locally known token starts if
     LocalAuthorizeOffline says so, an unknown one only if the settings allow unknown tokens, and one
     known as not accepted never.
     """
     if not rules.enabled or token.type is IdTokenType.NO_AUTHORIZATION:
         return Decision(Verdict.ACCEPT, Source.NOBODY)
-    good = known is not None and known.accepted(now)
-    if online:
-        if good and known is not None and rules.local_pre_authorize:
-            return Decision(Verdict.ACCEPT, known.source, known.group)
-        return _ASK
+    if not online:
+        return _offline(known, now, rules)
     if known is not None:
-        if good and rules.local_authorize_offline:
-            return Decision(Verdict.ACCEPT, known.source, known.group)
+        worth = judged(known, now, rules)
+        if worth.verdict is not Verdict.REFUSE and (rules.local_pre_authorize or not rules.remote):
+            return worth
+        if worth.verdict is Verdict.REFUSE and not rules.asks_again(known):
+            return _REFUSE
+    return _ASK if rules.remote else _REFUSE
+
+
+def judged(known: Known, now: datetime, rules: Rules) -> Decision:
+    """What one entry, or one answer of the CSMS, is worth by itself (OCPP 2.0.1 C16.FR.01)."""
+    if not known.accepted(now):
         return _REFUSE
+    master = bool(rules.master) and known.group == IdToken(rules.master)
+    verdict = Verdict.STOP_ONLY if master else Verdict.ACCEPT
+    return Decision(verdict, known.source, known.group, known.evse_ids)
+
+
+def vouched(known: Known | None, *, online: bool, now: datetime, rules: Rules) -> Decision:
+    """What the station may believe of a token that asks for an end (OCPP 2.0.1 C09.FR.03).
+
+    LocalPreAuthorize does not matter: it is about beginnings.
+    """
+    if known is None or not (online or rules.local_authorize_offline):
+        return _ASK
+    return judged(known, now, rules)
+
+
+def aged(known: Known, used_at: datetime, rules: Rules) -> Known:
+    """A cached entry with its end: what the CSMS said, else AuthCacheCtrlr.LifeTime after its use.
+
+    OCPP 2.0.1 C10.FR.08.
+    """
+    if known.expires is not None or not rules.lifetime:
+        return known
+    return replace(known, expires=used_at + rules.lifetime)
+
+
+def end_reason(
+    authorization: Authorization, token: IdToken, decision: Decision
+) -> StopReason | None:
+    """Why a token ends what another one, or it itself, began; None if it does not.
+
+    The same token does without being asked about, one of the same group if it is accepted, a
+    master pass always (OCPP 2.0.1 C01.FR.03, C09, C16; 1.6 section 3.5.1, parentIdTag).
+    """
+    if authorization.token.matches(token):
+        return StopReason.LOCAL
+    if decision.verdict is Verdict.STOP_ONLY:
+        return StopReason.MASTER_PASS
+    grouped = decision.group is not None and authorization.group == decision.group
+    return StopReason.LOCAL if grouped and decision.verdict is Verdict.ACCEPT else None
+
+
+def with_group(state: EvseState, group: IdToken) -> EvseState:
+    """The state once the group of its token is known: from now on its members may stop too."""
+    if state.authorization is None or state.transaction is None:
+        return state
+    named = replace(state.authorization, group=group)
+    transaction = replace(state.transaction, authorization=named)
+    return replace(state, authorization=named, transaction=transaction)
+
+
+def _offline(known: Known | None, now: datetime, rules: Rules) -> Decision:
+    if known is not None:
+        return judged(known, now, rules) if rules.local_authorize_offline else _REFUSE
     if rules.offline_unknown:
         return Decision(Verdict.ACCEPT, Source.UNKNOWN_OFFLINE)
     return _REFUSE
-
-
-def may_stop(authorization: Authorization, token: IdToken, group: IdToken | None = None) -> bool:
-    """Whether a token ends the transaction without asking: the same one, or one of its group.
-
-    OCPP 2.0.1 C01.FR.03, C09; 1.6 section 3.5.1 (parentIdTag).
-    """
-    return authorization.token == token or (group is not None and authorization.group == group)
 
 
 _TYPES = {

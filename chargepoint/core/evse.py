@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from chargepoint.core import inputs as given
-from chargepoint.core.authorization import identification
+from chargepoint.core.authorization import identification, with_group
 from chargepoint.core.availability import status
 from chargepoint.core.facts import (
     Fact,
@@ -132,8 +132,12 @@ def _decide(state: EvseState, what: given.Input, now: datetime, policy: Policy) 
         case Stage.CHARGING, given.MeterLost() if policy.stop_on_meter_failure:
             why = given.StopRequested(StopReason.OTHER, Cause.ABNORMAL_CONDITION)
             return _close(state, why, now)
-        case Stage.CHARGING, given.EnergyDenied():
+        case Stage.CHARGING, given.EnergyDenied(None):
             return Step(replace(state, denied=True))
+        case Stage.CHARGING, given.EnergyDenied(from_wh) if state.denied_from_wh is None:
+            return Step(replace(state, denied_from_wh=from_wh))
+        case Stage.CHARGING, given.GroupLearned(group):
+            return Step(with_group(state, group))
         case Stage.CHARGING, given.ReadingTaken(context=context) if context in _PERIODIC:
             return _sampled(state, what, now, policy)
         case Stage.CHARGING, given.Unplugged() if policy.stop_on_ev_disconnect:
@@ -192,6 +196,7 @@ def _rest(state: EvseState) -> EvseState:
         opening="",
         transaction=None,
         denied=False,
+        denied_from_wh=None,
         deadline=None,
     )
 

@@ -54,7 +54,19 @@ class StopRequested:
 
 @dataclass(frozen=True, slots=True)
 class EnergyDenied:
-    """The CSMS refused the token and the settings keep the transaction: stop the energy only."""
+    """The CSMS refused the token and the settings keep the transaction: stop the energy only.
+
+    With ``from_wh`` it goes on until the meter's register has come so far.
+    """
+
+    from_wh: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupLearned:
+    """The CSMS named the group of the token that the transaction runs on."""
+
+    group: IdToken
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,4 +196,5 @@ Input = (
     | AvailabilityChanged
     | DeadlinePassed
     | PowerRestored
+    | GroupLearned
 )

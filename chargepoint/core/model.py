@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from meters.model import Reading
+from meters.model import Quantity, Reading
 
 
 class IdTokenType(StrEnum):
@@ -44,7 +44,16 @@ class IdToken:
     def masked(self) -> str:
         """Enough to tell two tokens apart in a log, not enough to copy one."""
         long_enough = 8
-        return f"***{self.value[-2:]}" if len(self.value) >= long_enough else "***"
+        shows = len(self.value) >= long_enough and self.type is not IdTokenType.KEY_CODE
+        return f"***{self.value[-2:]}" if shows else "***"
+
+    def matches(self, other: "IdToken") -> bool:
+        """Whether both are one token: a code that is typed is not the card of the same number.
+
+        What the CSMS made up, and every token that 1.6 names, fits any type.
+        """
+        any_type = IdTokenType.CENTRAL in {self.type, other.type}
+        return self == other and (any_type or self.type is other.type)
 
 
 class Stage(StrEnum):
@@ -67,6 +76,7 @@ class StopReason(StrEnum):
     EV_DISCONNECTED = "EVDisconnected"
     IMMEDIATE_RESET = "ImmediateReset"
     LOCAL = "Local"
+    MASTER_PASS = "MasterPass"  # noqa: S105 - a word of the standard
     OTHER = "Other"
     POWER_LOSS = "PowerLoss"
     REBOOT = "Reboot"
@@ -208,7 +218,8 @@ class EvseState:
     """Everything about one EVSE that must survive a power cut.
 
     ``limit_a`` is the current offered per phase, None without a limit, 0 for a pause. ``opening``
-    is the id of the transaction whose begin reading is being taken.
+    is the id of the transaction whose begin reading is being taken. ``denied_from_wh`` is the
+    register value at which the energy ends, if the token was refused and some more is granted.
     """
 
     evse_id: int
@@ -224,6 +235,7 @@ class EvseState:
     deadline: datetime | None = None
     faults: tuple[Fault, ...] = ()
     inoperative: frozenset[Scope] = frozenset()
+    denied_from_wh: Decimal | None = None
 
     @property
     def operative(self) -> bool:
@@ -251,6 +263,13 @@ class EvseState:
         if not self.powered or self.limit_a == 0:
             return ChargingState.SUSPENDED_EVSE
         return ChargingState.CHARGING if self.ev_ready else ChargingState.SUSPENDED_EV
+
+    def granted_up_to(self, reading: Reading) -> bool:
+        """Whether a refused token has got with this reading what was still granted to it."""
+        energy = reading.value(Quantity.ENERGY_IMPORT)
+        if self.denied or self.denied_from_wh is None or energy is None:
+            return False
+        return energy >= self.denied_from_wh
 
     @property
     def busy(self) -> bool:

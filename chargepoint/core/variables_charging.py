@@ -1,50 +1,8 @@
-"""Settings about charging: who may charge, when a transaction runs, what is measured and signed."""
+"""Settings about charging: when a transaction runs, what is measured and signed."""
 
 from chargepoint.core.sampling import ENERGY, MEASURANDS
 from chargepoint.core.variables_kinds import BOOLEAN, MEASURAND_LIST, MEMBERS, SECONDS, TEXT
 from chargepoint.core.variables_model import Feature, Mutability, Tier, Variable
-
-AUTH_ENABLED = Variable(
-    BOOLEAN,
-    "AuthCtrlr.Enabled",
-    "true",
-    "Whether a token is needed at all; false is free charging.",
-)
-AUTHORIZE_REMOTE_START = Variable(
-    BOOLEAN,
-    "AuthCtrlr.AuthorizeRemoteStart",
-    "false",
-    "Ask the CSMS about the token of a remote start, as if it had been presented here.",
-    key="AuthorizeRemoteTxRequests",
-)
-LOCAL_AUTHORIZE_OFFLINE = Variable(
-    BOOLEAN,
-    "AuthCtrlr.LocalAuthorizeOffline",
-    "true",
-    "Offline, a token known as accepted may charge.",
-    key="LocalAuthorizeOffline",
-)
-LOCAL_PRE_AUTHORIZE = Variable(
-    BOOLEAN,
-    "AuthCtrlr.LocalPreAuthorize",
-    "false",
-    "Online, a token known as accepted may charge without asking the CSMS first.",
-    key="LocalPreAuthorize",
-)
-OFFLINE_TX_FOR_UNKNOWN_ID = Variable(
-    BOOLEAN,
-    "AuthCtrlr.OfflineTxForUnknownIdEnabled",
-    "false",
-    "Offline, a token never seen before may charge.",
-    key="AllowOfflineTxForUnknownId",
-)
-AUTH_CACHE_ENABLED = Variable(
-    BOOLEAN,
-    "AuthCacheCtrlr.Enabled",
-    "true",
-    "Remember what the CSMS says of tokens; switching keeps what is remembered.",
-    key="AuthorizationCacheEnabled",
-)
 
 EV_CONNECTION_TIMEOUT = Variable(
     SECONDS,

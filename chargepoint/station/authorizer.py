@@ -1,14 +1,23 @@
 """A token was presented: end what it may end, or ask whether it may begin."""
 
+import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from chargepoint.clock import Clock
-from chargepoint.core.authorization import Decision, Known, Rules, Verdict, decide, may_stop
-from chargepoint.core.inputs import StopRequested, TokenAccepted
+from chargepoint.core.authorization import (
+    Decision,
+    Known,
+    Rules,
+    Verdict,
+    decide,
+    end_reason,
+    judged,
+    vouched,
+)
+from chargepoint.core.inputs import GroupLearned, StopRequested, TokenAccepted
 from chargepoint.core.model import (
     Authorization,
     Cause,
@@ -17,18 +26,12 @@ from chargepoint.core.model import (
     IdTokenType,
     Source,
     Stage,
-    StopReason,
 )
 from chargepoint.errors import CsmsUnavailable, StoreError
-from chargepoint.station.evse import EvseRunner
-from chargepoint.store.sqlite import Store
+from chargepoint.station.evse import EvseRunner, Spawn
+from chargepoint.station.known_tokens import CONCURRENT, KnownTokens
 
 log = logging.getLogger(__name__)
-
-CONCURRENT = "ConcurrentTx"
-
-# Tokens that the CSMS made up or nobody has are never remembered (2.0.1 C02.FR.03, C05).
-OWN_TO_CSMS = {IdTokenType.CENTRAL, IdTokenType.NO_AUTHORIZATION}
 
 
 class AsksCsms(Protocol):
@@ -49,22 +52,24 @@ class AsksCsms(Protocol):
 
 
 class Authorizer:
-    """Decides about presented tokens; remembers what the CSMS said of them."""
+    """Decides about presented tokens. ``tokens`` is what the station knows of them by itself."""
 
     def __init__(
         self,
         runners: Mapping[int, EvseRunner],
+        tokens: KnownTokens,
         *,
-        store: Store,
         clock: Clock,
         rules: Callable[[], Rules],
         csms: AsksCsms,
+        spawn: Spawn,
     ) -> None:
         self._runners = runners
-        self._store = store
+        self._tokens = tokens
         self._clock = clock
         self._rules = rules
         self._csms = csms
+        self._spawn = spawn
         self._presented: set[tuple[IdToken, tuple[int, ...]]] = set()  # not decided yet
         self._given: set[int] = set()  # EVSEs that somebody is just getting
 
@@ -72,7 +77,8 @@ class Authorizer:
         """A reader saw a token. Without ``evse_ids`` the reader serves the whole station.
 
         A token that a running transaction knows ends it without asking (2.0.1 C01.FR.03); any
-        other may begin one, or end one of its group. One that is read again before the first
+        other may begin one, or end one of its group. A master pass ends all transactions where the
+        reader serves, or those that somebody chose (C16). One that is read again before the first
         reading has led to anything counts once: it must not begin a second session, or end the
         one it has just begun.
         """
@@ -86,45 +92,50 @@ class Authorizer:
         finally:
             self._presented.discard(reading)
 
+    async def plugged(self, runner: EvseRunner) -> None:
+        """A vehicle came: where no token is needed that is enough (AuthCtrlr.Enabled)."""
+        if not self._rules().enabled and runner.state.stage is Stage.PLUGGED:
+            await self.present(IdToken("", IdTokenType.NO_AUTHORIZATION), [runner.evse_id])
+
     async def _present(self, token: IdToken, evse_ids: tuple[int, ...]) -> None:
         runners = [self._runners[i] for i in evse_ids]
-        if await self._stopped(runners, token, None):
+        known = self._tokens.of(token)
+        if await self._ended(runners, token, self._vouched(known)):
             return
-        decision = await self._decide(token)
-        if decision.verdict is not Verdict.ACCEPT or decision.source is None:
+        decision = await self._decide(token, known)
+        if decision.verdict not in {Verdict.ACCEPT, Verdict.STOP_ONLY} or decision.source is None:
             log.info("token %s not accepted", token.masked)
             return
-        if decision.group is not None and await self._stopped(runners, token, decision.group):
+        if await self._ended(runners, token, decision):
             return
-        runner = choose(runner for runner in runners if runner.evse_id not in self._given)
+        allowed = [runner for runner in runners if decision.allows(runner.evse_id)]
+        runner = choose(runner for runner in allowed if runner.evse_id not in self._given)
         if runner is None:
             log.info("token %s accepted, but no outlet is free", token.masked)
             return
         self._given.add(runner.evse_id)
         try:
-            authorization = Authorization(token, decision.source, decision.group)
-            await runner.feed(TokenAccepted(authorization))
-        except StoreError as error:
-            log.error("EVSE %d: no session: %s", runner.evse_id, error)  # noqa: TRY400 - the disk
+            await self._begin(runner, Authorization(token, decision.source, decision.group))
         finally:
             self._given.discard(runner.evse_id)
 
     async def start_remotely(
-        self, runner: EvseRunner, token: IdToken, remote_start_id: int | None, *, ask: bool
+        self,
+        runner: EvseRunner,
+        token: IdToken,
+        remote_start_id: int | None,
+        *,
+        ask: bool,
+        group: IdToken | None = None,
     ) -> None:
         """The CSMS wants a session here; ``ask`` authorizes the token first like any other."""
-        source, group = Source.REMOTE, None
         if ask:
-            decision = await self._decide(token)
-            if decision.verdict is not Verdict.ACCEPT:
+            decision = await self._decide(token, self._tokens.of(token))
+            if not decision.allows(runner.evse_id):
                 log.info("remote start: token %s not accepted", token.masked)
                 return
-            group = decision.group
-        try:
-            authorization = Authorization(token, source, group, remote_start_id)
-            await runner.feed(TokenAccepted(authorization))
-        except StoreError as error:
-            log.error("EVSE %d: no session: %s", runner.evse_id, error)  # noqa: TRY400 - the disk
+            group = decision.group or group
+        await self._begin(runner, Authorization(token, Source.REMOTE, group, remote_start_id))
 
     def judge(self, token: IdToken, known: Known, *, repeated: bool) -> bool:
         """Whether a transaction may go on after the CSMS's word on its token; remembers the word.
@@ -135,27 +146,31 @@ class Authorizer:
         if known.status == CONCURRENT:
             return repeated
         self.learn(token, known)
-        return known.accepted(self._now())
+        if not known.accepted(self._now()):
+            return False
+        if known.group is not None:
+            self._name_group(token, known.group)
+        return True
 
     def learn(self, token: IdToken, known: Known) -> None:
-        """Remember what the CSMS said of a token, in whatever message (2.0.1 C10.FR.01).
-
-        ConcurrentTx is not remembered: it is about a moment, not about the token.
-        """
-        if token.type in OWN_TO_CSMS or not self._rules().cache or known.status == CONCURRENT:
-            return
-        try:
-            self._store.tokens.remember(token, replace(known, source=Source.CACHE), self._now())
-        except StoreError as error:
-            log.warning("authorization not remembered: %s", error)
+        """Remember what the CSMS said of a token, in whatever message (2.0.1 C10.FR.01)."""
+        self._tokens.learn(token, known)
 
     def forget_all(self) -> None:
         """Empty the cache."""
-        self._store.tokens.forget_all()
+        self._tokens.forget_all()
 
-    async def _decide(self, token: IdToken) -> Decision:
+    async def _begin(self, runner: EvseRunner, authorization: Authorization) -> None:
+        try:
+            await runner.feed(TokenAccepted(authorization))
+        except StoreError as error:
+            log.error("EVSE %d: no session: %s", runner.evse_id, error)  # noqa: TRY400 - the disk
+
+    def _vouched(self, known: Known | None) -> Decision:
+        return vouched(known, online=self._csms.online, now=self._now(), rules=self._rules())
+
+    async def _decide(self, token: IdToken, known: Known | None) -> Decision:
         rules = self._rules()
-        known = self._known(token) if rules.cache else None
         decision = decide(token, known, online=self._csms.online, now=self._now(), rules=rules)
         if decision.verdict is not Verdict.ASK:
             return decision
@@ -164,30 +179,50 @@ class Authorizer:
         except CsmsUnavailable:
             return decide(token, known, online=False, now=self._now(), rules=rules)
         self.learn(token, said)
-        verdict = Verdict.ACCEPT if said.accepted(self._now()) else Verdict.REFUSE
-        return Decision(verdict, Source.CSMS, said.group)
+        return judged(said, self._now(), rules)
 
-    def _known(self, token: IdToken) -> Known | None:
-        try:
-            return self._store.tokens.known(token)
-        except StoreError as error:
-            log.warning("nothing known of token %s: %s", token.masked, error)
-            return None
-
-    async def _stopped(
-        self, runners: Iterable[EvseRunner], token: IdToken, group: IdToken | None
+    async def _ended(
+        self, runners: Sequence[EvseRunner], token: IdToken, decision: Decision
     ) -> bool:
-        for runner in runners:
-            authorization = runner.state.authorization
-            running = runner.state.stage in {Stage.CHARGING, Stage.AUTHORIZED}
-            if running and authorization is not None and may_stop(authorization, token, group):
-                stop = StopRequested(StopReason.LOCAL, Cause.STOP_AUTHORIZED, token)
-                await runner.feed(stop)
-                return True
-        return False
+        """End what the token may end: its own, else one of its group, or all with a master pass.
+
+        A start button that serves several outlets begins where a vehicle waits.
+        """
+        waits = any(runner.state.stage is Stage.PLUGGED for runner in runners)
+        if token.type is IdTokenType.NO_AUTHORIZATION and waits:
+            return False
+        stops = [
+            (runner, why)
+            for runner in runners
+            if (began := _running(runner.state)) and (why := end_reason(began, token, decision))
+        ]
+        if decision.verdict is not Verdict.STOP_ONLY:
+            stops.sort(key=lambda stop: not _is_of(stop[0].state, token))
+            stops = stops[:1]
+        async with asyncio.TaskGroup() as tasks:
+            for runner, why in stops:
+                asked = StopRequested(why, Cause.STOP_AUTHORIZED, token)
+                tasks.create_task(runner.feed(asked))
+        return bool(stops)
+
+    def _name_group(self, token: IdToken, group: IdToken) -> None:
+        """Members may stop what a token began before its group was known (2.0.1 C09)."""
+        for runner in self._runners.values():
+            began = _running(runner.state)
+            if began is not None and began.token.matches(token) and began.group is None:
+                self._spawn(runner.feed(GroupLearned(group)))
 
     def _now(self) -> datetime:
         return self._clock.now()
+
+
+def _running(state: EvseState) -> Authorization | None:
+    """What a token may end."""
+    return state.authorization if state.stage in {Stage.CHARGING, Stage.AUTHORIZED} else None
+
+
+def _is_of(state: EvseState, token: IdToken) -> bool:
+    return state.authorization is not None and state.authorization.token.matches(token)
 
 
 def choose(runners: Iterable[EvseRunner]) -> EvseRunner | None:

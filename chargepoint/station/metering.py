@@ -17,6 +17,7 @@ from chargepoint.core.inputs import (
     BeginTaken,
     EndFailed,
     EndTaken,
+    EnergyDenied,
     FaultCleared,
     FaultRaised,
     Input,
@@ -258,6 +259,8 @@ class EvseMeter:
         self.reading = reading
         watch = self._watch_due()
         await self._answered(self.info)
+        if self._owner.state.granted_up_to(reading):
+            await self._owner.feed(EnergyDenied())
         await self._attend(watch=watch)
         if self._told is not None and self._told.heard:
             self._tell(self._told, reading)

@@ -11,12 +11,20 @@ from chargepoint.core.variables import (
     ALIGNED_SIGN_UPDATED_READINGS,
     ALIGNED_TX_ENDED_INTERVAL,
     ALIGNED_TX_ENDED_MEASURANDS,
+    AUTH_CACHE_DISABLE_POST_AUTHORIZE,
     AUTH_CACHE_ENABLED,
+    AUTH_CACHE_LIFE_TIME,
+    AUTH_CACHE_POLICY,
     AUTH_ENABLED,
     AUTHORIZE_REMOTE_START,
+    DISABLE_REMOTE_AUTHORIZATION,
     EV_CONNECTION_TIMEOUT,
     LOCAL_AUTHORIZE_OFFLINE,
+    LOCAL_LIST_DISABLE_POST_AUTHORIZE,
+    LOCAL_LIST_ENABLED,
     LOCAL_PRE_AUTHORIZE,
+    MASTER_PASS_GROUP_ID,
+    MAX_ENERGY_ON_INVALID_ID,
     METER_FAILURE_TIMEOUT,
     OFFLINE_TX_FOR_UNKNOWN_ID,
     PUBLIC_KEY_WITH_SIGNED_METER_VALUE,
@@ -32,6 +40,7 @@ from chargepoint.core.variables import (
     TX_STARTED_MEASURANDS,
     TX_UPDATED_INTERVAL,
     TX_UPDATED_MEASURANDS,
+    CachePolicy,
     PublicKeyPolicy,
 )
 from chargepoint.station.device_model import DeviceModel
@@ -99,10 +108,20 @@ class StationSettings:
         return Rules(
             enabled=model[AUTH_ENABLED],
             cache=model[AUTH_CACHE_ENABLED],
+            local_list=model[LOCAL_LIST_ENABLED],
             local_pre_authorize=model[LOCAL_PRE_AUTHORIZE],
             local_authorize_offline=model[LOCAL_AUTHORIZE_OFFLINE],
             offline_unknown=model[OFFLINE_TX_FOR_UNKNOWN_ID],
+            remote=not model[DISABLE_REMOTE_AUTHORIZATION],
+            ask_again_cached=not model[AUTH_CACHE_DISABLE_POST_AUTHORIZE],
+            ask_again_listed=not model[LOCAL_LIST_DISABLE_POST_AUTHORIZE],
+            lifetime=model[AUTH_CACHE_LIFE_TIME],
+            master=model[MASTER_PASS_GROUP_ID],
         )
+
+    def cache_policy(self) -> CachePolicy:
+        """Which accepted token leaves a full cache first."""
+        return self._model[AUTH_CACHE_POLICY]
 
     def authorize_remote_start(self) -> bool:
         """Whether the token of a remote start is asked about first."""
@@ -111,6 +130,10 @@ class StationSettings:
     def stop_on_invalid_id(self) -> bool:
         """Whether a token refused afterwards ends the transaction or only the energy."""
         return self._model[STOP_TX_ON_INVALID_ID]
+
+    def max_energy_on_invalid_id(self) -> int:
+        """How many Wh are still given if only the energy ends."""
+        return self._model[MAX_ENERGY_ON_INVALID_ID]
 
     def meter_failure_timeout(self) -> timedelta:
         """How long a meter may be unreadable before no session begins any more."""

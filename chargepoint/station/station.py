@@ -20,7 +20,6 @@ from chargepoint.core.facts import (
 )
 from chargepoint.core.inputs import (
     AvailabilityChanged,
-    EnergyDenied,
     FaultCleared,
     FaultRaised,
     Plugged,
@@ -51,12 +50,16 @@ from chargepoint.hardware.api import (
     VehiclePlugged,
     VehicleUnplugged,
 )
+from chargepoint.station import known_tokens
 from chargepoint.station.authorizer import AsksCsms, Authorizer
 from chargepoint.station.broadcast import Broadcast, announce
 from chargepoint.station.device_model import DeviceModel
 from chargepoint.station.evse import EvseRunner, Spawn
+from chargepoint.station.known_tokens import KnownTokens
+from chargepoint.station.local_list import LocalList
 from chargepoint.station.maintenance import Maintenance
 from chargepoint.station.metering import EvseMeter
+from chargepoint.station.refused_tokens import refuse
 from chargepoint.station.sampling import Sampler
 from chargepoint.station.settings import StationSettings
 from chargepoint.store.sqlite import Store
@@ -136,13 +139,17 @@ class Station:
             ALIGNED_TX_ENDED_INTERVAL,
         ):
             self.model.subscribe(interval, lambda _: self._reconsider())
+        rules, policy = self.settings.rules, self.settings.cache_policy
         self.authorizer = Authorizer(
             {evse_id: evse.runner for evse_id, evse in self.evses.items()},
-            store=self.store,
+            KnownTokens(self.store, self.clock, rules=rules, policy=policy),
             clock=self.clock,
-            rules=self.settings.rules,
+            rules=rules,
             csms=wiring.csms,
+            spawn=self.spawn,
         )
+        self.local_list = LocalList(self.store, self.model)
+        known_tokens.provide(self.model, self.store)
         self.maintenance = Maintenance(
             {evse_id: evse.runner for evse_id, evse in self.evses.items()}, clock=self.clock
         )
@@ -169,6 +176,7 @@ class Station:
             match event:
                 case VehiclePlugged(connector_id):
                     await evse.runner.feed(Plugged(connector_id))
+                    await self.authorizer.plugged(evse.runner)
                 case VehicleUnplugged():
                     await evse.runner.feed(Unplugged())
                 case VehicleAsks(ready):
@@ -307,17 +315,10 @@ class Station:
             await runner.feed(StopRequested(reason, cause))
 
     async def token_refused(self, transaction_id: str) -> None:
-        """The CSMS does not accept the token of a transaction that runs already.
-
-        Ends it or only its energy, as StopTxOnInvalidId says (1.6 section 4.8, 2.0.1 E05).
-        """
+        """The CSMS does not accept the token of a transaction that may run still."""
         runner = self.find(transaction_id)
-        if runner is None:
-            return
-        if self.settings.stop_on_invalid_id():
-            await runner.feed(StopRequested(StopReason.DEAUTHORIZED, Cause.DEAUTHORIZED))
-        else:
-            await runner.feed(EnergyDenied())
+        if runner is not None:
+            await refuse(runner, self.evses[runner.evse_id].meter, self.settings)
 
     async def set_availability(
         self, *, operative: bool, evse_id: int = 0, scope: Scope = Scope.EVSE

@@ -34,7 +34,9 @@ from chargepoint.core.facts import (
 from chargepoint.core.model import EvseState
 from chargepoint.errors import StoreError
 from chargepoint.store import codec, tables
-from chargepoint.store.tables import Records, Settings, Tokens, Transactions, translated
+from chargepoint.store.local_list import LocalList
+from chargepoint.store.tables import Records, Settings, Transactions, translated
+from chargepoint.store.tokens import Tokens
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +84,7 @@ class Store:
         self.transactions = Transactions(self._db)
         self.records = Records(self._db)
         self.tokens = Tokens(self._db)
+        self.local_list = LocalList(self._db)
         self.settings = Settings(self._db)
         self._make_reserve()
         return self

@@ -1,7 +1,7 @@
-"""The tables beside the journal: transactions, kept readings, records, tokens, settings.
+"""The tables beside the journal: transactions, kept readings, records, settings.
 
-Functions and classes here take part in the commit of the caller; only ``Tokens``, ``Settings`` and
-the marks of ``Records`` commit by themselves when nothing else is under way.
+Functions and classes here take part in the commit of the caller; only ``Settings`` and the marks of
+``Records`` commit by themselves when nothing else is under way.
 """
 
 import hashlib
@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from chargepoint.core.authorization import Known
 from chargepoint.core.facts import SampleKept, TransactionEnded, TransactionStarted
-from chargepoint.core.model import IdToken, Missing, Sampled
+from chargepoint.core.model import Missing, Sampled
 from chargepoint.errors import StoreError
 from chargepoint.store import codec
 from meters.model import Quantity, Reading, SignedReading
 
 TRANSACTIONS_MOST = 5000
-TOKENS_MOST = 2000
 KEPT_MOST = 500
 
 
@@ -33,6 +31,20 @@ def translated(what: str) -> Iterator[None]:
         raise StoreError(f"{what}: {error}") from error
     except OSError as error:
         raise StoreError(f"{what}: {error.strerror or error}") from error
+
+
+@contextmanager
+def atomic(db: sqlite3.Connection, what: str) -> Iterator[None]:
+    """One commit of its own, all or nothing; StoreError like ``translated``."""
+    with translated(what):
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,41 +275,6 @@ class Records:
                 f"UPDATE record SET {column} = ? WHERE transaction_id = ? AND {column} IS NULL",  # noqa: S608 - column is ours
                 (at.isoformat(), transaction_id),
             )
-
-
-class Tokens:
-    """The authorization cache; when full the bad and then the longest unused entries go."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def remember(self, token: IdToken, known: Known, at: datetime) -> None:
-        """Store what the CSMS said of a token, whatever it said (OCPP 2.0.1 C10.FR.01)."""
-        with translated("authorization cache"):
-            self._db.execute(
-                "INSERT INTO token VALUES (?, ?, ?) ON CONFLICT DO UPDATE"
-                " SET entry = excluded.entry, used_at = excluded.used_at",
-                (token.value.casefold(), codec.encode(known), at.isoformat()),
-            )
-            self._db.execute(
-                "DELETE FROM token WHERE value IN (SELECT value FROM token ORDER BY"
-                " json_extract(CAST(entry AS TEXT), '$.status') = 'Accepted' DESC, used_at DESC"
-                " LIMIT -1 OFFSET ?)",
-                (TOKENS_MOST,),
-            )
-
-    def known(self, token: IdToken) -> Known | None:
-        """The last word on a token, or None."""
-        with translated("authorization cache"):
-            row = self._db.execute(
-                "SELECT entry FROM token WHERE value = ?", (token.value.casefold(),)
-            ).fetchone()
-        return codec.decode(row[0], Known) if row else None
-
-    def forget_all(self) -> None:
-        """Empty the cache."""
-        with translated("authorization cache"):
-            self._db.execute("DELETE FROM token")
 
 
 class Settings:

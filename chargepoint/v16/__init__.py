@@ -8,6 +8,7 @@ from chargepoint.v16.authorization import Authorization
 from chargepoint.v16.availability import Availability
 from chargepoint.v16.connectors import Connectors
 from chargepoint.v16.data_transfer import DataTransfer
+from chargepoint.v16.local_list import LocalList
 from chargepoint.v16.metering import Metering
 from chargepoint.v16.provisioning import Provisioning
 from chargepoint.v16.remote_control import RemoteControl
@@ -17,6 +18,7 @@ BLOCKS = (
     Authorization,
     Availability,
     DataTransfer,
+    LocalList,
     Metering,
     Provisioning,
     RemoteControl,
@@ -37,6 +39,7 @@ def adapter(
         blocks=(
             availability,
             DataTransfer(),
+            LocalList(station),
             Metering(connectors, profile),
             RemoteControl(station, connectors, session, availability),
             Transactions(station, connectors, profile),

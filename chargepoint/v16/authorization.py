@@ -32,7 +32,9 @@ class Authorization:
 
     @handles("ClearCache")
     async def clear_cache(self, _payload: dict[str, Any]) -> dict[str, Any]:
-        """Section 5.4: forget every cached authorization."""
+        """Section 5.4: forget every cached authorization; Rejected while there is no cache."""
+        if not self._station.settings.rules().cache:
+            return {"status": "Rejected"}
         try:
             self._station.authorizer.forget_all()
         except StoreError:

@@ -23,6 +23,7 @@ STOPPED: dict[StopReason, str] = {
     StopReason.EV_DISCONNECTED: "EVDisconnected",
     StopReason.IMMEDIATE_RESET: "HardReset",
     StopReason.LOCAL: "Local",
+    StopReason.MASTER_PASS: "Local",
     StopReason.OTHER: "Other",
     StopReason.POWER_LOSS: "PowerLoss",
     StopReason.REBOOT: "Reboot",

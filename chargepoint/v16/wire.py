@@ -2,11 +2,13 @@
 
 import functools
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP
 from typing import Any
 
 from chargepoint.core.authorization import Known
+from chargepoint.core.local_list import Listed
 from chargepoint.core.model import IdToken, IdTokenType, Source
 from meters.model import Quantity, Reading
 
@@ -45,6 +47,13 @@ def known(info: dict[str, Any]) -> Known:
         group=token(parent) if parent else None,
         expires=moment(expires) if expires else None,
     )
+
+
+def listed(data: dict[str, Any]) -> Listed:
+    """One entry of a local list, from AuthorizationData; without idTagInfo it is taken away."""
+    info = data.get("idTagInfo")
+    entry = replace(known(info), source=Source.LOCAL_LIST) if info else None
+    return Listed(token(data["idTag"]), entry)
 
 
 def energy_wh(reading: Reading) -> int | None:

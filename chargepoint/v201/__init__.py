@@ -7,6 +7,7 @@ from chargepoint.station.station import Station
 from chargepoint.v201.authorization import Authorization
 from chargepoint.v201.availability import Availability
 from chargepoint.v201.data_transfer import DataTransfer
+from chargepoint.v201.local_list import LocalList
 from chargepoint.v201.metering import Metering
 from chargepoint.v201.provisioning import Provisioning
 from chargepoint.v201.remote_control import RemoteControl
@@ -18,6 +19,7 @@ BLOCKS = (
     Authorization,
     Availability,
     DataTransfer,
+    LocalList,
     Metering,
     Provisioning,
     RemoteControl,
@@ -39,6 +41,7 @@ def adapter(
         blocks=(
             availability,
             DataTransfer(),
+            LocalList(station),
             Metering(profile),
             RemoteControl(station, session, availability),
             Reports(station, session),

@@ -8,8 +8,9 @@ from chargepoint.core.model import Cause, Stage, StopReason
 from chargepoint.csms.adapter import Registration, SessionView, handles
 from chargepoint.csms.rpc import Reply
 from chargepoint.errors import CsmsError, Refused
-from chargepoint.station.authorizer import OWN_TO_CSMS, choose
+from chargepoint.station.authorizer import choose
 from chargepoint.station.evse import EvseRunner
+from chargepoint.station.known_tokens import OWN_TO_CSMS
 from chargepoint.station.station import Station
 from chargepoint.v201 import wire
 from chargepoint.v201.availability import Availability
@@ -38,12 +39,15 @@ class RemoteControl:
         if "chargingProfile" in payload:
             log.warning("charging profile of a remote start ignored: no smart charging")
         token = wire.token(payload["idToken"])
+        group = wire.token(payload["groupIdToken"]) if "groupIdToken" in payload else None
         remote_start_id = payload["remoteStartId"]
         # What the CSMS made up itself, or nobody has, is not asked about (C02.FR.03, C05).
         ask = self._station.settings.authorize_remote_start() and token.type not in OWN_TO_CSMS
 
         def start() -> Coroutine[Any, Any, None]:
-            return self._station.authorizer.start_remotely(runner, token, remote_start_id, ask=ask)
+            return self._station.authorizer.start_remotely(
+                runner, token, remote_start_id, ask=ask, group=group
+            )
 
         return Reply({"status": "Accepted"}, start)
 

@@ -1,9 +1,11 @@
 """Small conversions between core values and the wire words of OCPP 2.0.1."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from chargepoint.core.authorization import Known
+from chargepoint.core.local_list import Listed
 from chargepoint.core.model import IdToken, IdTokenType, Source
 from chargepoint.errors import Refused
 
@@ -38,7 +40,15 @@ def known(data: dict[str, Any]) -> Known:
         source=Source.CSMS,
         group=token(group) if group else None,
         expires=moment(expires) if expires else None,
+        evse_ids=tuple(data.get("evseId", ())),
     )
+
+
+def listed(data: dict[str, Any]) -> Listed:
+    """One entry of a local list, from AuthorizationData; without idTokenInfo it is taken away."""
+    info = data.get("idTokenInfo")
+    entry = replace(known(info), source=Source.LOCAL_LIST) if info else None
+    return Listed(token(data["idToken"]), entry)
 
 
 def status_info(refused: Refused) -> dict[str, Any]:

@@ -1,6 +1,11 @@
 import pytest
 
-from chargepoint.core import variables_charging, variables_csms, variables_station
+from chargepoint.core import (
+    variables_authorization,
+    variables_charging,
+    variables_csms,
+    variables_station,
+)
 from chargepoint.core.variables import (
     ALIGNED_TX_ENDED_MEASURANDS,
     AUTH_ENABLED,
@@ -189,7 +194,7 @@ def test_a_thing_that_both_versions_know_is_one_row(key: str) -> None:
 
 
 def test_no_row_is_hidden_by_another_of_the_same_constant() -> None:
-    modules = (variables_charging, variables_csms, variables_station)
+    modules = (variables_authorization, variables_charging, variables_csms, variables_station)
     rows = [row for module in modules for row in vars(module).values() if isinstance(row, Variable)]
 
     assert rows == list(TABLE)

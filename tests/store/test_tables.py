@@ -8,8 +8,7 @@ import pytest
 from fake_clock import START
 from sample_facts import RECORD, ended, kept, reading, started
 
-from chargepoint.core.authorization import Known
-from chargepoint.core.model import EvseState, IdToken, Source
+from chargepoint.core.model import EvseState
 from chargepoint.store import tables
 from chargepoint.store.sqlite import Store
 
@@ -147,46 +146,6 @@ def test_all_records_of_one_meter_can_be_marked_as_released(store: Store) -> Non
     times = [store.records.of(name)[0].released_at for name in ("T1", "T2", "T3")]
     later = (START + timedelta(hours=1)).isoformat()
     assert times == [START.isoformat(), later, None]
-
-
-GOOD = Known("Accepted", Source.CACHE, IdToken("GROUP"), START)
-BAD = Known("Blocked", Source.CACHE)
-
-
-def test_a_token_is_known_whatever_its_case(store: Store) -> None:
-    store.tokens.remember(IdToken("aB12"), GOOD, START)
-
-    assert store.tokens.known(IdToken("Ab12")) == GOOD
-    assert store.tokens.known(IdToken("CD34")) is None
-
-
-def test_the_last_word_on_a_token_counts(store: Store) -> None:
-    store.tokens.remember(IdToken("AB12"), GOOD, START)
-    store.tokens.remember(IdToken("AB12"), BAD, START)
-
-    assert store.tokens.known(IdToken("AB12")) == BAD
-
-
-def test_all_tokens_can_be_forgotten(store: Store) -> None:
-    store.tokens.remember(IdToken("AB12"), GOOD, START)
-
-    store.tokens.forget_all()
-
-    assert store.tokens.known(IdToken("AB12")) is None
-
-
-@pytest.mark.spec("2.0.1", "C10.FR.07")
-def test_a_full_cache_drops_bad_tokens_first_then_the_oldest(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tables, "TOKENS_MOST", 3)
-    told = [("old", GOOD), ("mid", GOOD), ("bad", BAD), ("new", GOOD), ("newest", GOOD)]
-
-    for minute, (value, known) in enumerate(told):
-        store.tokens.remember(IdToken(value), known, START + timedelta(minutes=minute))
-
-    remembered = {value for value, _ in told if store.tokens.known(IdToken(value))}
-    assert remembered == {"mid", "new", "newest"}
 
 
 def test_a_changed_setting_is_kept_and_changed_again(store: Store) -> None:

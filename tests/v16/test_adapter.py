@@ -13,16 +13,18 @@ HANDLED = {
     "ClearCache",
     "DataTransfer",
     "GetConfiguration",
+    "GetLocalListVersion",
     "RemoteStartTransaction",
     "RemoteStopTransaction",
     "Reset",
+    "SendLocalList",
     "TriggerMessage",
     "UnlockConnector",
 }
 
 
 @pytest.mark.spec("1.6", "3.1")
-def test_every_call_of_the_core_profile_and_the_trigger_is_handled(bench: Any) -> None:
+def test_every_call_of_the_profiles_that_the_station_has_is_handled(bench: Any) -> None:
     assert bench.adapter.handlers.keys() == HANDLED
     assert Schemas("1.6").actions() > HANDLED
 

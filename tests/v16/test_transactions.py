@@ -285,6 +285,7 @@ async def test_stop_names_the_token_that_asked_for_it(bench: Any) -> None:
         (StopReason.EV_DISCONNECTED, "EVDisconnected"),
         (StopReason.IMMEDIATE_RESET, "HardReset"),
         (StopReason.LOCAL, "Local"),
+        (StopReason.MASTER_PASS, "Local"),
         (StopReason.OTHER, "Other"),
         (StopReason.POWER_LOSS, "PowerLoss"),
         (StopReason.REBOOT, "Reboot"),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chargepoint.core import inputs
+from chargepoint.core.authorization import with_group
 from chargepoint.core.evse import Step, advance
 from chargepoint.core.facts import (
     SampleKept,
@@ -193,6 +194,14 @@ ROWS: dict[str, Row] = {
         [TransactionUpdated, StatusChanged],
         [OpenContactor],
     ),
+    "the energy ends later": (
+        CHARGING,
+        inputs.EnergyDenied(Decimal(1500)),
+        Stage.CHARGING,
+        [],
+        [],
+    ),
+    "the group is named": (CHARGING, inputs.GroupLearned(IdToken("G")), Stage.CHARGING, [], []),
     "the vehicle pauses": (
         CHARGING,
         inputs.VehicleReady(ready=False),
@@ -796,3 +805,44 @@ def test_a_stage_that_lost_its_authorization_starts_nothing(stage: Stage) -> Non
 def test_a_running_stage_without_transaction_is_a_defect_that_shows() -> None:
     with pytest.raises(AssertionError, match="charging without a transaction"):
         step(EvseState(1, Stage.CHARGING, plugged=True), STOP)
+
+
+def test_energy_that_is_granted_after_a_refusal_is_granted_once() -> None:
+    first = advance(CHARGING, inputs.EnergyDenied(Decimal(1500)), NOW, POLICY).state
+    again = advance(first, inputs.EnergyDenied(Decimal(9000)), NOW, POLICY).state
+
+    assert again.powered
+    assert again.denied_from_wh == Decimal(1500)
+    below, reached = (
+        Reading(NOW, (Sample(Quantity.ENERGY_IMPORT, Decimal(energy)),)) for energy in (1499, 1500)
+    )
+    assert not again.granted_up_to(below)
+    assert again.granted_up_to(reached)
+    assert not again.granted_up_to(Reading(NOW, ()))
+    denied = advance(again, inputs.EnergyDenied(), NOW, POLICY).state
+    assert not denied.powered
+    assert not denied.granted_up_to(reached)
+
+
+def test_the_next_session_has_no_bound_of_the_one_before() -> None:
+    bounded = replace(CHARGING, stage=Stage.CLOSING, denied_from_wh=Decimal(1500))
+
+    over = advance(bounded, inputs.EndTaken("T1", END), NOW, POLICY).state
+
+    assert over.denied_from_wh is None
+
+
+@pytest.mark.spec("2.0.1", "C09.FR.04")
+def test_a_group_that_is_named_counts_for_the_transaction() -> None:
+    state = advance(CHARGING, inputs.GroupLearned(IdToken("G")), NOW, POLICY).state
+
+    assert state.authorization is not None
+    assert state.transaction is not None
+    assert state.authorization.group == IdToken("G")
+    assert state.transaction.authorization == state.authorization
+
+
+def test_a_group_of_nobody_is_not_noted() -> None:
+    nobody = EvseState(1, Stage.CHARGING)
+
+    assert with_group(nobody, IdToken("G")) is nobody

@@ -1,0 +1,310 @@
+"""Block C with the local list, groups and master passes: the cases of the conformance index."""
+
+from typing import Any
+
+import pytest
+from token_desk import TokenDesk
+
+from chargepoint.core.model import Stage
+
+CARD = "04A1B2C3D4"
+MATE = "0455667788"
+ACCEPTED = {"status": "Accepted"}
+INVALID = {"status": "Invalid"}
+GROUP = {"groupIdToken": {"idToken": "FLEET-7", "type": "Central"}}
+MEMBER = {"status": "Accepted", **GROUP}
+OUTCAST = {"status": "Invalid", **GROUP}
+MASTER = {
+    "status": "Accepted",
+    "groupIdToken": {"idToken": "MASTER-1", "type": "Central"},
+}
+
+
+@pytest.fixture
+def desk(talk: Any) -> TokenDesk:
+    return TokenDesk(talk)
+
+
+def case(number: str, *values: Any) -> Any:
+    return pytest.param(*values, marks=pytest.mark.spec("2.0.1", f"TC_C_{number}_CS"), id=number)
+
+
+@pytest.mark.spec("2.0.1", "TC_C_21_CS")
+async def test_a_listed_token_starts_and_stops_offline(desk: TokenDesk) -> None:
+    await desk.list(**{CARD: ACCEPTED})
+    desk.offline()
+    await desk.plug()
+    await desk.swipe(CARD)
+    assert desk.talk.bench.outlets[1].closed
+    await desk.swipe(CARD)
+    assert desk.stage() is Stage.FINISHED
+    desk.online()
+
+    started, ended = await desk.told()
+
+    assert desk.asked == []
+    assert [started["offline"], ended["offline"]] == [True, True]
+    assert (started["triggerReason"], ended["triggerReason"]) == ("Authorized", "StopAuthorized")
+
+
+@pytest.mark.parametrize(
+    "status", [case("22", "Invalid"), case("23", "Blocked"), case("24", "Expired")]
+)
+async def test_a_token_listed_as_bad_does_not_start_offline(desk: TokenDesk, status: str) -> None:
+    await desk.set("AuthCtrlr", "OfflineTxForUnknownIdEnabled", "true")
+    await desk.list(**{CARD: {"status": status}})
+    desk.offline()
+    await desk.plug()
+
+    await desk.swipe(CARD)
+
+    assert desk.stage() is Stage.PLUGGED
+
+
+@pytest.mark.spec("2.0.1", "TC_C_25_CS")
+async def test_the_list_counts_before_the_cache(desk: TokenDesk) -> None:
+    await desk.set("AuthCtrlr", "OfflineTxForUnknownIdEnabled", "true")
+    await desk.cache(CARD)
+    await desk.list(**{CARD: INVALID})
+    desk.offline()
+    await desk.plug()
+
+    await desk.swipe(CARD)
+
+    assert desk.stage() is Stage.PLUGGED
+
+
+@pytest.mark.spec("2.0.1", "TC_C_27_CS")
+async def test_a_listed_token_starts_without_asking(desk: TokenDesk) -> None:
+    await desk.set("AuthCtrlr", "LocalPreAuthorize", "true")
+    await desk.list(**{CARD: ACCEPTED})
+    await desk.plug()
+
+    (started,) = await desk.swipe(CARD)
+
+    assert started["idToken"]["idToken"] == CARD
+    assert desk.asked == []
+    assert desk.stage() is Stage.CHARGING
+
+
+@pytest.mark.parametrize(
+    ("status", "now", "begins"),
+    [
+        case("28", "Invalid", "Invalid", False),
+        case("29", "Blocked", "Blocked", False),
+        case("30", "Expired", "Expired", False),
+        case("31", "Invalid", "Accepted", True),
+    ],
+)
+async def test_a_token_listed_as_bad_is_asked_about(
+    desk: TokenDesk, status: str, now: str, *, begins: bool
+) -> None:
+    await desk.set("AuthCtrlr", "LocalPreAuthorize", "true")
+    await desk.list(**{CARD: {"status": status}})
+    desk.words[CARD] = {"status": now}
+    await desk.plug()
+
+    events = await desk.swipe(CARD)
+
+    assert desk.asked == [CARD]
+    assert bool(events) is begins
+    assert desk.talk.bench.outlets[1].closed is begins
+
+
+@pytest.mark.spec("2.0.1", "TC_C_58_CS")
+async def test_a_token_listed_as_bad_may_be_refused_without_asking(desk: TokenDesk) -> None:
+    await desk.set("LocalAuthListCtrlr", "DisablePostAuthorize", "true")
+    await desk.list(**{CARD: INVALID})
+    await desk.plug()
+
+    assert (await desk.swipe(CARD), desk.asked) == ([], [])
+
+
+async def test_a_listed_token_is_good_until_its_time_is_over(desk: TokenDesk) -> None:
+    await desk.set("AuthCtrlr", "LocalPreAuthorize", "true")
+    await desk.list(**{CARD: {"status": "Accepted", "cacheExpiryDateTime": "2026-02-01T00:00:00Z"}})
+    desk.words[CARD] = INVALID
+    await desk.plug()
+
+    assert (await desk.swipe(CARD), desk.asked) == ([], [CARD])
+
+
+async def test_a_list_switched_off_does_not_count_and_is_kept(desk: TokenDesk) -> None:
+    await desk.set("AuthCtrlr", "LocalPreAuthorize", "true")
+    await desk.list(**{CARD: ACCEPTED})
+    desk.words[CARD] = INVALID
+    await desk.set("LocalAuthListCtrlr", "Enabled", "false")
+    await desk.plug()
+    assert (await desk.swipe(CARD), desk.asked) == ([], [CARD])
+
+    await desk.set("LocalAuthListCtrlr", "Enabled", "true")
+    desk.later[CARD] = ACCEPTED
+    (started,) = await desk.swipe(CARD)
+
+    assert started["eventType"] == "Started"
+    assert desk.asked == [CARD]
+
+
+@pytest.mark.spec("1.6", "3.5.3")
+async def test_what_is_on_the_list_is_not_added_to_the_cache(desk: TokenDesk) -> None:
+    await desk.list(**{CARD: INVALID})
+    await desk.plug()
+    await desk.swipe(CARD)
+
+    assert desk.talk.bench.store.tokens.bytes() == 0
+
+
+@pytest.mark.spec("2.0.1", "TC_C_39_CS")
+async def test_a_member_of_the_group_stops_after_asking(desk: TokenDesk) -> None:
+    await desk.set("AuthCacheCtrlr", "Enabled", "false")
+    desk.words = {CARD: MEMBER, MATE: MEMBER}
+    await desk.plug()
+    await desk.swipe(CARD)
+
+    (ended,) = await desk.swipe(MATE)
+
+    assert desk.asked == [CARD, MATE]
+    assert ended["triggerReason"] == "StopAuthorized"
+    assert ended["idToken"]["idToken"] == MATE
+    assert ended["transactionInfo"]["stoppedReason"] == "Local"
+
+
+@pytest.mark.spec("2.0.1", "TC_C_40_CS")
+async def test_a_member_of_the_group_on_the_list_stops_without_asking(desk: TokenDesk) -> None:
+    await desk.set("AuthCtrlr", "LocalPreAuthorize", "true")
+    await desk.list(**{CARD: MEMBER, MATE: MEMBER})
+    await desk.plug()
+    await desk.swipe(CARD)
+
+    (ended,) = await desk.swipe(MATE)
+
+    assert desk.asked == []
+    assert ended["triggerReason"] == "StopAuthorized"
+
+
+@pytest.mark.spec("2.0.1", "TC_C_41_CS")
+async def test_a_cached_member_of_the_group_stops_without_asking(desk: TokenDesk) -> None:
+    await desk.cache(CARD, **GROUP)
+    await desk.cache(MATE, **GROUP)
+    await desk.set("AuthCtrlr", "LocalPreAuthorize", "true")
+    await desk.plug()
+    await desk.swipe(CARD)
+
+    (ended,) = await desk.swipe(MATE)
+
+    assert desk.asked == []
+    assert ended["triggerReason"] == "StopAuthorized"
+
+
+@pytest.mark.parametrize("where", [case("42", ""), case("43", "list"), case("44", "cache")])
+async def test_a_member_that_is_not_accepted_stops_nothing(desk: TokenDesk, where: str) -> None:
+    desk.words = {CARD: MEMBER, MATE: OUTCAST}
+    if where == "list":
+        await desk.list(**{MATE: OUTCAST})
+    elif where == "cache":
+        await desk.cache(MATE, **OUTCAST)
+    await desk.plug()
+    await desk.swipe(CARD)
+
+    events = await desk.swipe(MATE)
+
+    assert desk.asked[-1] == MATE
+    assert events == []
+    assert desk.stage() is Stage.CHARGING
+
+
+@pytest.mark.spec("2.0.1", "C09.FR.04")
+async def test_a_group_that_is_named_after_the_start_may_stop_too(desk: TokenDesk) -> None:
+    desk.words[MATE] = MEMBER
+    desk.later[CARD] = MEMBER
+    await desk.plug()
+    await desk.swipe(CARD)
+    await desk.talk.bench.clock.settle()
+
+    (ended,) = await desk.swipe(MATE)
+
+    assert ended["idToken"]["idToken"] == MATE
+
+
+@pytest.mark.spec("2.0.1", "F01.FR.02")
+async def test_a_remote_start_may_name_the_group(desk: TokenDesk) -> None:
+    desk.words[MATE] = MEMBER
+    await desk.plug()
+    request = {
+        "remoteStartId": 1,
+        "evseId": 1,
+        "idToken": {"idToken": "R1", "type": "Central"},
+        **GROUP,
+    }
+    assert (await desk.talk.ask("RequestStartTransaction", request))["status"] == "Accepted"
+    await desk.told()
+
+    (ended,) = await desk.swipe(MATE)
+
+    assert ended["eventType"] == "Ended"
+
+
+@pytest.mark.spec("2.0.1", "TC_C_45_CS")
+@pytest.mark.parametrize("known", [False, True], ids=["asked", "listed"])
+async def test_a_master_pass_starts_nothing(desk: TokenDesk, *, known: bool) -> None:
+    await desk.set("AuthCtrlr", "MasterPassGroupId", "MASTER-1")
+    await desk.set("AuthCtrlr", "LocalPreAuthorize", "true")
+    desk.words[CARD] = MASTER
+    if known:
+        await desk.list(**{CARD: MASTER})
+    await desk.plug()
+
+    assert await desk.swipe(CARD) == []
+    assert desk.asked == ([] if known else [CARD])
+    assert desk.stage() is Stage.PLUGGED
+
+
+@pytest.mark.spec("2.0.1", "TC_C_47_CS")
+@pytest.mark.spec("2.0.1", "TC_C_49_CS")
+async def test_a_master_pass_ends_all_transactions(desk: TokenDesk) -> None:
+    await _two_sessions(desk)
+
+    events = await desk.swipe(CARD)
+
+    assert sorted(event["evse"]["id"] for event in events) == [1, 2]
+    assert {event["triggerReason"] for event in events} == {"StopAuthorized"}
+    reasons = {event["transactionInfo"]["stoppedReason"] for event in events}
+    assert reasons == {"MasterPass"}
+    assert {event["idToken"]["idToken"] for event in events} == {CARD}
+
+
+@pytest.mark.spec("2.0.1", "TC_C_48_CS")
+async def test_a_master_pass_ends_the_transaction_that_was_chosen(desk: TokenDesk) -> None:
+    await _two_sessions(desk)
+
+    (ended,) = await desk.swipe(CARD, evse_ids=[2])
+
+    assert ended["evse"]["id"] == 2
+    assert ended["transactionInfo"]["stoppedReason"] == "MasterPass"
+    assert [desk.stage(1), desk.stage(2)] == [Stage.CHARGING, Stage.FINISHED]
+
+
+@pytest.mark.spec("2.0.1", "TC_C_14_CS")
+async def test_a_cached_master_pass_ends_without_asking_and_starts_nothing(
+    desk: TokenDesk,
+) -> None:
+    await desk.set("AuthCtrlr", "LocalPreAuthorize", "true")
+    await desk.cache(CARD, **MASTER)
+    await desk.set("AuthCtrlr", "MasterPassGroupId", "MASTER-1")
+    await desk.plug()
+    assert await desk.swipe(CARD) == []
+    await desk.swipe(MATE)
+
+    (ended,) = await desk.swipe(CARD)
+
+    assert desk.asked == [MATE]
+    assert ended["transactionInfo"]["stoppedReason"] == "MasterPass"
+
+
+async def _two_sessions(desk: TokenDesk) -> None:
+    await desk.set("AuthCtrlr", "MasterPassGroupId", "MASTER-1")
+    desk.words[CARD] = MASTER
+    for evse_id, token in ((1, MATE), (2, "0499887766")):
+        await desk.plug(evse_id)
+        await desk.swipe(token, evse_ids=[evse_id])
+    assert [desk.stage(1), desk.stage(2)] == [Stage.CHARGING, Stage.CHARGING]

@@ -165,6 +165,7 @@ class Station:
 
     async def _live(self, evse: Evse) -> None:
         await evse.runner.recover()
+        self.spawn(self.authorizer.plugged(evse.runner))
         async with asyncio.TaskGroup() as parts:
             parts.create_task(evse.runner.run())
             parts.create_task(evse.meter.run())
@@ -176,7 +177,7 @@ class Station:
             match event:
                 case VehiclePlugged(connector_id):
                     await evse.runner.feed(Plugged(connector_id))
-                    await self.authorizer.plugged(evse.runner)
+                    self.spawn(self.authorizer.plugged(evse.runner))
                 case VehicleUnplugged():
                     await evse.runner.feed(Unplugged())
                 case VehicleAsks(ready):

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from station_bench import TOKEN, Bench, station_bench
@@ -80,6 +81,19 @@ async def test_a_vehicle_charges_at_once_where_no_token_is_needed(alive: Bench) 
     assert alive.session.asked == []
     await alive.finish()
     assert alive.state().stage is Stage.FINISHED, "it does not begin again by itself"
+
+
+async def test_a_vehicle_that_is_there_at_the_start_charges_where_no_token_is_needed(
+    tmp_path: Path,
+) -> None:
+    def park(wiring: Any) -> None:
+        wiring.board.outlet(1).plug_in(Vehicle())
+
+    settings = {"AuthCtrlr.Enabled": False}
+    async with station_bench(tmp_path, running=True, settings=settings, prepare=park) as bench:
+        await bench.clock.settle()
+
+        assert [fact.token for fact in bench.facts(TransactionStarted)] == [NOBODY]
 
 
 async def test_a_token_that_is_shown_though_none_is_needed_goes_along(alive: Bench) -> None:

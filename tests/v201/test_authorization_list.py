@@ -308,3 +308,49 @@ async def _two_sessions(desk: TokenDesk) -> None:
         await desk.plug(evse_id)
         await desk.swipe(token, evse_ids=[evse_id])
     assert [desk.stage(1), desk.stage(2)] == [Stage.CHARGING, Stage.CHARGING]
+
+
+# What is known of the token, what the CSMS says now, settings -> begins, asked. The cases of local
+# starts may be run with a remote start as well (errata 2025-09).
+REMOTE: list[Any] = [
+    case("08", "cache", "Accepted", "Invalid", {}, True, False),
+    case("09", "cache", "Invalid", "Invalid", {}, False, True),
+    case("12", "cache", "Invalid", "Accepted", {}, True, True),
+    case("27", "list", "Accepted", "Invalid", {}, True, False),
+    case("28", "list", "Invalid", "Invalid", {}, False, True),
+    case("31", "list", "Invalid", "Accepted", {}, True, True),
+    case("57", "cache", "Blocked", "Accepted", {"AuthCacheCtrlr": "true"}, False, False),
+    case("58", "list", "Blocked", "Accepted", {"LocalAuthListCtrlr": "true"}, False, False),
+]
+
+
+@pytest.mark.parametrize(("where", "status", "now", "no_post", "begins", "asks"), REMOTE)
+async def test_a_remote_start_that_is_authorized_goes_by_the_same_rules(
+    desk: TokenDesk,
+    where: str,
+    status: str,
+    now: str,
+    no_post: dict[str, str],
+    *,
+    begins: bool,
+    asks: bool,
+) -> None:
+    await desk.set("AuthCtrlr", "LocalPreAuthorize", "true")
+    await desk.set("AuthCtrlr", "AuthorizeRemoteStart", "true")
+    if where == "list":
+        await desk.list(**{CARD: {"status": status}})
+    else:
+        await desk.cache(CARD, status=status)
+    for component, value in no_post.items():
+        await desk.set(component, "DisablePostAuthorize", value)
+    desk.words[CARD] = {"status": now}
+    desk.later[CARD] = ACCEPTED
+    await desk.plug()
+
+    request = {"remoteStartId": 5, "evseId": 1, "idToken": {"idToken": CARD, "type": "ISO14443"}}
+    answer = await desk.talk.ask("RequestStartTransaction", request)
+    events = await desk.told()
+
+    assert answer["status"] == "Accepted"
+    assert bool(desk.asked) is asks
+    assert [event["triggerReason"] for event in events] == (["RemoteStart"] if begins else [])

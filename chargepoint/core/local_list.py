@@ -29,7 +29,7 @@ class Listed:
 
 
 def check_update(version: int, entries: Sequence[Listed], *, full: bool, ours: int) -> None:
-    """Accept an update of the list of version ``ours``, 0 for an empty one.
+    """Accept an update of the list of version ``ours``, 0 if none was ever sent.
 
     A whole list is accepted whatever its version: it is how the CSMS comes to agree with a
     station that has another one.

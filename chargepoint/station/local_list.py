@@ -12,7 +12,7 @@ from chargepoint.store.sqlite import Store
 
 log = logging.getLogger(__name__)
 
-NONE: Final = 0  # the version of an empty list
+NONE: Final = 0  # the version of no list
 
 
 class LocalList:
@@ -28,12 +28,20 @@ class LocalList:
         return self._model[LOCAL_LIST_ENABLED]
 
     def version(self) -> int:
-        """The version of the list; 0 if it is empty or switched off.
+        """The version of the list; 0 if none was ever sent or it is switched off.
 
         Raises:
             StoreError: the disk does not say.
         """
         return self._store.local_list.version() if self.enabled else NONE
+
+    def entries(self) -> int:
+        """How many tokens are on it, whether it counts or not.
+
+        Raises:
+            StoreError: the disk does not say.
+        """
+        return self._store.local_list.entries()
 
     def update(self, version: int, entries: Sequence[Listed], *, full: bool) -> None:
         """Replace the list or change it; it is kept as a whole or not at all.

@@ -21,12 +21,9 @@ class LocalList:
         self._db = db
 
     def version(self) -> int:
-        """The version of the list; 0 if nobody is on it."""
+        """The version of the list, also of an empty one; 0 if none was ever sent."""
         with translated("local list"):
-            row = self._db.execute(
-                "SELECT value FROM meta WHERE key = ? AND EXISTS (SELECT 1 FROM local_list)",
-                (_VERSION,),
-            ).fetchone()
+            row = self._db.execute("SELECT value FROM meta WHERE key = ?", (_VERSION,)).fetchone()
         return int(row[0]) if row else 0
 
     def apply(self, version: int, entries: Sequence[Listed], *, full: bool) -> None:

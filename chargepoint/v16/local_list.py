@@ -8,7 +8,7 @@ from chargepoint.errors import Refused
 from chargepoint.station.station import Station
 from chargepoint.v16 import wire
 
-NOT_SUPPORTED = -1
+NOT_SUPPORTED, EMPTY = -1, 0
 
 
 class LocalList:
@@ -41,5 +41,6 @@ class LocalList:
     @handles("GetLocalListVersion")
     async def version(self, _payload: dict[str, Any]) -> dict[str, Any]:
         """Section 5.10: 0 if nobody is on the list, -1 if it is switched off."""
-        version = self._list.version() if self._list.enabled else NOT_SUPPORTED
-        return {"listVersion": version}
+        if not self._list.enabled:
+            return {"listVersion": NOT_SUPPORTED}
+        return {"listVersion": self._list.version() if self._list.entries() else EMPTY}

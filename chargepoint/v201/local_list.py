@@ -42,7 +42,7 @@ class LocalList:
 
     @handles("GetLocalListVersion")
     async def version(self, _payload: dict[str, Any]) -> dict[str, Any]:
-        """D02: 0 if nobody is on the list or it is switched off."""
+        """D02: 0 if no list was ever sent or it is switched off; an emptied one has its version."""
         return {"versionNumber": self._list.version()}
 
 

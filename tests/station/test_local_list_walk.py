@@ -41,9 +41,9 @@ class Oracle:
         keys = [(one.token.value.lower(), one.token.type) for one in listed]
         known = {key: one.known for key, one in zip(keys, listed, strict=True)}
         if version < 1 or len(known) < len(keys) or (full and None in known.values()):
-            outdated = version >= 1 and not full and version <= self.shown
+            outdated = version >= 1 and not full and version <= self.version
             return "VersionMismatch" if outdated else "Failed"
-        if not full and version <= self.shown:
+        if not full and version <= self.version:
             return "VersionMismatch"
         merged: dict[Key, Known | None] = {**({} if full else self.tokens), **known}
         kept = {key: one for key, one in merged.items() if one is not None}
@@ -51,10 +51,6 @@ class Oracle:
             return "Failed"
         self.version, self.tokens = version, kept
         return "Accepted"
-
-    @property
-    def shown(self) -> int:
-        return self.version if self.tokens else 0
 
 
 def _update(station: LocalList, version: int, listed: list[Listed], *, full: bool) -> str:
@@ -84,7 +80,7 @@ def test_the_list_is_what_a_dictionary_would_hold(
                 said = _update(station, version, listed, full=full)
 
                 assert said == oracle.update(version, listed, full=full)
-                assert station.version() == oracle.shown
+                assert station.version() == oracle.version
                 for value in VALUES:
                     for kind in TYPES:
                         known = store.local_list.known(IdToken(value, kind))

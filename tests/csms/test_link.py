@@ -247,6 +247,7 @@ def test_the_base_doubles_and_the_random_part_does_not(back_off: BackOff, waits:
     assert found == waits
 
 
+@pytest.mark.spec("2.0.1", "TC_B_57_CS")
 async def test_the_back_off_starts_anew_after_a_good_connection(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

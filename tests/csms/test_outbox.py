@@ -139,6 +139,7 @@ async def test_the_csms_id_of_a_transaction_is_kept(post: Post) -> None:
     assert post.store.csms_transaction("T1") == 4711
 
 
+@pytest.mark.spec("2.0.1", "TC_E_51_CS")
 @pytest.mark.spec("2.0.1", "E13.FR.03")
 async def test_a_refused_stream_waits_while_others_go_on(post: Post) -> None:
     post.teller.script["transaction T1"].append(REJECTED)
@@ -151,6 +152,7 @@ async def test_a_refused_stream_waits_while_others_go_on(post: Post) -> None:
     assert post.teller.facts()[3:] == [started("T1"), updated("T1")]
 
 
+@pytest.mark.spec("2.0.1", "TC_E_50_CS")
 @pytest.mark.spec("2.0.1", "E13.FR.02")
 @pytest.mark.spec("2.0.1", "E13.FR.03")
 @pytest.mark.parametrize("error", [REJECTED, SILENT], ids=["CALLERROR", "no answer"])

@@ -28,6 +28,7 @@ async def it(tmp_path: Path) -> AsyncIterator[SessionBench]:
         yield bench
 
 
+@pytest.mark.spec("2.0.1", "TC_B_01_CS")
 @pytest.mark.spec("2.0.1", "B01.FR.01")
 @pytest.mark.spec("2.0.1", "B01.FR.05")
 async def test_after_the_boot_every_status_is_told_then_what_waits(it: SessionBench) -> None:
@@ -50,6 +51,7 @@ async def test_after_the_boot_every_status_is_told_then_what_waits(it: SessionBe
     assert it.session.online
 
 
+@pytest.mark.spec("2.0.1", "TC_B_03_CS")
 @pytest.mark.spec("2.0.1", "B01.FR.08")
 @pytest.mark.spec("2.0.1", "B02.FR.02")
 @pytest.mark.parametrize("registration", ["Pending", "Rejected"])
@@ -161,6 +163,7 @@ async def test_a_pending_station_answers(it: SessionBench) -> None:
     assert answer[2]["getVariableResult"][0]["attributeStatus"] == "UnknownComponent"
 
 
+@pytest.mark.spec("2.0.1", "TC_B_30_CS")
 @pytest.mark.spec("2.0.1", "B03.FR.08")
 async def test_a_rejected_station_answers_nothing_but_that(it: SessionBench) -> None:
     it.office.boots("Rejected")
@@ -247,6 +250,7 @@ async def test_a_csms_that_answers_no_boot_is_hung_up_on_after_three(it: Session
     assert it.office.actions == ["BootNotification"] * 3
 
 
+@pytest.mark.spec("2.0.1", "TC_B_52_CS")
 @pytest.mark.spec("2.0.1", "B04.FR.01")
 async def test_after_a_short_absence_only_what_changed_is_told(it: SessionBench) -> None:
     connection = await it.connect()
@@ -263,6 +267,7 @@ async def test_after_a_short_absence_only_what_changed_is_told(it: SessionBench)
     assert it.session.online
 
 
+@pytest.mark.spec("2.0.1", "TC_B_51_CS")
 @pytest.mark.spec("2.0.1", "B04.FR.01")
 async def test_after_a_long_absence_everything_is_told_without_a_boot(it: SessionBench) -> None:
     connection = await it.connect()

@@ -105,6 +105,7 @@ async def test_configuration_tells_known_keys_and_unknown_ones_apart(bench: Any)
     }
 
 
+@pytest.mark.spec("1.6", "TC_019")
 @pytest.mark.spec("1.6", "5.8")
 @pytest.mark.parametrize("payload", [{}, {"key": []}])
 async def test_configuration_without_keys_tells_all(bench: Any, payload: dict[str, Any]) -> None:
@@ -134,6 +135,7 @@ async def test_more_keys_than_announced_are_refused(bench: Any) -> None:
     assert refused.value.code == "OccurenceConstraintViolation"
 
 
+@pytest.mark.spec("1.6", "TC_021")
 @pytest.mark.spec("1.6", "5.3")
 async def test_a_changed_key_is_in_force(bench: Any) -> None:
     answer = await bench.ask("ChangeConfiguration", key="MeterValueSampleInterval", value="17")
@@ -142,6 +144,8 @@ async def test_a_changed_key_is_in_force(bench: Any) -> None:
     assert bench.station.settings.schedule().periodic == timedelta(seconds=17)
 
 
+@pytest.mark.spec("1.6", "TC_040_1")
+@pytest.mark.spec("1.6", "TC_040_2")
 @pytest.mark.spec("1.6", "5.3")
 @pytest.mark.parametrize(
     ("key", "value", "status"),

@@ -27,6 +27,7 @@ PROFILE = {
 # --- start ------------------------------------------------------------------------------------
 
 
+@pytest.mark.spec("1.6", "TC_010")
 @pytest.mark.spec("1.6", "5.11")
 async def test_remote_start_begins_where_it_says(bench: Any) -> None:
     bench.set("AuthorizeRemoteTxRequests", "false")
@@ -63,6 +64,7 @@ async def test_remote_start_without_connector_takes_the_waiting_vehicle(bench: A
     assert bench.state(1).stage is Stage.AVAILABLE
 
 
+@pytest.mark.spec("1.6", "TC_011_1")
 @pytest.mark.spec("1.6", "5.11")
 async def test_remote_start_waits_for_a_vehicle(bench: Any) -> None:
     bench.set("AuthorizeRemoteTxRequests", "false")
@@ -113,6 +115,7 @@ async def _pending(bench: Any) -> None:
     bench.session.registration = Registration.PENDING
 
 
+@pytest.mark.spec("1.6", "TC_026")
 @pytest.mark.spec("1.6", "5.11")
 @pytest.mark.parametrize("before", [_occupied, _inoperative, _faulted, _authorized, _pending])
 async def test_remote_start_is_rejected_where_nobody_can_start(
@@ -162,6 +165,7 @@ async def test_a_charging_profile_is_ignored_and_logged(
 # --- stop -------------------------------------------------------------------------------------
 
 
+@pytest.mark.spec("1.6", "TC_012")
 @pytest.mark.spec("1.6", "5.12")
 async def test_remote_stop_ends_the_transaction_of_that_number(bench: Any) -> None:
     await bench.charge()
@@ -187,6 +191,7 @@ async def test_remote_stop_does_nothing_before_its_answer_has_left(bench: Any) -
     assert bench.state().stage is Stage.CHARGING
 
 
+@pytest.mark.spec("1.6", "TC_028")
 @pytest.mark.spec("1.6", "5.12")
 async def test_remote_stop_of_an_unknown_number_is_rejected(bench: Any) -> None:
     await bench.charge()
@@ -281,11 +286,13 @@ async def test_remote_stop_ends_the_newest_of_two_with_one_number(
 # --- unlock -----------------------------------------------------------------------------------
 
 
+@pytest.mark.spec("1.6", "TC_017_1")
 @pytest.mark.spec("1.6", "5.18")
 async def test_unlock_moves_the_lock(bench: Any) -> None:
     assert await bench.ask("UnlockConnector", connectorId=2) == {"status": "Unlocked"}
 
 
+@pytest.mark.spec("1.6", "TC_018_1")
 @pytest.mark.spec("1.6", "5.18")
 async def test_unlock_ends_a_running_transaction_first(bench: Any) -> None:
     await bench.charge()
@@ -297,6 +304,7 @@ async def test_unlock_ends_a_running_transaction_first(bench: Any) -> None:
     assert [stop["reason"] for stop in bench.csms.said("StopTransaction")] == ["UnlockCommand"]
 
 
+@pytest.mark.spec("1.6", "TC_031")
 @pytest.mark.spec("1.6", "5.18")
 @pytest.mark.parametrize("connector", [0, 3])
 async def test_unlock_of_a_connector_that_does_not_exist_is_not_supported(
@@ -317,6 +325,7 @@ class _Stuck:
         return False
 
 
+@pytest.mark.spec("1.6", "TC_030")
 @pytest.mark.spec("1.6", "5.18")
 @pytest.mark.parametrize(
     ("outlet", "status"), [(_NoLock(), "NotSupported"), (_Stuck(), "UnlockFailed")]

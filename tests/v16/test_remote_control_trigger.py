@@ -76,6 +76,7 @@ async def test_triggered_values_of_a_silent_meter_do_not_hold_up_the_others(benc
     assert [payload["connectorId"] for payload in bench.csms.said("MeterValues")] == [2]
 
 
+@pytest.mark.spec("1.6", "TC_055")
 @pytest.mark.spec("1.6", "5.17")
 @pytest.mark.parametrize("message", ["MeterValues", "StatusNotification"])
 async def test_a_trigger_for_a_connector_that_does_not_exist_is_rejected(

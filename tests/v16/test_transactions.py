@@ -149,6 +149,7 @@ async def test_messages_of_one_fact_have_ids_of_their_own(bench: Any) -> None:
     assert start.message_id != values.message_id
 
 
+@pytest.mark.spec("1.6", "TC_037_3")
 @pytest.mark.spec("1.6", "4.8")
 async def test_a_refused_token_ends_the_transaction(bench: Any) -> None:
     bench.csms.answers["StartTransaction"] = {
@@ -163,6 +164,7 @@ async def test_a_refused_token_ends_the_transaction(bench: Any) -> None:
     assert bench.station.store.tokens.known(IdToken("04A1B2C3")).status == "Invalid"
 
 
+@pytest.mark.spec("1.6", "TC_037_2")
 @pytest.mark.spec("1.6", "9.1.26")
 async def test_a_refused_token_stops_only_the_energy_if_the_settings_say_so(bench: Any) -> None:
     bench.set("StopTransactionOnInvalidId", "false")

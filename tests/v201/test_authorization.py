@@ -57,6 +57,7 @@ async def test_a_cache_that_cannot_be_emptied_is_rejected(
     assert await talk.ask("ClearCache", {}) == {"status": "Rejected"}
 
 
+@pytest.mark.spec("2.0.1", "TC_C_38_CS")
 @pytest.mark.spec("2.0.1", "C11.FR.04")
 async def test_a_cache_that_is_switched_off_is_not_emptied(talk: Any) -> None:
     talk.bench.store.tokens.remember(TOKEN, Known("Accepted", Source.CACHE), START)

@@ -94,6 +94,12 @@ EVSE = {"evse": {"id": 1}}
 CONNECTOR = {"evse": {"id": 1, "connectorId": 1}}
 
 
+@pytest.mark.spec("2.0.1", "TC_G_03_CS")
+@pytest.mark.spec("2.0.1", "TC_G_04_CS")
+@pytest.mark.spec("2.0.1", "TC_G_05_CS")
+@pytest.mark.spec("2.0.1", "TC_G_06_CS")
+@pytest.mark.spec("2.0.1", "TC_G_07_CS")
+@pytest.mark.spec("2.0.1", "TC_G_08_CS")
 @pytest.mark.spec("2.0.1", "G03.FR.01")
 @pytest.mark.spec("2.0.1", "G04.FR.01")
 @pytest.mark.parametrize(
@@ -118,6 +124,7 @@ async def test_out_of_order_and_back(
     assert all(talk.bench.state(evse_id).operative for evse_id in (1, 2))
 
 
+@pytest.mark.spec("2.0.1", "TC_G_14_CS")
 @pytest.mark.spec("2.0.1", "G03.FR.05")
 async def test_out_of_order_is_scheduled_while_a_transaction_runs(talk: Any) -> None:
     await talk.bench.charge()
@@ -129,6 +136,7 @@ async def test_out_of_order_is_scheduled_while_a_transaction_runs(talk: Any) -> 
     assert (await talk.tell())[-1].payload["connectorStatus"] == "Unavailable"
 
 
+@pytest.mark.spec("2.0.1", "TC_G_10_CS")
 @pytest.mark.spec("2.0.1", "G03.FR.02")
 async def test_the_same_again_is_accepted_and_nothing_is_told(talk: Any) -> None:
     await talk.bench.feed(AvailabilityChanged(operative=False))

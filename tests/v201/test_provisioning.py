@@ -86,6 +86,9 @@ def _item(component: str, variable: str, **more: Any) -> dict[str, Any]:
     return {**parts, **more}
 
 
+@pytest.mark.spec("2.0.1", "TC_B_32_CS")
+@pytest.mark.spec("2.0.1", "TC_B_33_CS")
+@pytest.mark.spec("2.0.1", "TC_B_34_CS")
 @pytest.mark.spec("2.0.1", "B06.FR.01")
 @pytest.mark.spec("2.0.1", "B06.FR.06")
 async def test_variables_are_answered_item_by_item_in_order(talk: Any) -> None:

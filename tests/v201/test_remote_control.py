@@ -23,6 +23,7 @@ START = {"idToken": ID_TOKEN, "remoteStartId": 7}
 SOMEBODY = TokenAccepted(Authorization(TOKEN, Source.CSMS))
 
 
+@pytest.mark.spec("2.0.1", "TC_F_01_CS")
 @pytest.mark.spec("2.0.1", "F01.FR.13")
 @pytest.mark.spec("2.0.1", "F02.FR.01")
 async def test_a_start_is_answered_then_done(talk: Any) -> None:
@@ -39,6 +40,7 @@ async def test_a_start_is_answered_then_done(talk: Any) -> None:
     assert talk.session.asked == []
 
 
+@pytest.mark.spec("2.0.1", "TC_F_03_CS")
 async def test_a_start_before_the_vehicle_waits_for_it(talk: Any) -> None:
     answer = await talk.ask("RequestStartTransaction", {**START, "evseId": 1})
 
@@ -168,6 +170,7 @@ async def test_a_stop_is_answered_then_done(talk: Any) -> None:
     )
 
 
+@pytest.mark.spec("2.0.1", "TC_F_09_CS")
 @pytest.mark.spec("2.0.1", "F03.FR.08")
 @pytest.mark.parametrize("state", ["none", "ended", "closing"])
 async def test_a_stop_of_what_does_not_run_is_rejected(talk: Any, state: str) -> None:
@@ -186,6 +189,8 @@ async def test_a_stop_of_what_does_not_run_is_rejected(talk: Any, state: str) ->
     assert (answer["status"], answer["statusInfo"]["reasonCode"]) == ("Rejected", "TxNotFound")
 
 
+@pytest.mark.spec("2.0.1", "TC_F_06_CS")
+@pytest.mark.spec("2.0.1", "TC_F_07_CS")
 @pytest.mark.spec("2.0.1", "F05.FR.01")
 async def test_an_idle_connector_is_unlocked(talk: Any) -> None:
     answer = await talk.ask("UnlockConnector", {"evseId": 2, "connectorId": 2})
@@ -204,6 +209,7 @@ async def test_a_lock_that_does_not_move_failed(talk: Any, monkeypatch: Any) -> 
     assert answer == {"status": "UnlockFailed"}
 
 
+@pytest.mark.spec("2.0.1", "TC_F_05_CS")
 @pytest.mark.spec("2.0.1", "F05.FR.02")
 async def test_a_connector_in_use_is_not_unlocked(talk: Any) -> None:
     await talk.bench.charge()
@@ -214,6 +220,7 @@ async def test_a_connector_in_use_is_not_unlocked(talk: Any) -> None:
     assert talk.bench.facts(TransactionEnded) == []
 
 
+@pytest.mark.spec("2.0.1", "TC_F_10_CS")
 @pytest.mark.spec("2.0.1", "F05.FR.03")
 @pytest.mark.parametrize(("evse", "connector"), [(9, 1), (1, 2), (2, 3)])
 @pytest.mark.parametrize("busy", [False, True])
@@ -232,6 +239,7 @@ def _trigger(message: str, **evse: int) -> dict[str, Any]:
     return {"requestedMessage": message, **({"evse": evse} if evse else {})}
 
 
+@pytest.mark.spec("2.0.1", "TC_F_20_CS")
 @pytest.mark.spec("2.0.1", "F06.FR.04")
 async def test_a_heartbeat_is_sent_after_the_answer(talk: Any) -> None:
     reply = await talk.hear("TriggerMessage", _trigger("Heartbeat"))
@@ -242,6 +250,7 @@ async def test_a_heartbeat_is_sent_after_the_answer(talk: Any) -> None:
     assert talk.csms.actions == ["Heartbeat"]
 
 
+@pytest.mark.spec("2.0.1", "TC_F_23_CS")
 @pytest.mark.spec("2.0.1", "F06.FR.06")
 @pytest.mark.parametrize(
     ("evse", "asked"),
@@ -271,6 +280,7 @@ async def test_nothing_can_be_triggered_of_what_is_not_there(
     assert answer["status"] == "Rejected"
 
 
+@pytest.mark.spec("2.0.1", "TC_F_12_CS")
 @pytest.mark.spec("2.0.1", "F06.FR.10")
 async def test_meter_values_are_taken_of_every_evse(talk: Any) -> None:
     answer = await talk.ask("TriggerMessage", _trigger("MeterValues"))
@@ -282,6 +292,7 @@ async def test_meter_values_are_taken_of_every_evse(talk: Any) -> None:
     assert contexts == {"Trigger"}
 
 
+@pytest.mark.spec("2.0.1", "TC_F_14_CS")
 @pytest.mark.spec("2.0.1", "F06.FR.07")
 async def test_an_event_is_triggered_of_transactions_that_run(talk: Any) -> None:
     await talk.bench.charge()
@@ -308,6 +319,7 @@ async def test_no_event_can_be_triggered_without_a_transaction(talk: Any, *, clo
     assert (answer["status"], answer["statusInfo"]["reasonCode"]) == ("Rejected", "TxNotFound")
 
 
+@pytest.mark.spec("2.0.1", "TC_F_26_CS")
 @pytest.mark.spec("2.0.1", "F06.FR.17")
 @pytest.mark.parametrize(
     ("registration", "status", "boots"),
@@ -323,6 +335,7 @@ async def test_a_boot_is_triggered_only_before_the_station_is_accepted(
     assert (answer["status"], talk.session.boots) == (status, boots)
 
 
+@pytest.mark.spec("2.0.1", "TC_F_27_CS")
 @pytest.mark.spec("2.0.1", "F06.FR.08")
 @pytest.mark.parametrize(
     "message",

@@ -14,6 +14,7 @@ def _rows(talk: Any) -> list[dict[str, Any]]:
     return [row for part in talk.csms.said("NotifyReport") for row in part["reportData"]]
 
 
+@pytest.mark.spec("2.0.1", "TC_B_13_CS")
 @pytest.mark.spec("2.0.1", "B07.FR.01")
 @pytest.mark.spec("2.0.1", "B07.FR.03")
 async def test_a_report_is_accepted_then_sent_in_counted_parts(talk: Any) -> None:
@@ -33,6 +34,7 @@ async def test_a_report_is_accepted_then_sent_in_counted_parts(talk: Any) -> Non
     assert len(_rows(talk)) == len(list(talk.bench.station.model.report(Inventory.FULL)))
 
 
+@pytest.mark.spec("2.0.1", "TC_B_12_CS")
 @pytest.mark.spec("2.0.1", "B07.FR.07")
 async def test_the_inventory_of_the_configuration_holds_only_what_can_be_set(talk: Any) -> None:
     await talk.ask("GetBaseReport", {"requestId": 1, "reportBase": "ConfigurationInventory"})

@@ -41,6 +41,7 @@ async def test_too_long_words_of_a_security_event_are_cut(talk: Any) -> None:
     assert (len(sent.payload["type"]), len(sent.payload["techInfo"])) == (50, 255)
 
 
+@pytest.mark.spec("2.0.1", "TC_P_01_CS")
 @pytest.mark.spec("2.0.1", "P01.FR.06")
 async def test_an_extension_of_an_unknown_vendor_is_named_as_that(talk: Any) -> None:
     answer = await talk.ask("DataTransfer", {"vendorId": "org.example", "data": {"a": 1}})

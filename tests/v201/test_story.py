@@ -163,6 +163,8 @@ def _record(ended: dict[str, Any]) -> bytes:
     return base64.b64decode(value["signedMeterValue"]["signedMeterData"])
 
 
+@pytest.mark.spec("2.0.1", "TC_E_03_CS")
+@pytest.mark.spec("2.0.1", "TC_F_08_CS")
 @pytest.mark.spec("2.0.1", "F03.FR.01")
 async def test_from_the_swipe_to_the_verified_record(site: Site) -> None:
     async with _life(site) as life:
@@ -190,6 +192,7 @@ async def test_from_the_swipe_to_the_verified_record(site: Site) -> None:
     assert transaction.sequence == list(range(len(transaction.sequence)))
 
 
+@pytest.mark.spec("2.0.1", "TC_E_44_CS")
 @pytest.mark.spec("2.0.1", "E11.FR.01")
 @pytest.mark.spec("2.0.1", "E11.FR.04")
 async def test_a_session_that_ends_offline_is_told_when_the_csms_is_back(site: Site) -> None:
@@ -243,6 +246,7 @@ def _cut_once(site: Site) -> Callable[[Any, dict[str, Any]], dict[str, Any]]:
     return answer
 
 
+@pytest.mark.spec("2.0.1", "TC_B_22_CS")
 @pytest.mark.spec("2.0.1", "B12.FR.02")
 @pytest.mark.spec("2.0.1", "B12.FR.04")
 async def test_an_immediate_reset_ends_the_session_and_boots_again(site: Site) -> None:
@@ -284,6 +288,7 @@ async def test_a_stop_of_the_program_ends_the_session_in_order(site: Site) -> No
     assert site.meter.releases == [transaction_id]
 
 
+@pytest.mark.spec("2.0.1", "TC_C_02_CS")
 @pytest.mark.spec("2.0.1", "C01.FR.01")
 async def test_a_token_that_the_csms_refuses_gets_no_energy(site: Site) -> None:
     site.csms.answers.tokens[TOKEN.value] = "Blocked"

@@ -1,0 +1,48 @@
+"""The tables of what is there: messages from the code, test cases from the marks."""
+
+import re
+
+import pytest
+import spec_table
+
+
+@pytest.mark.parametrize(("version", "count"), [("1.6", 39), ("2.0.1", 64)])
+def test_every_message_is_listed_with_its_methods(version: str, count: int) -> None:
+    rows = {row.action: row for row in spec_table.messages(version)}
+
+    assert len(rows) == count
+    assert rows["Authorize"].direction == "station > CSMS"
+    assert rows["ClearCache"].direction == "CSMS > station"
+    package = spec_table.PACKAGES[version]
+    assert rows["ClearCache"].methods == (f"{package}.authorization.Authorization.clear_cache",)
+    assert rows["Authorize"].methods == (f"{package}.authorization.Authorization.authorize",)
+
+
+@pytest.mark.parametrize(("version", "count"), [("1.6", 107), ("2.0.1", 424)])
+def test_every_case_has_one_line(version: str, count: int) -> None:
+    rows = spec_table.cases(version)
+
+    assert len({row.case_id for row in rows}) == len(rows) == count
+    assert all(row.profile and row.about for row in rows)
+
+
+@pytest.mark.parametrize("version", spec_table.PACKAGES)
+def test_every_case_that_a_mark_names_exists(version: str) -> None:
+    known = {row.case_id.removesuffix("_CS") for row in spec_table.cases(version)}
+    marked = {clause for clause in spec_table.marks(version) if clause.startswith("TC_")}
+
+    assert {clause.removesuffix("_CS") for clause in marked} <= known
+    assert all(re.fullmatch(r"TC_[0-9A-Z_]+", clause) for clause in marked)
+
+
+def test_only_what_is_missing_is_printed_if_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    spec_table.main(["2.0.1", "--missing"])
+
+    printed = capsys.readouterr().out
+    assert "station > CSMS" in printed or "64 of 64" in printed
+    assert "v201." not in printed
+
+
+def test_a_version_that_does_not_exist_is_an_error() -> None:
+    with pytest.raises(SystemExit):
+        spec_table.main(["2.1"])

@@ -34,6 +34,7 @@ from chargepoint.core.variables import (
     RETRY_BACK_OFF_WAIT_MINIMUM,
     WEB_SOCKET_PING_INTERVAL,
 )
+from chargepoint.csms.adapter import Registration
 from chargepoint.csms.frames import masked
 from chargepoint.csms.identity import Identity
 from chargepoint.csms.link import BackOff, Link
@@ -247,6 +248,7 @@ def _assemble(
             fresh_id=lambda: str(uuid.uuid4()),
             tls=config.csms.url.startswith("wss:"),
             key_in_first=profile.key_in_first,
+            accepted=lambda: session.registration is Registration.ACCEPTED,
         ),
         [wiring.describe(section, meters) for section in config.evses],
     )

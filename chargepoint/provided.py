@@ -2,30 +2,25 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
 
 from chargepoint.config import StationConfig
-from chargepoint.core.availability import AVAILABILITY, connector_status, status
 from chargepoint.core.sampling import MEASURANDS
 from chargepoint.core.variables import (
     ALIGNED_MEASURANDS,
     ALIGNED_TX_ENDED_MEASURANDS,
-    CONNECTOR_AVAILABILITY,
     DATE_TIME,
-    EVSE_AVAILABILITY,
     METER_PUBLIC_KEY,
     SECURITY_PROFILE,
-    STATION_AVAILABILITY,
     SUPPORTED_FEATURE_PROFILES,
     TX_ENDED_MEASURANDS,
     TX_STARTED_MEASURANDS,
     TX_UPDATED_MEASURANDS,
     WEB_SOCKET_PING_INTERVAL,
-    AvailabilityState,
 )
 from chargepoint.csms.link import Link
 from chargepoint.csms.profiles import CsmsProfile
 from chargepoint.csms.signed import public_key
+from chargepoint.provided_parts import provide_names, provide_parts
 from chargepoint.station.station import Evse, Station
 
 PROFILES_16 = ("Core", "LocalAuthListManagement", "RemoteTrigger")
@@ -37,7 +32,6 @@ def provide(config: StationConfig, station: Station, profile: CsmsProfile, link:
     model.provide(SECURITY_PROFILE, lambda: config.csms.security_profile)
     model.provide(SUPPORTED_FEATURE_PROFILES, lambda: PROFILES_16)
     model.provide(DATE_TIME, station.clock.now)
-    model.provide(STATION_AVAILABILITY, lambda: AVAILABILITY[station.own_status()])
     for measurands in (
         TX_STARTED_MEASURANDS,
         TX_UPDATED_MEASURANDS,
@@ -48,6 +42,8 @@ def provide(config: StationConfig, station: Station, profile: CsmsProfile, link:
         model.provide_words(measurands, lambda: _measurands(station))
     for evse in station.evses.values():
         _provide_evse(station, evse, profile)
+    provide_names(config, station)
+    provide_parts(station)
 
     def set_ping(interval: timedelta) -> None:
         link.ping_interval = interval
@@ -56,19 +52,8 @@ def provide(config: StationConfig, station: Station, profile: CsmsProfile, link:
 
 
 def _provide_evse(station: Station, evse: Evse, profile: CsmsProfile) -> None:
-    model, evse_id = station.model, evse.description.evse_id
-
-    def availability() -> AvailabilityState:
-        return AVAILABILITY[status(evse.runner.state)]
-
-    def of_connector(number: int) -> AvailabilityState:
-        return AVAILABILITY[connector_status(evse.runner.state, number)]
-
-    model.provide(EVSE_AVAILABILITY, availability, evse_id)
-    for number, _ in enumerate(evse.description.connectors, 1):
-        model.provide(CONNECTOR_AVAILABILITY, partial(of_connector, number), evse_id, number)
     if evse.meter.signing is not None:
-        model.provide(METER_PUBLIC_KEY, _key_of(evse, profile), evse_id)
+        station.model.provide(METER_PUBLIC_KEY, _key_of(evse, profile), evse.description.evse_id)
 
 
 def _key_of(evse: Evse, profile: CsmsProfile) -> Callable[[], str | None]:

@@ -40,10 +40,11 @@ class KeyValue(NamedTuple):
 
 
 class Inventory(StrEnum):
-    """What a report is about (OCPP 2.0.1 ReportBaseEnumType); there is no SummaryInventory."""
+    """What a report is about (OCPP 2.0.1 ReportBaseEnumType)."""
 
     CONFIGURATION = "ConfigurationInventory"
     FULL = "FullInventory"
+    SUMMARY = "SummaryInventory"
 
 
 @dataclass(frozen=True, slots=True)

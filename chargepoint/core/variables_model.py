@@ -197,7 +197,6 @@ class Variable(Generic[T]):
     constant: bool = False
     fact: bool = False
     reboot: bool = False
-    supports_monitoring: bool = False
     needs: Feature | None = None
     lacking: str | None = None
 

@@ -91,7 +91,7 @@ EVSE_POWER = Variable(
 EVSE_ALLOW_RESET = Variable(
     BOOLEAN,
     "EVSE.AllowReset",
-    "false",
+    "true",
     "Whether the EVSE can be reset alone.",
     tier=Tier.EVSE,
     mutability=Mutability.READ_ONLY,

@@ -38,6 +38,7 @@ from chargepoint.core.variables_layout import (
     custom_cell,
     lay_out,
 )
+from chargepoint.core.variables_report import SUMMARY
 from chargepoint.errors import Refused, StoreError
 
 log = logging.getLogger(__name__)
@@ -197,10 +198,9 @@ class DeviceModel:
         return cell if isinstance(cell, Outcome) else self._change(cell, cell.mutability, text)
 
     def report(self, inventory: Inventory) -> Iterator[ReportRow]:
-        """Every variable, or those that the CSMS can set (OCPP 2.0.1 B07)."""
+        """Every variable, those that the CSMS can set, or a summary (OCPP 2.0.1 B07)."""
         for cell in self._directory.cells:
-            wanted = inventory is Inventory.FULL or cell.mutability is not Mutability.READ_ONLY
-            if cell.address and wanted:
+            if cell.address and _belongs(cell, cell.address, inventory):
                 yield self._row(cell, cell.address)
 
     def keys(self) -> tuple[str, ...]:
@@ -287,8 +287,18 @@ class DeviceModel:
             data_type=row.kind.data_type,
             unit=row.unit or row.kind.unit,
             limits=self._limits(cell),
-            supports_monitoring=row.supports_monitoring,
+            supports_monitoring=not row.constant,
         )
+
+
+def _belongs(cell: Cell, address: Address, inventory: Inventory) -> bool:
+    match inventory:
+        case Inventory.CONFIGURATION:
+            return cell.mutability is not Mutability.READ_ONLY
+        case Inventory.SUMMARY:
+            return address.variable.casefold() in SUMMARY
+        case Inventory.FULL:
+            return True
 
 
 def _directory(evses: Sequence[EvseDescription], custom: Iterable[CustomSetting]) -> Directory:

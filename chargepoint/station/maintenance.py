@@ -58,6 +58,28 @@ class Maintenance:
             await self._clock.sleep(IDLE_CHECK)
         self._want("ScheduledReset")
 
+    def evse_busy(self, evse_id: int) -> bool:
+        """Whether a transaction runs at this EVSE."""
+        return self._runners[evse_id].state.busy
+
+    async def restart_evse(self, evse_id: int, *, at_once: bool) -> None:
+        """Reset one EVSE: with ``at_once`` its transaction is ended, else waited for.
+
+        Then it looks at its board afresh, as after a start (OCPP 2.0.1 B11.FR.08, B12.FR.07).
+        """
+        runner = self._runners[evse_id]
+        log.info("EVSE %d: restart", evse_id)
+        if at_once and (runner.state.busy or runner.state.stage is Stage.AUTHORIZED):
+            try:
+                async with asyncio.timeout(STOP_TIMEOUT_S):
+                    stop = StopRequested(StopReason.IMMEDIATE_RESET, Cause.RESET_COMMAND)
+                    await runner.feed(stop)
+            except TimeoutError:
+                log.warning("EVSE %d: restart before its transaction was ended", evse_id)
+        while runner.state.busy:
+            await self._clock.sleep(IDLE_CHECK)
+        await runner.recover()
+
     def _want(self, reason: str) -> None:
         if not self.wanted.is_set():
             self.reason = reason

@@ -39,6 +39,7 @@ from chargepoint.core.model import (
 from chargepoint.core.variables import (
     ALIGNED_INTERVAL,
     ALIGNED_TX_ENDED_INTERVAL,
+    TX_BEFORE_ACCEPTED,
     TX_ENDED_INTERVAL,
     TX_UPDATED_INTERVAL,
 )
@@ -97,8 +98,8 @@ class Wiring:
     """What the station is given by the composition root.
 
     ``verify`` says what a signed reading is worth, ``prepare`` makes ready for that of a meter;
-    ``recorded`` wakes the outbox; ``spawn`` does work that must be finished whatever happens to
-    whoever asked for it.
+    ``recorded`` wakes the outbox; ``accepted`` says whether the CSMS has accepted this life of it;
+    ``spawn`` does work that must be finished whatever happens to whoever asked for it.
     """
 
     store: Store
@@ -113,6 +114,7 @@ class Wiring:
     prepare: Callable[[MeterInfo], Coroutine[Any, Any, None]] | None = None
     tls: bool = False
     key_in_first: bool = False
+    accepted: Callable[[], bool] = lambda: True
     faults: dict[str, Fault] = field(default_factory=dict)
 
 
@@ -390,7 +392,8 @@ class Station:
         """A reader saw a token; what follows happens in its own time."""
         for evse_id in evse_ids:
             self.evse(evse_id)
-        self.spawn(self.authorizer.present(token, evse_ids))
+        if self._wiring.accepted() or self.model[TX_BEFORE_ACCEPTED]:
+            self.spawn(self.authorizer.present(token, evse_ids))
 
     def _tell_own(self, before: Status) -> None:
         if (current := self.own_status()) is not before:

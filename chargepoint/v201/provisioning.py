@@ -6,6 +6,9 @@ from typing import Any
 
 from chargepoint.core.model import StopReason
 from chargepoint.core.variables import (
+    BYTES_PER_GET_VARIABLES,
+    BYTES_PER_SET_VARIABLES,
+    EVSE_ALLOW_RESET,
     ITEMS_PER_GET_VARIABLES,
     ITEMS_PER_SET_VARIABLES,
     Address,
@@ -13,9 +16,11 @@ from chargepoint.core.variables import (
 from chargepoint.core.variables_answers import Answer, Outcome
 from chargepoint.csms.adapter import BootAnswer, Csms, Registration, handles
 from chargepoint.csms.identity import Identity
-from chargepoint.csms.rpc import CallError, Reply
+from chargepoint.csms.rpc import Reply
+from chargepoint.errors import Refused
 from chargepoint.station.station import Station
 from chargepoint.v201 import wire
+from chargepoint.v201.limits import within
 
 VENDOR_MOST, MODEL_MOST, SERIAL_MOST, FIRMWARE_MOST = 50, 20, 25, 50
 
@@ -55,23 +60,26 @@ class Provisioning:
     async def get_variables(self, payload: dict[str, Any]) -> dict[str, Any]:
         """B06: one result per item, in the order asked."""
         items = payload["getVariableData"]
-        _limit(len(items), self._station.model[ITEMS_PER_GET_VARIABLES])
+        model = self._station.model
+        most, size = model[ITEMS_PER_GET_VARIABLES], model[BYTES_PER_GET_VARIABLES]
+        within(payload, len(items), items=most, size=size)
         return {"getVariableResult": [self._get(item) for item in items]}
 
     @handles("SetVariables")
     async def set_variables(self, payload: dict[str, Any]) -> dict[str, Any]:
         """B05: one result per item, in the order given; each is kept by itself."""
         items = payload["setVariableData"]
-        _limit(len(items), self._station.model[ITEMS_PER_SET_VARIABLES])
+        model = self._station.model
+        most, size = model[ITEMS_PER_SET_VARIABLES], model[BYTES_PER_SET_VARIABLES]
+        within(payload, len(items), items=most, size=size)
         return {"setVariableResult": [self._set(item) for item in items]}
 
     @handles("Reset")
     async def reset(self, payload: dict[str, Any]) -> dict[str, Any] | Reply:
-        """B11, B12: at once ends the transactions, on idle waits for them; a single EVSE never."""
+        """B11, B12: at once ends the transactions, on idle waits for them."""
         maintenance = self._station.maintenance
         if "evseId" in payload:
-            info = {"reasonCode": "UnsupportedRequest", "additionalInfo": "whole station only"}
-            return {"status": "Rejected", "statusInfo": info}
+            return self._reset_evse(payload["evseId"], at_once=payload["type"] == "Immediate")
         if payload["type"] == "Immediate":
 
             def restart() -> Coroutine[Any, Any, None]:
@@ -82,6 +90,23 @@ class Provisioning:
         return Reply({"status": status}, maintenance.restart_when_idle)
 
     # --- inside -----------------------------------------------------------------------------
+
+    def _reset_evse(self, evse_id: int, *, at_once: bool) -> dict[str, Any] | Reply:
+        """B11.FR.08 to .10: one EVSE alone, if it can be."""
+        maintenance = self._station.maintenance
+        try:
+            self._station.evse(evse_id)
+        except Refused as refused:
+            return wire.answer("Rejected", refused)
+        if not self._station.model.for_evse(EVSE_ALLOW_RESET, evse_id):
+            whole = Refused("the whole station only", reason="UnsupportedRequest")
+            return wire.answer("Rejected", whole)
+        busy = maintenance.evse_busy(evse_id)
+
+        def restart() -> Coroutine[Any, Any, None]:
+            return maintenance.restart_evse(evse_id, at_once=at_once)
+
+        return Reply({"status": "Scheduled" if busy and not at_once else "Accepted"}, restart)
 
     def _get(self, item: dict[str, Any]) -> dict[str, Any]:
         attribute = item.get("attributeType", "Actual")
@@ -124,8 +149,3 @@ def _result(item: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
             info["additionalInfo"] = outcome.sentence[:512]
         result["attributeStatusInfo"] = info
     return result
-
-
-def _limit(count: int, most: int) -> None:
-    if count > most:
-        raise CallError("OccurrenceConstraintViolation", f"{count} items, at most {most}")

@@ -1,16 +1,18 @@
-"""Block B, provisioning: reports of the device model, in parts."""
+"""Block B, provisioning: reports of the device model, whole or by criteria, in parts."""
 
 import logging
 from collections.abc import Coroutine
 from typing import Any
 
-from chargepoint.core.variables import Address
+from chargepoint.core.variables import BYTES_PER_GET_REPORT, ITEMS_PER_GET_REPORT, Address
 from chargepoint.core.variables_answers import Inventory, ReportRow
+from chargepoint.core.variables_report import Criterion, Wanted, select
 from chargepoint.csms.adapter import SessionView, handles
 from chargepoint.csms.rpc import Reply
 from chargepoint.errors import CsmsError
 from chargepoint.station.station import Station
 from chargepoint.v201 import wire
+from chargepoint.v201.limits import within
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +20,7 @@ ROWS_PER_MESSAGE = 20  # some systems take 30 ms per row and drop what takes too
 
 
 class Reports:
-    """Tells the CSMS all variables, or all it can set."""
+    """Tells the CSMS all variables, all it can set, how the parts are, or what it picks."""
 
     def __init__(self, station: Station, session: SessionView) -> None:
         self._station = station
@@ -26,11 +28,29 @@ class Reports:
 
     @handles("GetBaseReport")
     async def base_report(self, payload: dict[str, Any]) -> dict[str, Any] | Reply:
-        """B07: accepted first, then sent in parts; a summary is not supported (optional)."""
-        if payload["reportBase"] not in set(Inventory):
-            return {"status": "NotSupported"}
+        """B07: accepted first, then sent in parts."""
         rows = list(self._station.model.report(Inventory(payload["reportBase"])))
-        request_id = payload["requestId"]
+        return self._reported(payload["requestId"], rows)
+
+    @handles("GetReport")
+    async def report(self, payload: dict[str, Any]) -> dict[str, Any] | Reply:
+        """B08: the variables of components that meet a criterion, or those named, or both."""
+        model, items = self._station.model, payload.get("componentVariable", [])
+        within(
+            payload,
+            len(items),
+            items=model[ITEMS_PER_GET_REPORT],
+            size=model[BYTES_PER_GET_REPORT],
+        )
+        criteria = [Criterion(word) for word in payload.get("componentCriteria", [])]
+        rows = list(model.report(Inventory.FULL))
+        return self._reported(
+            payload["requestId"], select(rows, criteria, [wanted(item) for item in items])
+        )
+
+    def _reported(self, request_id: int, rows: list[ReportRow]) -> dict[str, Any] | Reply:
+        if not rows:
+            return {"status": "EmptyResultSet"}
 
         def send() -> Coroutine[Any, Any, None]:
             return self._send(request_id, rows)
@@ -55,6 +75,20 @@ class Reports:
                     await csms.call("NotifyReport", payload)
         except CsmsError as error:
             log.warning("report %d not finished: %s", request_id, error)
+
+
+def wanted(item: dict[str, Any]) -> Wanted:
+    """Which addresses a ComponentVariableType means."""
+    of, what = item["component"], item.get("variable", {})
+    evse = of.get("evse", {})
+    return Wanted(
+        of["name"],
+        what.get("name"),
+        of.get("instance"),
+        what.get("instance"),
+        evse.get("id"),
+        evse.get("connectorId"),
+    )
 
 
 def report_data(row: ReportRow) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from chargepoint.core import (
     variables_authorization,
     variables_charging,
     variables_csms,
+    variables_monitoring,
+    variables_parts,
     variables_station,
 )
 from chargepoint.core.variables import (
@@ -194,7 +196,14 @@ def test_a_thing_that_both_versions_know_is_one_row(key: str) -> None:
 
 
 def test_no_row_is_hidden_by_another_of_the_same_constant() -> None:
-    modules = (variables_authorization, variables_charging, variables_csms, variables_station)
+    modules = (
+        variables_authorization,
+        variables_charging,
+        variables_csms,
+        variables_monitoring,
+        variables_parts,
+        variables_station,
+    )
     rows = [row for module in modules for row in vars(module).values() if isinstance(row, Variable)]
 
     assert rows == list(TABLE)

@@ -83,7 +83,7 @@ def test_only_evses_whose_meter_signs_have_a_public_key() -> None:
         EvseDescription(5, (CABLE,), signing=EM580),
     )
 
-    keys = {name: cell.keys for name, cell in cells.items() if name.startswith("FiscalMetering")}
+    keys = {name: cell.keys for name, cell in cells.items() if name.endswith(".PublicKey")}
     assert keys == {
         "FiscalMetering[1].PublicKey": ("MeterPublicKey1", "MeterPublicKey2"),
         "FiscalMetering[5].PublicKey": ("MeterPublicKey4",),

@@ -215,16 +215,80 @@ async def test_a_reset_on_idle_waits_for_the_transaction(
     assert talk.bench.facts(TransactionEnded) == []
 
 
-@pytest.mark.spec("2.0.1", "B11.FR.10")
-async def test_a_reset_of_one_evse_is_rejected_and_leaves_its_transaction_alone(
-    talk: Any,
-) -> None:
+@pytest.mark.spec("2.0.1", "TC_B_25_CS")
+@pytest.mark.parametrize("kind", ["Immediate", "OnIdle"])
+async def test_an_idle_evse_is_reset_alone(talk: Any, kind: str) -> None:
+    answer = await talk.ask("Reset", {"type": kind, "evseId": 1})
+
+    assert answer == {"status": "Accepted"}
+    assert not talk.bench.station.maintenance.wanted.is_set()
+
+
+@pytest.mark.spec("2.0.1", "TC_B_26_CS")
+async def test_a_reset_of_one_evse_on_idle_waits_for_its_transaction(talk: Any) -> None:
     await talk.bench.charge()
+
+    reply = await talk.hear("Reset", {"type": "OnIdle", "evseId": 1})
+    done = talk.bench.station.spawn(reply.after())
+    await talk.bench.clock.advance(5)
+    waited = not done.done()
+    await talk.bench.finish()
+    await talk.bench.clock.advance(2)
+
+    assert reply.payload == {"status": "Scheduled"}
+    assert waited
+    assert done.done()
+    (ended,) = [e for e in await talk.events() if e["eventType"] == "Ended"]
+    assert ended["transactionInfo"]["stoppedReason"] == "Remote"
+
+
+@pytest.mark.spec("2.0.1", "TC_B_27_CS")
+async def test_an_immediate_reset_of_one_evse_ends_its_transaction_only(talk: Any) -> None:
+    await talk.bench.charge(evse_id=1)
+    await talk.bench.charge(evse_id=2)
 
     answer = await talk.ask("Reset", {"type": "Immediate", "evseId": 1})
 
-    assert answer["status"] == "Rejected"
-    assert talk.bench.state().stage is Stage.CHARGING
+    assert answer == {"status": "Accepted"}
+    (ended,) = [e for e in await talk.events() if e["eventType"] == "Ended"]
+    assert (ended["evse"]["id"], ended["triggerReason"]) == (1, "ResetCommand")
+    assert ended["transactionInfo"]["stoppedReason"] == "ImmediateReset"
+    assert talk.bench.state(2).stage is Stage.CHARGING
+    assert not talk.bench.station.maintenance.wanted.is_set()
+
+
+@pytest.mark.spec("2.0.1", "B11.FR.10")
+async def test_an_evse_that_is_not_there_cannot_be_reset(talk: Any) -> None:
+    answer = await talk.ask("Reset", {"type": "Immediate", "evseId": 9})
+
+    assert (answer["status"], answer["statusInfo"]["reasonCode"]) == ("Rejected", "UnknownEvse")
+
+
+async def test_a_request_of_too_many_bytes_is_refused_as_a_whole(talk: Any) -> None:
+    item = _item("TxCtrlr", "EVConnectionTimeOut", attributeValue="2" * 1000)
+
+    with pytest.raises(CallError, match="at most 65536") as refused:
+        await talk.hear("SetVariables", {"setVariableData": [item] * 80})
+
+    assert refused.value.code == "FormatViolation"
+
+
+@pytest.mark.spec("2.0.1", "TC_B_41_CS")
+async def test_a_reset_on_idle_waits_for_the_last_of_several_transactions(talk: Any) -> None:
+    await talk.bench.charge(evse_id=1)
+    await talk.bench.charge(evse_id=2)
+
+    reply = await talk.hear("Reset", {"type": "OnIdle"})
+    talk.bench.station.spawn(reply.after())
+    await talk.bench.finish(evse_id=1)
+    await talk.bench.clock.advance(5)
+    early = talk.bench.station.maintenance.wanted.is_set()
+    await talk.bench.finish(evse_id=2)
+    await talk.bench.clock.advance(2)
+
+    assert reply.payload == {"status": "Scheduled"}
+    assert not early
+    assert talk.bench.station.maintenance.reason == "ScheduledReset"
 
 
 async def test_a_reset_whose_connection_is_gone_is_done_all_the_same(talk: Any) -> None:

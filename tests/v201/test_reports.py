@@ -43,12 +43,15 @@ async def test_the_inventory_of_the_configuration_holds_only_what_can_be_set(tal
     assert kinds == {"ReadWrite", "WriteOnly"}
 
 
-@pytest.mark.spec("2.0.1", "B07.FR.02")
-async def test_a_summary_is_not_supported(talk: Any) -> None:
+@pytest.mark.spec("2.0.1", "TC_B_14_CS")
+@pytest.mark.spec("2.0.1", "B07.FR.09")
+async def test_a_summary_tells_availability_and_problems_of_every_part(talk: Any) -> None:
     answer = await talk.ask("GetBaseReport", {"requestId": 1, "reportBase": "SummaryInventory"})
 
-    assert answer == {"status": "NotSupported"}
-    assert talk.csms.sent == []
+    assert answer == {"status": "Accepted"}
+    assert {row["variable"]["name"] for row in _rows(talk)} == {"AvailabilityState", "Problem"}
+    parts = {row["component"]["name"] for row in _rows(talk)}
+    assert parts == {"ChargingStation", "EVSE", "Connector", "FiscalMetering"}
 
 
 async def test_what_nobody_may_read_is_reported_without_value(talk: Any) -> None:
@@ -84,7 +87,7 @@ async def test_a_variable_is_reported_with_its_address_and_limits(talk: Any) -> 
     ]
     assert timeout["variableCharacteristics"] == {
         "dataType": "integer",
-        "supportsMonitoring": False,
+        "supportsMonitoring": True,
         "unit": "s",
         "minLimit": 1,
     }

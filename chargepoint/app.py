@@ -39,6 +39,7 @@ from chargepoint.csms.frames import masked
 from chargepoint.csms.identity import Identity
 from chargepoint.csms.link import BackOff, Link
 from chargepoint.csms.outbox import Outbox, Retry
+from chargepoint.csms.routes import Routes
 from chargepoint.csms.session import Session, Timing
 from chargepoint.errors import ConfigError, Refused, StoreError
 from chargepoint.provided import provide
@@ -67,6 +68,7 @@ class Life:
     link: Link
     store: Store
     identity: Identity
+    routes: Routes
     url: str = ""
 
 
@@ -190,7 +192,8 @@ async def _reload(life: Life, reload: Reload) -> None:
     if "csms" in changed:
         if (old.csms.ocpp, old.csms.profile) != (fresh.csms.ocpp, fresh.csms.profile):
             later.append("csms.ocpp, csms.profile")
-        life.link.config = replace(link_config(fresh), ping_interval=life.link.ping_interval)
+        life.routes.base = link_config(fresh)
+        life.link.config = replace(life.routes.config(), ping_interval=life.link.ping_interval)
         await life.link.reconnect()
     log.info(
         "config reloaded; %s%s",
@@ -223,8 +226,14 @@ def _assemble(
     outbox = Outbox(
         store, clock, lambda: Retry(model[MESSAGE_ATTEMPTS], model[MESSAGE_ATTEMPT_INTERVAL])
     )
+    routes = Routes(
+        link_config(config),
+        config.csms.security_profile,
+        store=store.network,
+        model=model,
+    )
     link = Link(
-        replace(link_config(config), ping_interval=model[WEB_SOCKET_PING_INTERVAL]),
+        replace(routes.config(), ping_interval=model[WEB_SOCKET_PING_INTERVAL]),
         clock=clock,
         random=SystemRandom(),
         back_off=lambda: _back_off(model),
@@ -232,7 +241,11 @@ def _assemble(
     )
     view = _View()
     session = Session(
-        store=store, outbox=outbox, clock=clock, spawn=supervisor.spawn, good=link.good
+        store=store,
+        outbox=outbox,
+        clock=clock,
+        spawn=supervisor.spawn,
+        good=lambda: view.works(link),
     )
     station = Station(
         Wiring(
@@ -258,10 +271,10 @@ def _assemble(
     adapters = wiring.adapters_of(
         config, station, profile=profile, identity=identity, session=session
     )
-    view.station = station
+    view.station, view.session, view.routes = station, session, routes
     session.attach(view, adapters)
     provide(config, station, profile, link)
-    return Life(config, station, session, link, store, identity)
+    return Life(config, station, session, link, store, identity, routes)
 
 
 def _back_off(model: DeviceModel) -> BackOff:
@@ -273,9 +286,16 @@ def _back_off(model: DeviceModel) -> BackOff:
 
 
 class _View:
-    """The station as the CSMS side sees it; ``station`` is set before anything runs."""
+    """The station as the CSMS side sees it; the parts are set before anything runs."""
 
     station: Station
+    session: Session
+    routes: Routes
+
+    def works(self, link: Link) -> None:
+        """The session works on the present connection."""
+        link.good()
+        self.routes.works()
 
     def statuses(self) -> list[StatusChanged]:
         return self.station.statuses()
@@ -293,7 +313,9 @@ class _View:
                 log.warning("heartbeat interval of the CSMS not taken: %s", error)
 
     def link_changed(self, link: Link) -> None:
-        """Tell whoever looks at the live events."""
+        """Choose the way of the next attempt; tell whoever looks at the live events."""
+        if self.routes.follow(link):
+            self.session.moved()
         self.station.told.tell("link", state=str(link.state), error=link.last_error)
 
     def frame(self, direction: str, text: str) -> None:

@@ -10,7 +10,6 @@ from chargepoint.core.variables import (
     ALIGNED_TX_ENDED_MEASURANDS,
     DATE_TIME,
     METER_PUBLIC_KEY,
-    SECURITY_PROFILE,
     SUPPORTED_FEATURE_PROFILES,
     TX_ENDED_MEASURANDS,
     TX_STARTED_MEASURANDS,
@@ -29,7 +28,6 @@ PROFILES_16 = ("Core", "LocalAuthListManagement", "RemoteTrigger")
 def provide(config: StationConfig, station: Station, profile: CsmsProfile, link: Link) -> None:
     """Connect the device model with what lives."""
     model = station.model
-    model.provide(SECURITY_PROFILE, lambda: config.csms.security_profile)
     model.provide(SUPPORTED_FEATURE_PROFILES, lambda: PROFILES_16)
     model.provide(DATE_TIME, station.clock.now)
     for measurands in (

@@ -82,7 +82,7 @@ NETWORK_CONFIGURATION_PRIORITY = Variable(
     "1",
     "Configuration slots in the order in which they are tried.",
     low=1,
-    values=("1", "2"),
+    values=("1", "2", "3", "4"),
     reboot=True,
 )
 NETWORK_PROFILE_CONNECTION_ATTEMPTS = Variable(

@@ -130,6 +130,11 @@ class Session:
         self.registration = Registration.UNKNOWN
         self.boot_reason = reason
 
+    def moved(self) -> None:
+        """Another CSMS is tried: one that never saw the station must be told (2.0.1 B10.FR.10)."""
+        if self.registration is Registration.ACCEPTED:
+            self.forget("Unknown")
+
     async def serve(self, connection: Connection, subprotocol: str) -> None:
         """Live on this connection until it is gone, or nobody answers on it any more."""
         adapter = self._adapters[subprotocol]

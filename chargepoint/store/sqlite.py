@@ -35,6 +35,7 @@ from chargepoint.core.model import EvseState
 from chargepoint.errors import StoreError
 from chargepoint.store import codec, tables
 from chargepoint.store.local_list import LocalList
+from chargepoint.store.network import NetworkProfiles
 from chargepoint.store.tables import Records, Settings, Transactions, translated
 from chargepoint.store.tokens import Tokens
 
@@ -86,6 +87,7 @@ class Store:
         self.tokens = Tokens(self._db)
         self.local_list = LocalList(self._db)
         self.settings = Settings(self._db)
+        self.network = NetworkProfiles(self._db)
         self._make_reserve()
         return self
 

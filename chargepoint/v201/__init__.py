@@ -9,6 +9,7 @@ from chargepoint.v201.availability import Availability
 from chargepoint.v201.data_transfer import DataTransfer
 from chargepoint.v201.local_list import LocalList
 from chargepoint.v201.metering import Metering
+from chargepoint.v201.network import Network
 from chargepoint.v201.provisioning import Provisioning
 from chargepoint.v201.remote_control import RemoteControl
 from chargepoint.v201.reports import Reports
@@ -21,6 +22,7 @@ BLOCKS = (
     DataTransfer,
     LocalList,
     Metering,
+    Network,
     Provisioning,
     RemoteControl,
     Reports,
@@ -43,6 +45,7 @@ def adapter(
             DataTransfer(),
             LocalList(station),
             Metering(profile),
+            Network(station),
             RemoteControl(station, session, availability),
             Reports(station, session),
             Security(),

@@ -1,0 +1,53 @@
+"""The table of network profiles: how to reach a CSMS, and which way worked last."""
+
+import sqlite3
+
+from chargepoint.core.network import NetworkProfile
+from chargepoint.store import codec
+from chargepoint.store.tables import translated
+
+
+class NetworkProfiles:
+    """Profiles that a CSMS set, by slot; every call is its own commit.
+
+    Raises:
+        StoreError: from every method, if the disk refuses.
+    """
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def load(self) -> dict[int, NetworkProfile]:
+        """All there are."""
+        with translated("network profiles"):
+            rows = self._db.execute("SELECT slot, profile FROM network_profile ORDER BY slot")
+            return {int(slot): codec.decode(data, NetworkProfile) for slot, data in rows}
+
+    def save(self, slot: int, profile: NetworkProfile) -> None:
+        """Store one, whatever the slot held before."""
+        with translated(f"network profile {slot}"):
+            self._db.execute(
+                "INSERT INTO network_profile VALUES (?, ?)"
+                " ON CONFLICT DO UPDATE SET profile = excluded.profile",
+                (slot, codec.encode(profile)),
+            )
+
+    def forget(self, slot: int) -> None:
+        """Empty a slot."""
+        with translated(f"network profile {slot}"):
+            self._db.execute("DELETE FROM network_profile WHERE slot = ?", (slot,))
+
+    def good(self) -> tuple[int, int] | None:
+        """The slot that worked last and the highest security profile that ever did."""
+        with translated("network profiles"):
+            row = self._db.execute("SELECT slot, security FROM network_good").fetchone()
+        return (int(row[0]), int(row[1])) if row else None
+
+    def mark_good(self, slot: int, security: int) -> None:
+        """This slot works, with this security profile."""
+        with translated("network profiles"):
+            self._db.execute(
+                "INSERT INTO network_good VALUES (1, ?, ?) ON CONFLICT DO UPDATE SET"
+                " slot = excluded.slot, security = max(security, excluded.security)",
+                (slot, security),
+            )

@@ -1,0 +1,43 @@
+"""Block B, provisioning: network profiles."""
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+from chargepoint.core.network import INVALID_PROFILE, NetworkProfile, check_profile
+from chargepoint.core.variables import SECURITY_PROFILE
+from chargepoint.csms.adapter import handles
+from chargepoint.errors import Refused, StoreError
+from chargepoint.station.station import Station
+from chargepoint.v201 import wire
+
+log = logging.getLogger(__name__)
+
+
+class Network:
+    """Stores how to reach a CSMS; it is used once NetworkConfigurationPriority names it."""
+
+    def __init__(self, station: Station) -> None:
+        self._station = station
+
+    @handles("SetNetworkProfile")
+    async def set_profile(self, payload: dict[str, Any]) -> dict[str, Any]:
+        """B09: checked, then kept; the handshake decides about the version, not the profile."""
+        data, slot = payload["connectionData"], payload["configurationSlot"]
+        try:
+            if data["ocppTransport"] != "JSON" or "vpn" in data or "apn" in data:
+                raise Refused("JSON without vpn and apn only", reason=INVALID_PROFILE)  # noqa: TRY301 - one way out
+            profile = NetworkProfile(
+                data["ocppCsmsUrl"],
+                data["securityProfile"],
+                timedelta(seconds=data["messageTimeout"]),
+                data["ocppInterface"],
+            )
+            check_profile(slot, profile, security=self._station.model[SECURITY_PROFILE])
+            self._station.store.network.save(slot, profile)
+        except Refused as refused:
+            return wire.answer("Rejected", refused)
+        except StoreError as error:
+            log.error("network profile %d: %s", slot, error)  # noqa: TRY400 - the disk
+            return {"status": "Failed"}
+        return {"status": "Accepted"}

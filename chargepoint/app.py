@@ -146,6 +146,7 @@ async def live(
         life.station.record(SecurityEvent("StartupOfTheDevice", clock.now(), reason))
         await stack.enter_async_context(_local(life, access or Access.of(config)))
         supervisor.keep("station", life.station.run)
+        supervisor.keep("monitors", life.station.monitors.run)
         supervisor.keep("link", lambda: life.link.run(life.session.serve))
         yield life
 

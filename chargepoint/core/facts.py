@@ -138,6 +138,25 @@ class SecurityEvent:
     info: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class VariableEvent:
+    """A monitor has seen something of a variable, which is named by its address.
+
+    ``trigger`` and ``origin`` are words of core.monitoring, ``cleared`` says that what it alerted
+    of is over.
+    """
+
+    variable: str
+    at: datetime
+    trigger: str
+    value: str
+    monitor_id: int
+    origin: str
+    severity: int
+    cleared: bool = False
+    transaction_id: str = ""
+
+
 Fact = (
     StatusChanged
     | TransactionStarted
@@ -146,4 +165,5 @@ Fact = (
     | MeterSampled
     | SampleKept
     | SecurityEvent
+    | VariableEvent
 )

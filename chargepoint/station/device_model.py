@@ -203,6 +203,11 @@ class DeviceModel:
             if cell.address and _belongs(cell, cell.address, inventory):
                 yield self._row(cell, cell.address)
 
+    def row(self, address: Address) -> ReportRow | Outcome:
+        """One variable as in a report, or which part of the address is wrong."""
+        cell = self._directory.find(address, "Actual")
+        return cell if isinstance(cell, Outcome) else self._row(cell, cell.address or address)
+
     def keys(self) -> tuple[str, ...]:
         """Every OCPP 1.6 key."""
         return tuple(key for cell in self._directory.cells for key in cell.keys)

@@ -61,6 +61,7 @@ from chargepoint.station.local_list import LocalList
 from chargepoint.station.maintenance import Maintenance
 from chargepoint.station.metering import EvseMeter
 from chargepoint.station.refused_tokens import refuse
+from chargepoint.station.monitors import Monitors
 from chargepoint.station.sampling import Sampler
 from chargepoint.station.settings import StationSettings
 from chargepoint.store.sqlite import Store
@@ -155,6 +156,7 @@ class Station:
         self.maintenance = Maintenance(
             {evse_id: evse.runner for evse_id, evse in self.evses.items()}, clock=self.clock
         )
+        self.monitors = Monitors(self, online=lambda: wiring.csms.online)
 
     # --- life -------------------------------------------------------------------------------
 
@@ -367,10 +369,8 @@ class Station:
 
         ``measurands`` are for a reading outside of a transaction; by default the aligned ones.
         """
-        sampler = self.evse(evse_id).sampler
-        return await sampler.now(
-            Context.TRIGGER, in_transaction=in_transaction, measurands=measurands
-        )
+        now = self.evse(evse_id).sampler.now
+        return await now(Context.TRIGGER, in_transaction=in_transaction, measurands=measurands)
 
     async def set_fault(self, evse_id: int, fault: Fault, *, active: bool) -> None:
         """A fault of an EVSE, or with 0 of the whole station, appears or goes."""

@@ -19,6 +19,7 @@ _KINDS: dict[str, type[Fact]] = {
         facts.TransactionEnded,
         facts.MeterSampled,
         facts.SecurityEvent,
+        facts.VariableEvent,
     )
 }
 _encoder = msgspec.json.Encoder()

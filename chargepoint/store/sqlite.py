@@ -30,11 +30,13 @@ from chargepoint.core.facts import (
     TransactionEnded,
     TransactionStarted,
     TransactionUpdated,
+    VariableEvent,
 )
 from chargepoint.core.model import EvseState
 from chargepoint.errors import StoreError
 from chargepoint.store import codec, tables
 from chargepoint.store.local_list import LocalList
+from chargepoint.store.monitors import StoredMonitors
 from chargepoint.store.network import NetworkProfiles
 from chargepoint.store.tables import Records, Settings, Transactions, translated
 from chargepoint.store.tokens import Tokens
@@ -88,6 +90,7 @@ class Store:
         self.local_list = LocalList(self._db)
         self.settings = Settings(self._db)
         self.network = NetworkProfiles(self._db)
+        self.monitors = StoredMonitors(self._db)
         self._make_reserve()
         return self
 
@@ -247,8 +250,8 @@ class Store:
         gone = self._db.execute(
             "DELETE FROM journal WHERE number IN (SELECT number FROM (SELECT number, row_number()"
             " OVER (PARTITION BY stream ORDER BY number) AS place FROM journal"
-            " WHERE kind IN (?, ?)) WHERE place % 2 = 0)",
-            (TransactionUpdated.__name__, MeterSampled.__name__),
+            " WHERE kind IN (?, ?, ?)) WHERE place % 2 = 0)",
+            (TransactionUpdated.__name__, MeterSampled.__name__, VariableEvent.__name__),
         )
         self._waiting -= gone.rowcount
         self._thin_above = max(JOURNAL_MOST, self._waiting + JOURNAL_MOST // 10)
@@ -323,6 +326,8 @@ def stream_of(fact: Fact) -> str:
             return f"transaction {fact.transaction_id}"
         case MeterSampled():
             return f"meter {fact.evse_id}"
+        case VariableEvent():
+            return "events"
     return "other"
 
 

@@ -9,6 +9,7 @@ from chargepoint.v201.availability import Availability
 from chargepoint.v201.data_transfer import DataTransfer
 from chargepoint.v201.local_list import LocalList
 from chargepoint.v201.metering import Metering
+from chargepoint.v201.monitoring import Monitoring
 from chargepoint.v201.network import Network
 from chargepoint.v201.provisioning import Provisioning
 from chargepoint.v201.remote_control import RemoteControl
@@ -22,6 +23,7 @@ BLOCKS = (
     DataTransfer,
     LocalList,
     Metering,
+    Monitoring,
     Network,
     Provisioning,
     RemoteControl,
@@ -45,6 +47,7 @@ def adapter(
             DataTransfer(),
             LocalList(station),
             Metering(profile),
+            Monitoring(station, session),
             Network(station),
             RemoteControl(station, session, availability),
             Reports(station, session),

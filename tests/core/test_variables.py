@@ -261,7 +261,7 @@ def test_a_row_is_complete_and_its_default_keeps_its_own_rules(row: AnyVariable)
         (BASIC_AUTH_PASSWORD, "x" * 16, None),
         (BASIC_AUTH_PASSWORD, "x" * 65, "TooLargeElement"),
         (NETWORK_CONFIGURATION_PRIORITY, "2,1", None),
-        (NETWORK_CONFIGURATION_PRIORITY, "3", "InvalidValue"),
+        (NETWORK_CONFIGURATION_PRIORITY, "5", "InvalidValue"),
         (NETWORK_CONFIGURATION_PRIORITY, "", "InvalidValue"),
         (PUBLIC_KEY_WITH_SIGNED_METER_VALUE, "EveryMeterValue", None),
         (TX_START_POINT, "PowerPathClosed", None),

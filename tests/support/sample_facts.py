@@ -16,6 +16,7 @@ from chargepoint.core.facts import (
     TransactionEnded,
     TransactionStarted,
     TransactionUpdated,
+    VariableEvent,
 )
 from chargepoint.core.model import (
     Cause,
@@ -114,6 +115,21 @@ def security(info: str = "") -> SecurityEvent:
     return SecurityEvent("StartupOfTheDevice", START, info)
 
 
+def variable_event(**more: Any) -> VariableEvent:
+    return VariableEvent(
+        **{
+            "variable": "EVSE[1].Problem",
+            "at": START,
+            "trigger": "Delta",
+            "value": "true",
+            "monitor_id": 3,
+            "origin": "HardWiredNotification",
+            "severity": 4,
+            **more,
+        }
+    )
+
+
 ALL = (
     status(fault=Fault("OtherError", "info", "vendor")),
     started(),
@@ -121,4 +137,5 @@ ALL = (
     ended(),
     idle_sample(),
     security("PowerUp"),
+    variable_event(transaction_id="T1", cleared=True),
 )

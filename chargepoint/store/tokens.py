@@ -91,6 +91,11 @@ class Tokens:
         with translated("authorization cache"):
             return self._bytes()
 
+    def forget(self, token: IdToken) -> None:
+        """Drop what is known of one token."""
+        with translated("authorization cache"):
+            self._db.execute(f"DELETE FROM token WHERE {FITS}", keys(token))  # noqa: S608 - constant
+
     def forget_all(self) -> None:
         """Empty the cache."""
         with translated("authorization cache"):

@@ -6,6 +6,7 @@ from chargepoint.csms.profiles import CsmsProfile
 from chargepoint.station.station import Station
 from chargepoint.v201.authorization import Authorization
 from chargepoint.v201.availability import Availability
+from chargepoint.v201.customers import Customers
 from chargepoint.v201.data_transfer import DataTransfer
 from chargepoint.v201.local_list import LocalList
 from chargepoint.v201.metering import Metering
@@ -20,6 +21,7 @@ from chargepoint.v201.transactions import Transactions
 BLOCKS = (
     Authorization,
     Availability,
+    Customers,
     DataTransfer,
     LocalList,
     Metering,
@@ -44,6 +46,7 @@ def adapter(
         authorization=Authorization(station),
         blocks=(
             availability,
+            Customers(station, session),
             DataTransfer(),
             LocalList(station),
             Metering(profile),

@@ -1,0 +1,135 @@
+"""Block N: what is stored about a customer, told and cleared."""
+
+from typing import Any
+
+import pytest
+from station_bench import TOKEN
+
+from chargepoint.core.authorization import Known
+from chargepoint.core.model import IdToken, Source
+from chargepoint.errors import CsmsUnavailable, StoreError
+
+BY_TOKEN = {"idToken": {"idToken": TOKEN.value.lower(), "type": "ISO14443"}}
+BY_IDENTIFIER = {"customerIdentifier": TOKEN.value}
+CERTIFICATE = {
+    "customerCertificate": {
+        "hashAlgorithm": "SHA256",
+        "issuerNameHash": "00",
+        "issuerKeyHash": "00",
+        "serialNumber": "1",
+    }
+}
+NOTHING = ["nothing is stored about this customer"]
+
+
+async def _ask(talk: Any, *, report: bool, clear: bool, **who: Any) -> list[str]:
+    talk.csms.sent.clear()
+    payload = {"requestId": 7, "report": report, "clear": clear, **who}
+    answer = await talk.ask("CustomerInformation", payload)
+    assert answer == {"status": "Accepted"}
+    parts = talk.csms.said("NotifyCustomerInformation")
+    assert [part["seqNo"] for part in parts] == list(range(len(parts)))
+    assert [part["tbc"] for part in parts] == [True] * (len(parts) - 1) + [False]
+    return [part["data"] for part in parts]
+
+
+def _remember(talk: Any) -> None:
+    known = Known("Accepted", Source.CSMS, group=IdToken("FAMILY"))
+    talk.bench.store.tokens.remember(TOKEN, known, talk.bench.clock.now())
+    talk.bench.store.tokens.remember(IdToken("OTHER"), known, talk.bench.clock.now())
+
+
+@pytest.mark.spec("2.0.1", "TC_N_27_CS")
+async def test_what_is_stored_is_told(talk: Any) -> None:
+    _remember(talk)
+
+    told = await _ask(talk, report=True, clear=False, **BY_TOKEN)
+
+    assert told == ["authorization cache: status Accepted, group FAMILY"]
+    assert talk.bench.store.tokens.known(TOKEN) is not None
+
+
+@pytest.mark.spec("2.0.1", "TC_N_28_CS")
+@pytest.mark.spec("2.0.1", "TC_N_31_CS")
+@pytest.mark.parametrize("clear", [False, True])
+async def test_that_nothing_is_stored_is_told_once(talk: Any, *, clear: bool) -> None:
+    assert await _ask(talk, report=True, clear=clear, **BY_TOKEN) == NOTHING
+
+
+@pytest.mark.spec("2.0.1", "TC_N_30_CS")
+@pytest.mark.spec("2.0.1", "TC_N_62_CS")
+@pytest.mark.parametrize("who", [BY_TOKEN, BY_IDENTIFIER], ids=["token", "identifier"])
+async def test_what_is_stored_is_told_a_last_time_and_cleared(
+    talk: Any, who: dict[str, Any]
+) -> None:
+    _remember(talk)
+
+    first = await _ask(talk, report=True, clear=True, **who)
+    second = await _ask(talk, report=True, clear=True, **who)
+
+    assert first == ["authorization cache: status Accepted, group FAMILY"]
+    assert second == NOTHING
+    assert talk.bench.store.tokens.known(IdToken("OTHER")) is not None
+
+
+@pytest.mark.spec("2.0.1", "TC_N_32_CS")
+async def test_clearing_without_a_report_is_confirmed(talk: Any) -> None:
+    _remember(talk)
+
+    told = await _ask(talk, report=False, clear=True, **BY_TOKEN)
+
+    assert told == ["what was stored about this customer is cleared"]
+    assert talk.bench.store.tokens.known(TOKEN) is None
+
+
+async def test_a_token_in_use_is_told_with_its_place(talk: Any) -> None:
+    await talk.bench.charge(evse_id=2)
+
+    assert await _ask(talk, report=True, clear=True, **BY_TOKEN) == ["EVSE 2: in use now"]
+
+
+@pytest.mark.spec("2.0.1", "TC_N_29_CS")
+@pytest.mark.spec("2.0.1", "TC_N_33_CS")
+@pytest.mark.parametrize("clear", [False, True])
+@pytest.mark.parametrize(
+    "who", [{}, CERTIFICATE, {**BY_TOKEN, **BY_IDENTIFIER}, {**BY_TOKEN, **CERTIFICATE}]
+)
+async def test_a_customer_that_cannot_be_found_is_invalid(
+    talk: Any, who: dict[str, Any], *, clear: bool
+) -> None:
+    _remember(talk)
+
+    answer = await talk.ask(
+        "CustomerInformation", {"requestId": 7, "report": True, "clear": clear, **who}
+    )
+
+    assert answer == {"status": "Invalid"}
+    assert talk.bench.store.tokens.known(TOKEN) is not None
+    assert talk.csms.sent == []
+
+
+async def test_neither_report_nor_clear_is_rejected(talk: Any) -> None:
+    payload = {"requestId": 7, "report": False, "clear": False, **BY_TOKEN}
+
+    assert await talk.ask("CustomerInformation", payload) == {"status": "Rejected"}
+
+
+async def test_a_disk_that_refuses_is_rejected(talk: Any, monkeypatch: Any) -> None:
+    def refuse(_: IdToken) -> None:
+        raise StoreError("disk full")
+
+    monkeypatch.setattr(talk.bench.store.tokens, "forget", refuse)
+    payload = {"requestId": 7, "report": True, "clear": True, **BY_TOKEN}
+
+    assert await talk.ask("CustomerInformation", payload) == {"status": "Rejected"}
+
+
+@pytest.mark.parametrize("connected", [True, False])
+async def test_a_connection_that_is_gone_ends_the_report(talk: Any, *, connected: bool) -> None:
+    talk.csms.answers("NotifyCustomerInformation", CsmsUnavailable("gone"))
+    if not connected:
+        talk.session.csms = None
+    payload = {"requestId": 7, "report": True, "clear": False, **BY_TOKEN}
+
+    assert await talk.ask("CustomerInformation", payload) == {"status": "Accepted"}
+    assert len(talk.csms.said("NotifyCustomerInformation")) == connected

@@ -7,13 +7,16 @@ from chargepoint.config import StationConfig
 from chargepoint.core.availability import AVAILABILITY, connector_status, status
 from chargepoint.core.facts import Status
 from chargepoint.core.variables import (
+    ALIGNED_ENABLED,
     CONNECTOR_AVAILABILITY,
     CONNECTOR_PROBLEM,
     EVSE_AVAILABILITY,
     EVSE_POWER,
     EVSE_PROBLEM,
+    IDENTITY,
     METER_ENERGY,
     METER_PROBLEM,
+    SAMPLED_ENABLED,
     STATION_AVAILABILITY,
     STATION_MODEL,
     STATION_PROBLEM,
@@ -29,6 +32,7 @@ _WELL = {Health.OK, Health.UNKNOWN}
 
 def provide_names(config: StationConfig, station: Station) -> None:
     """Who made the station, as the file says."""
+    station.model.provide(IDENTITY, lambda: config.station.id)
     station.model.provide(STATION_MODEL, lambda: config.station.model)
     station.model.provide(STATION_VENDOR, lambda: config.station.vendor)
 
@@ -54,6 +58,11 @@ def _provide_evse(station: Station, evse: Evse) -> None:
     def of_connector(number: int) -> AvailabilityState:
         return AVAILABILITY[connector_status(evse.runner.state, number)]
 
+    def switched(_: bool) -> None:  # noqa: FBT001 - it is the value
+        evse.sampler.reconsider()
+
+    model.subscribe(SAMPLED_ENABLED, switched)
+    model.subscribe(ALIGNED_ENABLED, switched)
     model.provide(EVSE_AVAILABILITY, availability, evse_id)
     model.provide(EVSE_PROBLEM, lambda: bool(evse.runner.state.faults), evse_id)
     for number, _ in enumerate(evse.description.connectors, 1):

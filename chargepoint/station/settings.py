@@ -5,6 +5,8 @@ from datetime import timedelta
 from chargepoint.core.authorization import Rules
 from chargepoint.core.model import Policy
 from chargepoint.core.variables import (
+    ALIGNED_ENABLED,
+    ALIGNED_IDLE_ONLY,
     ALIGNED_INTERVAL,
     ALIGNED_MEASURANDS,
     ALIGNED_SIGN_READINGS,
@@ -29,6 +31,7 @@ from chargepoint.core.variables import (
     OFFLINE_TX_FOR_UNKNOWN_ID,
     PUBLIC_KEY_WITH_SIGNED_METER_VALUE,
     RESUME_AFTER_POWER_LOSS,
+    SAMPLED_ENABLED,
     SIGN_READINGS,
     SIGN_STARTED_READINGS,
     SIGN_UPDATED_READINGS,
@@ -67,6 +70,7 @@ class StationSettings:
         every = keys is PublicKeyPolicy.EVERY_METER_VALUE
         once = keys is PublicKeyPolicy.ONCE_PER_TRANSACTION
         first = once and self._key_in_first and sign_started
+        sampled, aligned = model[SAMPLED_ENABLED], model[ALIGNED_ENABLED]
         return Policy(
             fresh_id=fresh_id,
             charge_point=charge_point,
@@ -75,11 +79,11 @@ class StationSettings:
             stop_on_ev_disconnect=model[STOP_TX_ON_EV_SIDE_DISCONNECT],
             resume_after_power_loss=model[RESUME_AFTER_POWER_LOSS],
             stop_on_meter_failure=model[STOP_TX_ON_METER_FAILURE],
-            started_measurands=model[TX_STARTED_MEASURANDS],
+            started_measurands=model[TX_STARTED_MEASURANDS] if sampled else (),
             updated_measurands=model[TX_UPDATED_MEASURANDS],
             aligned_measurands=model[ALIGNED_MEASURANDS],
-            ended_measurands=model[TX_ENDED_MEASURANDS],
-            aligned_ended_measurands=model[ALIGNED_TX_ENDED_MEASURANDS],
+            ended_measurands=model[TX_ENDED_MEASURANDS] if sampled else (),
+            aligned_ended_measurands=model[ALIGNED_TX_ENDED_MEASURANDS] if aligned else (),
             sign_started=sign_started,
             sign_updated=sign and model[SIGN_UPDATED_READINGS],
             sign_aligned=model[ALIGNED_SIGN_READINGS] and model[ALIGNED_SIGN_UPDATED_READINGS],
@@ -93,13 +97,15 @@ class StationSettings:
 
     def schedule(self) -> Schedule:
         """When readings are due."""
-        model = self._model
+        model, never = self._model, timedelta(0)
+        sampled, aligned = model[SAMPLED_ENABLED], model[ALIGNED_ENABLED]
         return Schedule(
-            periodic=model[TX_UPDATED_INTERVAL],
-            aligned=model[ALIGNED_INTERVAL],
-            kept=model[TX_ENDED_INTERVAL],
-            aligned_kept=model[ALIGNED_TX_ENDED_INTERVAL],
+            periodic=model[TX_UPDATED_INTERVAL] if sampled else never,
+            aligned=model[ALIGNED_INTERVAL] if aligned else never,
+            kept=model[TX_ENDED_INTERVAL] if sampled else never,
+            aligned_kept=model[ALIGNED_TX_ENDED_INTERVAL] if aligned else never,
             aligned_measurands=model[ALIGNED_MEASURANDS],
+            idle_only=model[ALIGNED_IDLE_ONLY],
         )
 
     def rules(self) -> Rules:

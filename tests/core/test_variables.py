@@ -6,6 +6,7 @@ from chargepoint.core import (
     variables_csms,
     variables_monitoring,
     variables_parts,
+    variables_sampling,
     variables_station,
 )
 from chargepoint.core.variables import (
@@ -202,6 +203,7 @@ def test_no_row_is_hidden_by_another_of_the_same_constant() -> None:
         variables_csms,
         variables_monitoring,
         variables_parts,
+        variables_sampling,
         variables_station,
     )
     rows = [row for module in modules for row in vars(module).values() if isinstance(row, Variable)]

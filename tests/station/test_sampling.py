@@ -12,6 +12,8 @@ from station_bench import REMOTE_STOP, Bench, BenchMeter, FakeSession, station_b
 
 from chargepoint.core.facts import MeterSampled, TransactionEnded, TransactionUpdated
 from chargepoint.core.model import Cause, Context, Stage
+from chargepoint.core.variables import Address
+from chargepoint.provided_parts import provide_parts
 from chargepoint.station.sampling import Due, Schedule, all_due
 from meters.errors import MeterUnreachable
 
@@ -288,3 +290,50 @@ async def test_the_final_message_repeats_readings_of_both_kinds(tmp_path: Path) 
     assert sorted(contexts[1:-1]) == [CLOCK, PERIODIC, PERIODIC, PERIODIC]
     times = [sampled.reading.taken_at for sampled in ended.samples]
     assert times == sorted(times)
+
+
+def _switch(bench: Bench, name: str, value: str) -> None:
+    outcome = bench.station.model.set(Address.parse(name), value)
+    assert outcome.answer == "Accepted"
+
+
+async def test_sampled_readings_can_be_switched_off(bench: Bench) -> None:
+    provide_parts(bench.station)
+    bench.set("MeterValueSampleInterval", "10")
+    await bench.charge()
+    await bench.clock.advance(15)
+
+    _switch(bench, "SampledDataCtrlr.Enabled", "false")
+    await bench.clock.advance(30)
+    off = samples(bench, Cause.METER_PERIODIC)
+    _switch(bench, "SampledDataCtrlr.Enabled", "true")
+    await bench.clock.advance(10)
+
+    assert off == [10]
+    assert samples(bench, Cause.METER_PERIODIC) == [10, 50]
+
+
+async def test_aligned_readings_can_be_switched_off(bench: Bench) -> None:
+    provide_parts(bench.station)
+    bench.set("ClockAlignedDataInterval", "10")
+    await bench.clock.advance(15)
+
+    _switch(bench, "AlignedDataCtrlr.Enabled", "false")
+    await bench.clock.advance(30)
+
+    assert idle(bench) == [10]
+
+
+@pytest.mark.spec("2.0.1", "TC_J_06_CS")
+@pytest.mark.spec("2.0.1", "J01.FR.19")
+async def test_aligned_readings_may_be_of_idle_outlets_only(bench: Bench) -> None:
+    _switch(bench, "AlignedDataCtrlr.SendDuringIdle", "true")
+    bench.set("ClockAlignedDataInterval", "10")
+    await bench.clock.advance(15)
+    await bench.charge()
+    await bench.clock.advance(20)
+    await bench.feed(REMOTE_STOP)
+    await bench.clock.advance(10)
+
+    assert samples(bench, Cause.METER_CLOCK) == []
+    assert idle(bench) == [10, 40]

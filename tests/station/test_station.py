@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from station_bench import TOKEN, Bench, station_bench
@@ -13,7 +14,7 @@ from chargepoint.core.facts import (
     TransactionStarted,
     TransactionUpdated,
 )
-from chargepoint.core.inputs import TokenAccepted
+from chargepoint.core.inputs import Plugged, TokenAccepted, VehicleReady
 from chargepoint.core.model import Authorization, Cause, Fault, Scope, Source, Stage, StopReason
 from chargepoint.errors import HardwareFault, Refused, StoreError
 from chargepoint.hardware.api import BoardFault
@@ -291,3 +292,23 @@ async def test_parts_end_when_the_station_does(tmp_path: Path) -> None:
     await asyncio.sleep(0)
 
     assert bench.clock.sleeping == 0
+
+
+@pytest.mark.spec("2.0.1", "B02.FR.03")
+@pytest.mark.parametrize(
+    ("accepted", "enabled", "begins"),
+    [(False, "false", False), (False, "true", True), (True, "false", True)],
+)
+async def test_before_the_station_is_accepted_sessions_begin_if_the_setting_says_so(
+    tmp_path: Path, enabled: str, *, accepted: bool, begins: bool
+) -> None:
+    def prepare(wiring: Any) -> None:
+        wiring.accepted = lambda: accepted
+
+    settings = {"TxCtrlr.TxBeforeAcceptedEnabled": enabled}
+    async with station_bench(tmp_path, prepare=prepare, settings=settings) as bench:
+        await bench.feed(Plugged(), VehicleReady(ready=True))
+        bench.station.present(TOKEN)
+        await bench.clock.settle()
+
+        assert (bench.state().transaction is not None) is begins

@@ -43,6 +43,14 @@ def test_only_what_is_missing_is_printed_if_asked_for(capsys: pytest.CaptureFixt
     assert "v201." not in printed
 
 
+def test_the_keys_of_1_6_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    spec_table.main(["1.6"])
+
+    printed = capsys.readouterr().out
+    assert "HeartbeatInterval" in printed
+    assert "keys with a test" in printed
+
+
 def test_a_version_that_does_not_exist_is_an_error() -> None:
     with pytest.raises(SystemExit):
         spec_table.main(["2.1"])

@@ -6,7 +6,7 @@ waits for ``wanted``.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from chargepoint.clock import Clock
@@ -26,6 +26,7 @@ class Maintenance:
     def __init__(self, runners: Mapping[int, EvseRunner], *, clock: Clock) -> None:
         self._runners = runners
         self._clock = clock
+        self._holds: list[Callable[[], bool]] = []
         self.wanted = asyncio.Event()
         self.reason = ""  # a word of 2.0.1 BootReasonEnumType, once a restart is wanted
 
@@ -33,6 +34,18 @@ class Maintenance:
     def busy(self) -> bool:
         """Whether any transaction runs."""
         return any(runner.state.busy for runner in self._runners.values())
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is left that a reset on idle waits for."""
+        return not self.busy and not any(held() for held in self._holds)
+
+    def hold(self, held: Callable[[], bool]) -> None:
+        """Let a reset on idle wait for more than transactions while ``held`` is true.
+
+        An update, an upload, a reservation (OCPP 2.0.1 B12, errata 2025-06).
+        """
+        self._holds.append(held)
 
     async def restart(self, stop_reason: StopReason, *, reason: str = "RemoteReset") -> None:
         """End all transactions for this reason, then ask for the restart.
@@ -53,8 +66,8 @@ class Maintenance:
         self._want(reason)
 
     async def restart_when_idle(self) -> None:
-        """Wait until no transaction runs, then ask for the restart; ends none itself."""
-        while self.busy:
+        """Wait until the station is idle, then ask for the restart; ends nothing itself."""
+        while not self.idle:
             await self._clock.sleep(IDLE_CHECK)
         self._want("ScheduledReset")
 

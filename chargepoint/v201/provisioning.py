@@ -86,7 +86,7 @@ class Provisioning:
                 return maintenance.restart(StopReason.IMMEDIATE_RESET)
 
             return Reply({"status": "Accepted"}, restart)
-        status = "Scheduled" if maintenance.busy else "Accepted"
+        status = "Accepted" if maintenance.idle else "Scheduled"
         return Reply({"status": status}, maintenance.restart_when_idle)
 
     # --- inside -----------------------------------------------------------------------------

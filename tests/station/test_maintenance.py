@@ -122,3 +122,17 @@ async def test_a_restart_at_once_overtakes_one_that_waits(bench: Bench) -> None:
     await waiting
 
     assert bench.station.maintenance.reason == "RemoteReset"
+
+
+async def test_a_restart_when_idle_waits_for_other_work_too(bench: Bench) -> None:
+    working = True
+    bench.station.maintenance.hold(lambda: working)
+    waiting = asyncio.create_task(bench.station.maintenance.restart_when_idle())
+    await bench.clock.advance(60)
+    assert not bench.station.maintenance.wanted.is_set()
+
+    working = False
+    await bench.clock.advance(1)
+    await waiting
+
+    assert bench.station.maintenance.wanted.is_set()

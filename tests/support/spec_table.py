@@ -1,5 +1,7 @@
 """What of a version is there: its messages from the code, its test cases from the tests.
 
+For 1.6 also its keys, with the tests of their effect: `spec("1.6", "HeartbeatInterval")`.
+
 Marks are read from the source of the tests, so that nothing has to be collected or imported for
 them. A case without test is "missing" unless the data file says why it does not apply.
 """
@@ -13,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from chargepoint.core.variables import TABLE
 from chargepoint.csms.schemas import Schemas
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -199,6 +202,18 @@ def _functions(nodes: Iterable[ast.stmt], prefix: str) -> Iterator[tuple[str, li
             yield prefix + node.name, node.body
 
 
+def _print_keys(*, only_missing: bool) -> None:
+    """The keys of 1.6 with the tests whose mark names them."""
+    marked = {clause.casefold(): tests for clause, tests in marks("1.6").items()}
+    keys = sorted({row.key for row in TABLE if row.key})
+    rows = [(key, marked.get(key.split("{")[0].casefold(), [])) for key in keys]
+    _say(f"OCPP 1.6: {sum(bool(tests) for _, tests in rows)} of {len(rows)} keys with a test")
+    for key, tests in rows:
+        if not (only_missing and tests):
+            _say(f"  {key:42} {', '.join(tests) or MISSING}")
+    _say("")
+
+
 def _print_messages(version: str, *, only_missing: bool) -> None:
     rows = messages(version)
     there = sum(bool(row.methods) for row in rows)
@@ -241,6 +256,8 @@ def main(arguments: list[str]) -> None:
         _say("")
         _print_cases(version, only_missing=given.missing)
         _say("")
+        if version == "1.6":
+            _print_keys(only_missing=given.missing)
 
 
 if __name__ == "__main__":

@@ -233,14 +233,8 @@ def _assemble(
         store=store.network,
         model=model,
     )
-    link = Link(
-        replace(routes.config(), ping_interval=model[WEB_SOCKET_PING_INTERVAL]),
-        clock=clock,
-        random=SystemRandom(),
-        back_off=lambda: _back_off(model),
-        on_change=lambda: view.link_changed(link),
-    )
     view = _View()
+    link = _link(routes, model, clock, view)
     session = Session(
         store=store,
         outbox=outbox,
@@ -276,6 +270,17 @@ def _assemble(
     session.attach(view, adapters)
     provide(config, station, profile, link)
     return Life(config, station, session, link, store, identity, routes)
+
+
+def _link(routes: Routes, model: DeviceModel, clock: Clock, view: "_View") -> Link:
+    link = Link(
+        replace(routes.config(), ping_interval=model[WEB_SOCKET_PING_INTERVAL]),
+        clock=clock,
+        random=SystemRandom(),
+        back_off=lambda: _back_off(model),
+        on_change=lambda: view.link_changed(link),
+    )
+    return link
 
 
 def _back_off(model: DeviceModel) -> BackOff:

@@ -101,7 +101,7 @@ class Monitors:
     def set(self, monitor: Monitor | None, new: Monitor) -> tuple[Verdict, Monitor, Refused | None]:
         """Set a monitor, or with ``monitor`` change that one; its verdict, and it with its id.
 
-        It looks at its variable at once (N04.FR.11, TC_N_51).
+        It looks at its variable at once (N04.FR.11).
         """
         row = self._station.model.row(Address.parse(new.variable))
         if isinstance(row, Outcome):

@@ -1,0 +1,182 @@
+"""Block N: what monitors tell."""
+
+from typing import Any
+
+import pytest
+from monitoring_talk import LIMIT, STATE, change, events, item_of, set_monitors
+
+from chargepoint.core.facts import VariableEvent
+from chargepoint.core.model import Fault
+from chargepoint.provided_parts import provide_parts
+from chargepoint.station.monitors import Monitors
+
+
+@pytest.fixture
+async def live(talk: Any) -> Any:
+    """The station with the variables of its parts."""
+    provide_parts(talk.bench.station)
+    talk.bench.station.monitors.look()
+    return talk
+
+
+@pytest.mark.spec("2.0.1", "TC_N_20_CS")
+async def test_a_crossed_threshold_is_told_and_that_it_is_over(live: Any) -> None:
+    transaction = await live.bench.charge()
+    await set_monitors(live, item_of(LIMIT, "UpperThreshold", 100))
+    await live.tell()
+
+    change(live, "120")
+    (alert,) = await events(live)
+    change(live, "90")
+    (over,) = await events(live)
+
+    assert alert | {"eventId": 0} == {
+        **LIMIT,
+        "eventId": 0,
+        "timestamp": "2026-03-01T10:00:00.000Z",
+        "trigger": "Alerting",
+        "actualValue": "120",
+        "eventNotificationType": "CustomMonitor",
+        "variableMonitoringId": 1000,
+        "transactionId": transaction.transaction_id,
+    }
+    assert (over["actualValue"], over["cleared"]) == ("90", True)
+    assert over["eventId"] > alert["eventId"]
+
+
+@pytest.mark.spec("2.0.1", "TC_N_52_CS")
+async def test_a_cleared_monitor_says_nothing_more(live: Any) -> None:
+    await set_monitors(live, item_of(LIMIT, "UpperThreshold", 100))
+    change(live, "120")
+    await live.tell()
+
+    await live.ask("ClearVariableMonitoring", {"id": [1000]})
+    change(live, "90")
+
+    assert await events(live) == []
+
+
+@pytest.mark.spec("2.0.1", "TC_N_21_CS")
+async def test_a_problem_of_a_part_is_told_by_itself(live: Any) -> None:
+    await live.bench.station.set_fault(1, Fault("GroundFailure"), active=True)
+    live.bench.station.monitors.look()
+
+    (event,) = await events(live)
+    assert event["component"] == {"name": "EVSE", "evse": {"id": 1}}
+    assert (event["variable"], event["actualValue"]) == ({"name": "Problem"}, "true")
+    assert event["eventNotificationType"] == "HardWiredNotification"
+
+
+async def test_a_meter_that_falls_silent_is_told(live: Any) -> None:
+    live.bench.evse(2).meter.books.failed("no answer", 0.0)
+    live.bench.station.monitors.look()
+
+    (event,) = await events(live)
+    assert event["component"] == {"name": "FiscalMetering", "evse": {"id": 2}}
+
+
+@pytest.mark.spec("2.0.1", "TC_N_45_CS")
+@pytest.mark.spec("2.0.1", "TC_N_56_CS")
+async def test_a_change_of_numbers_and_of_words_is_told(live: Any) -> None:
+    await set_monitors(live, item_of(LIMIT, "Delta", 10), item_of(STATE, "Delta", 1))
+
+    change(live, "69")
+    assert await events(live) == []
+    change(live, "70")
+    await live.bench.charge()
+    live.bench.station.monitors.look()
+
+    number, word = await events(live)
+    assert (number["trigger"], number["actualValue"]) == ("Delta", "70")
+    assert (word["trigger"], word["actualValue"]) == ("Delta", "Occupied")
+
+
+@pytest.mark.spec("2.0.1", "TC_N_24_CS")
+@pytest.mark.parametrize(("kind", "first"), [("Periodic", 30), ("PeriodicClockAligned", 20)])
+async def test_a_periodic_event_comes_at_its_times(live: Any, kind: str, first: int) -> None:
+    clock = live.bench.clock
+    clock.pass_time(10)  # 10:00:10
+    await set_monitors(live, item_of(LIMIT, kind, 30))
+    live.bench.supervisor.keep("monitors", live.bench.station.monitors.run)
+
+    await clock.advance(first - 1)
+    assert await events(live) == []
+    await clock.advance(31)
+
+    times = [(e["trigger"], e["timestamp"][17:19]) for e in await events(live)]
+    assert times == [("Periodic", f"{10 + first:02}"), ("Periodic", f"{(40 + first) % 60:02}")]
+
+
+@pytest.mark.spec("2.0.1", "TC_N_16_CS")
+@pytest.mark.spec("2.0.1", "TC_N_17_CS")
+@pytest.mark.parametrize(("level", "status"), [(7, "Accepted"), (10, "Rejected"), (-1, "Rejected")])
+async def test_events_less_important_than_the_level_are_not_told(
+    live: Any, level: int, status: str
+) -> None:
+    await set_monitors(live, item_of(LIMIT, "Delta", 1, 8), item_of(LIMIT, "Delta", 1, 7))
+
+    answer = await live.ask("SetMonitoringLevel", {"severity": level})
+    change(live, "70")
+
+    assert answer["status"] == status
+    assert len(await events(live)) == (1 if status == "Accepted" else 2)
+
+
+@pytest.mark.spec("2.0.1", "TC_N_22_CS")
+@pytest.mark.spec("2.0.1", "TC_N_23_CS")
+@pytest.mark.parametrize(("queued", "told"), [("5", 1), ("4", 0)])
+async def test_offline_only_what_is_important_enough_is_kept(
+    live: Any, queued: str, told: int
+) -> None:
+    item = {
+        "component": {"name": "MonitoringCtrlr"},
+        "variable": {"name": "OfflineQueuingSeverity"},
+        "attributeValue": queued,
+    }
+    await live.ask("SetVariables", {"setVariableData": [item]})
+    await set_monitors(live, item_of(LIMIT, "Delta", 1, 5))
+    live.session.online = False
+
+    change(live, "70")
+    live.session.online = True
+
+    assert len(await events(live)) == told
+
+
+async def test_monitors_can_be_switched_off(live: Any) -> None:
+    await set_monitors(live, item_of(LIMIT, "Delta", 1))
+    item = {
+        "component": {"name": "MonitoringCtrlr"},
+        "variable": {"name": "Enabled"},
+        "attributeValue": "false",
+    }
+    await live.ask("SetVariables", {"setVariableData": [item]})
+
+    change(live, "70")
+
+    assert await events(live) == []
+
+
+async def test_a_monitor_of_transactions_sees_nothing_else(live: Any) -> None:
+    await set_monitors(live, item_of(LIMIT, "UpperThreshold", 100, transaction=True))
+    change(live, "120")
+    assert await events(live) == []
+
+    await live.bench.charge()
+    live.bench.station.monitors.look()
+
+    assert len(await events(live)) == 1
+
+
+@pytest.mark.spec("2.0.1", "TC_N_53_CS")
+async def test_monitors_last_over_a_restart(live: Any) -> None:
+    await set_monitors(live, item_of(LIMIT, "UpperThreshold", 100))
+    await live.ask("ClearVariableMonitoring", {"id": [1]})
+    before = live.bench.station.monitors.all
+
+    again = Monitors(live.bench.station, online=lambda: True)
+    assert again.all == before
+    live.bench.station.model.set_key("ConnectionTimeOut", "120")
+    again.look()
+
+    assert [fact.monitor_id for fact in live.bench.facts(VariableEvent)] == [1000]

@@ -157,7 +157,7 @@ class Monitors:
             StoreError: it stays as it was.
         """
         if base is not MonitoringBase.ALL:
-            self._station.store.monitors.forget_all()
+            self._station.store.monitors.forget_all(ACTIVE_MONITORING_BASE.name, base)
             self._changed.clear()
             self._watches.clear()
         self._station.model.assign(ACTIVE_MONITORING_BASE, base)

@@ -38,7 +38,19 @@ class StoredMonitors:
         with translated(f"monitor {monitor_id}"):
             self._db.execute("DELETE FROM monitor WHERE id = ?", (monitor_id,))
 
-    def forget_all(self) -> None:
-        """Back to what the station came with."""
+    def forget_all(self, setting: str, value: str) -> None:
+        """Back to what the station came with, and store a setting, both or neither."""
         with translated("monitors"):
-            self._db.execute("DELETE FROM monitor")
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._db.execute("DELETE FROM monitor")
+                self._db.execute(
+                    "INSERT INTO setting VALUES (?, ?)"
+                    " ON CONFLICT DO UPDATE SET value = excluded.value",
+                    (setting, value),
+                )
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise

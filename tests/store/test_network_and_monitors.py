@@ -45,12 +45,27 @@ def test_at_first_nothing_is_there(store: Store) -> None:
     assert (store.network.load(), store.network.good(), store.monitors.load()) == ({}, None, {})
 
 
-def test_all_monitors_can_be_forgotten(store: Store) -> None:
+def test_all_monitors_are_forgotten_together_with_a_setting(store: Store) -> None:
     store.monitors.save(MONITOR)
 
-    store.monitors.forget_all()
+    store.monitors.forget_all("MonitoringCtrlr.ActiveMonitoringBase", "FactoryDefault")
 
     assert store.monitors.load() == {}
+    assert store.settings.load_settings() == {
+        "MonitoringCtrlr.ActiveMonitoringBase": "FactoryDefault"
+    }
+
+
+def test_monitors_and_setting_are_kept_if_one_of_them_cannot_be_stored(store: Store) -> None:
+    store.monitors.save(MONITOR)
+    store._db.execute(
+        "CREATE TRIGGER full BEFORE INSERT ON setting BEGIN SELECT RAISE(ABORT, 'full'); END"
+    )
+
+    with pytest.raises(StoreError):
+        store.monitors.forget_all("A.B", "C")
+
+    assert store.monitors.load() == {MONITOR.id: MONITOR}
 
 
 @pytest.mark.parametrize(
@@ -60,7 +75,7 @@ def test_all_monitors_can_be_forgotten(store: Store) -> None:
         lambda store: store.network.load(),
         lambda store: store.network.mark_good(2, 2),
         lambda store: store.monitors.save(MONITOR),
-        lambda store: store.monitors.forget_all(),
+        lambda store: store.monitors.forget_all("A.B", "C"),
     ],
 )
 def test_a_disk_that_refuses_says_so(folder: Path, call: Callable[[Store], object]) -> None:

@@ -60,8 +60,8 @@ from chargepoint.station.known_tokens import KnownTokens
 from chargepoint.station.local_list import LocalList
 from chargepoint.station.maintenance import Maintenance
 from chargepoint.station.metering import EvseMeter
-from chargepoint.station.refused_tokens import refuse
 from chargepoint.station.monitors import Monitors
+from chargepoint.station.refused_tokens import refuse
 from chargepoint.station.sampling import Sampler
 from chargepoint.station.settings import StationSettings
 from chargepoint.store.sqlite import Store

@@ -4,7 +4,12 @@ from decimal import Decimal
 from functools import partial
 
 from chargepoint.config import StationConfig
-from chargepoint.core.availability import AVAILABILITY, connector_status, status
+from chargepoint.core.availability import (
+    AVAILABILITY,
+    connector_availability,
+    connector_status,
+    evse_availability,
+)
 from chargepoint.core.facts import Status
 from chargepoint.core.variables import (
     ALIGNED_ENABLED,
@@ -53,10 +58,10 @@ def _provide_evse(station: Station, evse: Evse) -> None:
         return connector_status(evse.runner.state, number) is Status.FAULTED
 
     def availability() -> AvailabilityState:
-        return AVAILABILITY[status(evse.runner.state)]
+        return evse_availability(evse.runner.state, evse.runner.connectors)
 
     def of_connector(number: int) -> AvailabilityState:
-        return AVAILABILITY[connector_status(evse.runner.state, number)]
+        return connector_availability(evse.runner.state, number)
 
     def switched(_: bool) -> None:  # noqa: FBT001 - it is the value
         evse.sampler.reconsider()

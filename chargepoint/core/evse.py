@@ -19,22 +19,22 @@ from datetime import datetime
 
 from chargepoint.core import inputs as given
 from chargepoint.core.authorization import identification, with_group
-from chargepoint.core.availability import status
+from chargepoint.core.availability import altered, free, statuses_between
 from chargepoint.core.facts import (
     Fact,
+    ReservationUsed,
     SampleKept,
-    StatusChanged,
     TransactionEnded,
     TransactionStarted,
     TransactionUpdated,
 )
 from chargepoint.core.model import (
     POWER_SWITCH_FAILURE,
+    Authorization,
     Cause,
     ChargingState,
     Context,
     EvseState,
-    Fault,
     Policy,
     Sampled,
     Stage,
@@ -86,9 +86,7 @@ def advance(state: EvseState, what: given.Input, now: datetime, policy: Policy) 
     if not facts and _transaction_state_changed(state, after):
         after, fact = _updated(after, Cause.CHARGING_STATE_CHANGED, now, ())
         facts.append(fact)
-    if (current := status(after)) is not status(state) or after.faults[:1] != state.faults[:1]:
-        fault = after.faults[0] if after.faults else None
-        facts.append(StatusChanged(after.evse_id, after.connector_id, now, current, fault))
+    facts += statuses_between(state, after, now, policy.connectors)
     return Step(after, tuple(facts), tuple(orders))
 
 
@@ -96,29 +94,32 @@ def _decide(state: EvseState, what: given.Input, now: datetime, policy: Policy) 
     match state.stage, what:
         case _, given.PowerRestored():
             return _restored(state, what, now, policy)
-        case _, given.FaultRaised(fault):
-            return Step(replace(state, faults=_with(state.faults, fault)))
-        case _, given.FaultCleared(code):
-            left = tuple(fault for fault in state.faults if fault.error_code != code)
-            return Step(replace(state, faults=left))
-        case _, given.AvailabilityChanged(operative, scope):
-            changed = state.inoperative - {scope} if operative else state.inoperative | {scope}
-            return Step(replace(state, inoperative=changed))
+        case _, given.FaultRaised() | given.FaultCleared() | given.AvailabilityChanged():
+            return Step(altered(state, what))
+        case ((Stage.AVAILABLE | Stage.PLUGGED), given.ReservationsChanged(reserved_for)):
+            return Step(replace(state, reserved_for=reserved_for))
+        case _, given.ReservationsChanged(()):
+            return Step(replace(state, reserved_for=()))
+        case _, given.TokenAccepted(authorization) if not _admits(state, authorization):
+            return Step(state)
         case _, given.LimitChanged(limit) if limit != state.limit_a:
             return _limited(replace(state, limit_a=limit), now)
 
         case Stage.AVAILABLE, given.Plugged(connector):
             return Step(replace(_plug(state, connector), stage=Stage.PLUGGED))
-        case Stage.AUTHORIZED, given.Plugged(connector) if _free(state):
+        case Stage.AUTHORIZED, given.Plugged(connector) if free(_plug(state, connector), 1):
             return _open(_plug(state, connector), policy)
         case Stage.AUTHORIZED, given.Plugged(connector):
             return Step(replace(_rest(_plug(state, connector)), stage=Stage.PLUGGED))
-        case Stage.AVAILABLE, given.TokenAccepted(authorization) if _free(state):
+        case Stage.AVAILABLE, given.TokenAccepted(authorization) if free(state, policy.connectors):
             deadline = now + policy.connection_timeout
-            waiting = replace(state, authorization=authorization, deadline=deadline)
-            return Step(replace(waiting, stage=Stage.AUTHORIZED))
-        case ((Stage.PLUGGED | Stage.FINISHED), given.TokenAccepted(authorization)) if _free(state):
-            return _open(replace(state, authorization=authorization), policy)
+            waiting = replace(state, stage=Stage.AUTHORIZED, deadline=deadline)
+            return _authorized(Step(waiting), authorization)
+        case ((Stage.PLUGGED | Stage.FINISHED), given.TokenAccepted(authorization)) if free(
+            state, policy.connectors
+        ):
+            opening = _open(replace(state, authorization=authorization), policy)
+            return _authorized(opening, authorization)
         case Stage.AUTHORIZED, (given.DeadlinePassed() | given.StopRequested()):
             return Step(_rest(state))
 
@@ -171,15 +172,17 @@ def _transaction(state: EvseState) -> Transaction:
     return state.transaction
 
 
-def _with(faults: tuple[Fault, ...], fault: Fault) -> tuple[Fault, ...]:
-    """The faults with this one; one of the same code is replaced where it stands."""
-    if all(known.error_code != fault.error_code for known in faults):
-        return (*faults, fault)
-    return tuple(fault if known.error_code == fault.error_code else known for known in faults)
+def _admits(state: EvseState, authorization: Authorization) -> bool:
+    """Whether no reservation of somebody else is in the way (OCPP 2.0.1 H03, 1.6 section 5.13)."""
+    return not state.reserved_for or authorization.reservation_id in state.reserved_for
 
 
-def _free(state: EvseState) -> bool:
-    return state.operative and not state.faulted
+def _authorized(step: Step, authorization: Authorization) -> Step:
+    """Somebody has begun here; what was reserved for this is used up (OCPP 2.0.1 H03.FR.09)."""
+    state = replace(step.state, authorization=authorization, reserved_for=())
+    used = authorization.reservation_id
+    facts = () if used is None else (ReservationUsed(used),)
+    return replace(step, state=state, facts=(*step.facts, *facts))
 
 
 def _plug(state: EvseState, connector_id: int) -> EvseState:
@@ -241,6 +244,7 @@ def _start(state: EvseState, taken: given.BeginTaken, now: datetime, policy: Pol
         remote_start_id=authorization.remote_start_id,
         with_key=policy.key_started,
         verdict=taken.verdict,
+        reservation_id=authorization.reservation_id,
     )
     if charging.plugged:
         return Step(charging, (started,))

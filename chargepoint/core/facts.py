@@ -31,17 +31,22 @@ class Status(StrEnum):
     FINISHING = "Finishing"
     UNAVAILABLE = "Unavailable"
     FAULTED = "Faulted"
+    RESERVED = "Reserved"
 
 
 @dataclass(frozen=True, slots=True)
 class StatusChanged:
-    """A connector has another status; ``evse_id`` 0 is the station itself."""
+    """A connector has another status; ``evse_id`` 0 is the station itself.
+
+    ``vacant``: no vehicle is there, somebody who was authorized may still come.
+    """
 
     evse_id: int
     connector_id: int
     at: datetime
     status: Status
     fault: Fault | None = None
+    vacant: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,7 @@ class TransactionStarted:
     remote_start_id: int | None = None
     with_key: bool = False
     verdict: str = ""
+    reservation_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +163,29 @@ class VariableEvent:
     transaction_id: str = ""
 
 
+class ReservationEnding(StrEnum):
+    """Why a reservation ended without being used or cancelled."""
+
+    EXPIRED = "Expired"
+    REMOVED = "Removed"  # what was reserved is out of order
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationEnded:
+    """The station gave up a reservation by itself."""
+
+    reservation_id: int
+    at: datetime
+    ending: ReservationEnding
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationUsed:
+    """Who reserved has come. Stored with the reservations, never sent by itself."""
+
+    reservation_id: int
+
+
 Fact = (
     StatusChanged
     | TransactionStarted
@@ -166,4 +195,6 @@ Fact = (
     | SampleKept
     | SecurityEvent
     | VariableEvent
+    | ReservationEnded
+    | ReservationUsed
 )

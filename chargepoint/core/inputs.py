@@ -143,24 +143,36 @@ class LimitChanged:
 
 @dataclass(frozen=True, slots=True)
 class FaultRaised:
-    """Something broke; the same error code twice is one fault."""
+    """Something broke; the same error code twice at the same place is one fault."""
 
     fault: Fault
 
 
 @dataclass(frozen=True, slots=True)
 class FaultCleared:
-    """It works again."""
+    """It works again, there; 0 is everywhere at the EVSE."""
 
     error_code: str
+    connector_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class AvailabilityChanged:
-    """Somebody set this EVSE, its connector or the whole station operative or inoperative."""
+    """Somebody set this EVSE, a connector of it or the whole station operative or inoperative.
+
+    ``connector_id`` says which one if the scope is a connector.
+    """
 
     operative: bool
     scope: Scope = Scope.EVSE
+    connector_id: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationsChanged:
+    """These reservations may be used here; if there are any, nobody else may begin."""
+
+    reserved_for: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,4 +209,5 @@ Input = (
     | DeadlinePassed
     | PowerRestored
     | GroupLearned
+    | ReservationsChanged
 )

@@ -158,13 +158,19 @@ class Source(StrEnum):
 class Fault:
     """Something broken; ``error_code`` is a word of OCPP 1.6 ChargePointErrorCode.
 
-    One that does not block is a warning: it is told and energy goes on.
+    One that does not block is a warning: it is told and energy goes on. ``connector_id`` is where,
+    0 the whole EVSE.
     """
 
     error_code: str
     info: str = ""
     vendor_error_code: str = ""
     blocks: bool = True
+    connector_id: int = 0
+
+    def concerns(self, connector_id: int) -> bool:
+        """Whether it is told of this connector."""
+        return self.connector_id in {0, connector_id}
 
 
 # What the station itself finds when a contactor or limit order is not confirmed.
@@ -173,12 +179,13 @@ POWER_SWITCH_FAILURE = "PowerSwitchFailure"
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
-    """Somebody may charge: who, of which group, vouched for by whom."""
+    """Somebody may charge: who, of which group, vouched for by whom, on which reservation."""
 
     token: IdToken
     source: Source
     group: IdToken | None = None
     remote_start_id: int | None = None
+    reservation_id: int | None = None
 
     @property
     def cause(self) -> Cause:
@@ -220,6 +227,9 @@ class EvseState:
     ``limit_a`` is the current offered per phase, None without a limit, 0 for a pause. ``opening``
     is the id of the transaction whose begin reading is being taken. ``denied_from_wh`` is the
     register value at which the energy ends, if the token was refused and some more is granted.
+    ``inoperative`` is about the whole EVSE, ``closed`` about single connectors of it.
+    ``reserved_for`` are the reservations that may be used here; if there are any, nobody else may
+    begin.
     """
 
     evse_id: int
@@ -236,10 +246,12 @@ class EvseState:
     faults: tuple[Fault, ...] = ()
     inoperative: frozenset[Scope] = frozenset()
     denied_from_wh: Decimal | None = None
+    closed: frozenset[int] = frozenset()
+    reserved_for: tuple[int, ...] = ()
 
     @property
     def operative(self) -> bool:
-        """Whether new sessions may begin, as far as ChangeAvailability is concerned."""
+        """Whether new sessions may begin, as far as the EVSE and the station are concerned."""
         return not self.inoperative
 
     @property
@@ -250,8 +262,8 @@ class EvseState:
 
     @property
     def faulted(self) -> bool:
-        """Whether a fault forbids energy."""
-        return any(fault.blocks for fault in self.faults)
+        """Whether a fault forbids energy where the vehicle is."""
+        return any(fault.blocks and fault.concerns(self.connector_id) for fault in self.faults)
 
     @property
     def charging_state(self) -> ChargingState:
@@ -282,6 +294,7 @@ class Policy:
     """The settings that the rules of one EVSE depend on, as they are at this moment.
 
     ``fresh_id`` is a transaction id never used before, so that ``advance`` stays pure.
+    ``connectors`` is how many the EVSE has, numbered from 1.
     """
 
     fresh_id: str
@@ -306,3 +319,4 @@ class Policy:
     key_ended: bool = False
     key_once: bool = False
     tariff_text: str = ""
+    connectors: int = 1

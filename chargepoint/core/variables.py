@@ -14,6 +14,7 @@ from chargepoint.core.variables_kinds import *  # noqa: F403
 from chargepoint.core.variables_model import *  # noqa: F403
 from chargepoint.core.variables_monitoring import *  # noqa: F403
 from chargepoint.core.variables_parts import *  # noqa: F403
+from chargepoint.core.variables_reservation import *  # noqa: F403
 from chargepoint.core.variables_sampling import *  # noqa: F403
 from chargepoint.core.variables_station import *  # noqa: F403
 

@@ -81,6 +81,14 @@ class Delivery:
         return await self.csms.call(action, payload, message_id=message_id)
 
 
+class NotYet(Exception):  # noqa: N818 - nothing is wrong
+    """A fact is to be told only if it still holds after ``wait``; its stream waits, no other."""
+
+    def __init__(self, wait: timedelta) -> None:
+        super().__init__(f"not before {wait}")
+        self.wait = wait
+
+
 Deliver = Callable[[Any, Delivery], Awaitable[None]]
 
 

@@ -20,7 +20,7 @@ from chargepoint.core.facts import (
     TransactionStarted,
     TransactionUpdated,
 )
-from chargepoint.csms.adapter import Adapter, Csms, Delivery
+from chargepoint.csms.adapter import Adapter, Csms, Delivery, NotYet
 from chargepoint.csms.rpc import OutgoingInvalid
 from chargepoint.errors import CsmsRejected, CsmsUnavailable
 from chargepoint.store.sqlite import Entry, Store
@@ -89,6 +89,9 @@ class Outbox:
                 delivery = Delivery(entry, csms, repeated=entry.number in self._tried)
                 self._tried.add(entry.number)
                 await adapter.deliver(delivery)
+            except NotYet as early:
+                self._tried.discard(entry.number)
+                self._hold(entry, early.wait)
             except OutgoingInvalid as error:
                 self._defective(entry, error)
             except CsmsRejected as error:
@@ -108,7 +111,7 @@ class Outbox:
     def _defective(self, entry: Entry, error: Exception) -> None:
         """Our own wording is wrong: the fact stays, for a version that can say it."""
         log.error("%s cannot be told: %s", type(entry.fact).__name__, error)
-        self._held[entry.stream] = self._clock.monotonic() + DEFECT_PAUSE.total_seconds()
+        self._hold(entry, DEFECT_PAUSE)
 
     def _refused(self, entry: Entry, reason: str, *, insist: bool) -> None:
         retry = self._retry()
@@ -122,6 +125,9 @@ class Outbox:
         wait = retry.interval * made
         log.warning("%s refused (%s), again in %s", name, reason, wait)
         self._store.attempted(entry)
+        self._hold(entry, wait)
+
+    def _hold(self, entry: Entry, wait: timedelta) -> None:
         self._held[entry.stream] = self._clock.monotonic() + wait.total_seconds()
 
     def _holding(self) -> frozenset[str]:

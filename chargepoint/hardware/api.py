@@ -38,12 +38,13 @@ class VehicleAsks:
 
 @dataclass(frozen=True, slots=True)
 class BoardFault:
-    """Something broke (``active``) or works again."""
+    """Something broke (``active``) or works again; ``connector_id`` is where, 0 everywhere."""
 
     error_code: str
     active: bool = True
     info: str = ""
     vendor_error_code: str = ""
+    connector_id: int = 0
 
 
 BoardEvent = VehiclePlugged | VehicleUnplugged | VehicleAsks | BoardFault

@@ -137,7 +137,7 @@ class Stimuli:
         else:
             evse, outlet = self._outlet(body.evse, body.connector)
             concerned = [evse]
-            outlet.fault(BoardFault(body.error_code, active, body.info, body.vendor_error_code))
+            outlet.fault(_board_fault(body, evse, active=active))
         await _noted(lambda: all(_has(evse, body.error_code) is active for evse in concerned))
 
     def _vehicle(self, request: Request) -> tuple[Evse, Driveable]:
@@ -161,6 +161,18 @@ class Stimuli:
         if not isinstance(outlet, Driveable):
             raise NotDriveable(f"EVSE {evse_id} is real hardware and only does what happens to it")
         return evse, outlet
+
+
+def _board_fault(body: FaultBody, evse: Evse, *, active: bool) -> BoardFault:
+    """The only connector of an EVSE is no other place than the EVSE."""
+    several = len(evse.description.connectors) > 1
+    return BoardFault(
+        body.error_code,
+        active,
+        body.info,
+        body.vendor_error_code,
+        connector_id=(body.connector or 0) if several else 0,
+    )
 
 
 def _has(evse: Evse, error_code: str) -> bool:

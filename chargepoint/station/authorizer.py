@@ -17,6 +17,7 @@ from chargepoint.core.authorization import (
     judged,
     vouched,
 )
+from chargepoint.core.availability import free
 from chargepoint.core.inputs import GroupLearned, StopRequested, TokenAccepted
 from chargepoint.core.model import (
     Authorization,
@@ -30,6 +31,7 @@ from chargepoint.core.model import (
 from chargepoint.errors import CsmsUnavailable, StoreError
 from chargepoint.station.evse import EvseRunner, Spawn
 from chargepoint.station.known_tokens import CONCURRENT, KnownTokens
+from chargepoint.station.reservations import Reservations
 
 log = logging.getLogger(__name__)
 
@@ -63,15 +65,16 @@ class Authorizer:
         rules: Callable[[], Rules],
         csms: AsksCsms,
         spawn: Spawn,
+        reservations: Reservations,
     ) -> None:
         self._runners = runners
+        self._reservations = reservations
         self._tokens = tokens
         self._clock = clock
         self._rules = rules
         self._csms = csms
         self._spawn = spawn
         self._presented: set[tuple[IdToken, tuple[int, ...]]] = set()  # not decided yet
-        self._given: set[int] = set()  # EVSEs that somebody is just getting
 
     async def present(self, token: IdToken, evse_ids: Iterable[int] = ()) -> None:
         """A reader saw a token. Without ``evse_ids`` the reader serves the whole station.
@@ -108,16 +111,19 @@ class Authorizer:
             return
         if await self._ended(runners, token, decision):
             return
+        group = decision.group
         allowed = [runner for runner in runners if decision.allows(runner.evse_id)]
-        runner = choose(runner for runner in allowed if runner.evse_id not in self._given)
+        runner = choose(
+            runner
+            for runner in self._reservations.admitting(allowed, token, group)
+            if runner.evse_id not in self._reservations.given
+        )
         if runner is None:
             log.info("token %s accepted, but no outlet is free", token.masked)
             return
-        self._given.add(runner.evse_id)
-        try:
-            await self._begin(runner, Authorization(token, decision.source, decision.group))
-        finally:
-            self._given.discard(runner.evse_id)
+        used = self._reservations.use(runner.evse_id, token, group).reservation_id
+        authorization = Authorization(token, decision.source, group, reservation_id=used)
+        await self._begin(runner, authorization)
 
     async def start_remotely(
         self,
@@ -135,7 +141,15 @@ class Authorizer:
                 log.info("remote start: token %s not accepted", token.masked)
                 return
             group = decision.group or group
-        await self._begin(runner, Authorization(token, Source.REMOTE, group, remote_start_id))
+        group = group or self.group_of(token)
+        use = self._reservations.use(runner.evse_id, token, group)
+        if not use.allowed or runner.evse_id in self._reservations.given:
+            log.info("remote start: EVSE %d is for somebody else", runner.evse_id)
+            return
+        authorization = Authorization(
+            token, Source.REMOTE, group, remote_start_id, use.reservation_id
+        )
+        await self._begin(runner, authorization)
 
     def judge(self, token: IdToken, known: Known, *, repeated: bool) -> bool:
         """Whether a transaction may go on after the CSMS's word on its token; remembers the word.
@@ -156,15 +170,23 @@ class Authorizer:
         """Remember what the CSMS said of a token, in whatever message (2.0.1 C10.FR.01)."""
         self._tokens.learn(token, known)
 
+    def group_of(self, token: IdToken) -> IdToken | None:
+        """The group of a token, if it is remembered."""
+        known = self._tokens.of(token)
+        return known.group if known is not None else None
+
     def forget_all(self) -> None:
         """Empty the cache."""
         self._tokens.forget_all()
 
     async def _begin(self, runner: EvseRunner, authorization: Authorization) -> None:
+        self._reservations.given.add(runner.evse_id)
         try:
             await runner.feed(TokenAccepted(authorization))
         except StoreError as error:
             log.error("EVSE %d: no session: %s", runner.evse_id, error)  # noqa: TRY400 - the disk
+        finally:
+            self._reservations.given.discard(runner.evse_id)
 
     def _vouched(self, known: Known | None) -> Decision:
         return vouched(known, online=self._csms.online, now=self._now(), rules=self._rules())
@@ -227,11 +249,11 @@ def _is_of(state: EvseState, token: IdToken) -> bool:
 
 def choose(runners: Iterable[EvseRunner]) -> EvseRunner | None:
     """The EVSE a token is meant for: one where a vehicle waits, else a free one, else none."""
-    free = [runner for runner in runners if _takes(runner.state)]
-    waiting = [runner for runner in free if runner.state.plugged]
-    return next(iter(waiting or free), None)
+    taking = [runner for runner in runners if _takes(runner.state, runner.connectors)]
+    waiting = [runner for runner in taking if runner.state.plugged]
+    return next(iter(waiting or taking), None)
 
 
-def _takes(state: EvseState) -> bool:
-    free = state.stage in {Stage.AVAILABLE, Stage.PLUGGED, Stage.FINISHED}
-    return free and state.operative and not state.faulted
+def _takes(state: EvseState, connectors: int) -> bool:
+    waits = state.stage in {Stage.AVAILABLE, Stage.PLUGGED, Stage.FINISHED}
+    return waits and free(state, connectors)

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 
@@ -94,8 +95,10 @@ class EvseRunner:
         spawn: Spawn,
         reporter: Reporter,
         online: Callable[[], bool],
+        connectors: int = 1,
     ) -> None:
         self.evse_id = evse_id
+        self.connectors = connectors  # numbered from 1
         self.state: EvseState = store.load(evse_id)
         self.outlet = outlet
         self.meter: BillingMeter | None = None
@@ -158,7 +161,8 @@ class EvseRunner:
         return None
 
     def _advance(self, given: Input) -> Step:
-        return advance(self.state, given, self._clock.now(), self._policy())
+        policy = replace(self._policy(), connectors=self.connectors)
+        return advance(self.state, given, self._clock.now(), policy)
 
     async def _keep(self, given: Input, step: Step) -> None:
         """Store the step, then let it count. Nothing may be done that is not stored.

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chargepoint.clock import Clock
-from chargepoint.core.availability import connector_status
 from chargepoint.core.facts import (
     Fact,
     SecurityEvent,
@@ -19,7 +18,6 @@ from chargepoint.core.facts import (
     TransactionStarted,
 )
 from chargepoint.core.inputs import (
-    AvailabilityChanged,
     FaultCleared,
     FaultRaised,
     Plugged,
@@ -32,7 +30,6 @@ from chargepoint.core.model import (
     Context,
     Fault,
     IdToken,
-    Scope,
     Stage,
     StopReason,
 )
@@ -53,6 +50,7 @@ from chargepoint.hardware.api import (
 )
 from chargepoint.station import known_tokens
 from chargepoint.station.authorizer import AsksCsms, Authorizer
+from chargepoint.station.availability import Availability
 from chargepoint.station.broadcast import Broadcast, announce
 from chargepoint.station.device_model import DeviceModel
 from chargepoint.station.evse import EvseRunner, Spawn
@@ -62,6 +60,7 @@ from chargepoint.station.maintenance import Maintenance
 from chargepoint.station.metering import EvseMeter
 from chargepoint.station.monitors import Monitors
 from chargepoint.station.refused_tokens import refuse
+from chargepoint.station.reservations import Reservations
 from chargepoint.station.sampling import Sampler
 from chargepoint.station.settings import StationSettings
 from chargepoint.store.sqlite import Store
@@ -143,19 +142,31 @@ class Station:
         ):
             self.model.subscribe(interval, lambda _: self._reconsider())
         rules, policy = self.settings.rules, self.settings.cache_policy
+        runners = {evse_id: evse.runner for evse_id, evse in self.evses.items()}
+        self.availability = Availability(
+            runners, clock=self.clock, faults=self.faults, record=self.record
+        )
+        self.reservations = Reservations(
+            runners,
+            {evse_id: evse.description.connectors for evse_id, evse in self.evses.items()},
+            model=self.model,
+            store=self.store,
+            clock=self.clock,
+            record=self.record,
+        )
         self.authorizer = Authorizer(
-            {evse_id: evse.runner for evse_id, evse in self.evses.items()},
+            runners,
             KnownTokens(self.store, self.clock, rules=rules, policy=policy),
             clock=self.clock,
             rules=rules,
             csms=wiring.csms,
             spawn=self.spawn,
+            reservations=self.reservations,
         )
         self.local_list = LocalList(self.store, self.model)
         known_tokens.provide(self.model, self.store)
-        self.maintenance = Maintenance(
-            {evse_id: evse.runner for evse_id, evse in self.evses.items()}, clock=self.clock
-        )
+        self.maintenance = Maintenance(runners, clock=self.clock)
+        self.maintenance.hold(lambda: bool(self.reservations.known))
         self.monitors = Monitors(self, online=lambda: wiring.csms.online)
 
     # --- life -------------------------------------------------------------------------------
@@ -166,6 +177,7 @@ class Station:
             parts.create_task(self.board.run())
             for evse in self.evses.values():
                 parts.create_task(self._live(evse))
+            parts.create_task(self.reservations.run())
 
     async def _live(self, evse: Evse) -> None:
         await evse.runner.recover()
@@ -186,11 +198,10 @@ class Station:
                     await evse.runner.feed(Unplugged())
                 case VehicleAsks(ready):
                     await evse.runner.feed(VehicleReady(ready))
-                case BoardFault() if event.active:
-                    fault = Fault(event.error_code, event.info, event.vendor_error_code)
-                    await evse.runner.feed(FaultRaised(fault))
-                case BoardFault():
-                    await evse.runner.feed(FaultCleared(event.error_code))
+                case BoardFault(code, active, info, vendor, connector_id):
+                    fault = Fault(code, info, vendor, connector_id=connector_id)
+                    given = FaultRaised(fault) if active else FaultCleared(code, connector_id)
+                    await evse.runner.feed(given)
 
     def _build(self, description: EvseDescription) -> Evse:
         evse_id = description.evse_id
@@ -205,6 +216,7 @@ class Station:
             spawn=self.spawn,
             reporter=self,
             online=lambda: self._wiring.csms.online,
+            connectors=len(description.connectors),
         )
         meter = EvseMeter(
             description.meter_name,
@@ -234,6 +246,7 @@ class Station:
 
     def recorded(self, evse_id: int, facts: tuple[Fact, ...]) -> None:
         """Facts of an EVSE were stored."""
+        self.reservations.heard(facts)
         for fact in facts:
             announce(self.told, fact)
             if isinstance(fact, TransactionStarted):
@@ -259,25 +272,11 @@ class Station:
 
     def statuses(self) -> list[StatusChanged]:
         """The status of the station (EVSE 0) and of every connector, now."""
-        now = self.clock.now()
-        fault = next(iter(self.faults.values()), None)
-        told = [StatusChanged(0, 0, now, self.own_status(), fault)]
-        for evse in self.evses.values():
-            state = evse.runner.state
-            first = next(iter(state.faults), None)
-            for number, _ in enumerate(evse.description.connectors, 1):
-                current = connector_status(state, number)
-                told.append(StatusChanged(state.evse_id, number, now, current, first))
-        return told
+        return self.availability.statuses()
 
     def own_status(self) -> Status:
         """The status of the station itself: Available, Unavailable or Faulted."""
-        if any(fault.blocks for fault in self.faults.values()):
-            return Status.FAULTED
-        states = [evse.runner.state for evse in self.evses.values()]
-        if all(Scope.STATION in state.inoperative for state in states):
-            return Status.UNAVAILABLE
-        return Status.AVAILABLE
+        return self.availability.own_status()
 
     async def _verify(self, reading: Reading) -> str:
         verdict = await self._wiring.verify(reading)
@@ -326,22 +325,20 @@ class Station:
             await refuse(runner, self.evses[runner.evse_id].meter, self.settings)
 
     async def set_availability(
-        self, *, operative: bool, evse_id: int = 0, scope: Scope = Scope.EVSE
+        self, *, operative: bool, evse_id: int = 0, connector_id: int | None = None
     ) -> bool:
-        """Make an EVSE, or with 0 the station, operative or inoperative; kept over restarts.
+        """Make a connector, an EVSE, or with 0 the station, operative or not; kept over restarts.
 
         False if it will count only when the running transaction is over.
 
         Raises:
-            Refused: there is no such EVSE.
+            Refused: there is no such EVSE or connector.
         """
-        chosen = [self.evse(evse_id)] if evse_id else list(self.evses.values())
-        before = self.own_status()
-        for evse in chosen:
-            given = AvailabilityChanged(operative, scope if evse_id else Scope.STATION)
-            await evse.runner.feed(given)
-        self._tell_own(before)
-        return operative or not any(evse.runner.state.busy for evse in chosen)
+        if evse_id:
+            self.evse(evse_id, connector_id)
+        at_once = await self.availability.set_operative(evse_id, connector_id, operative=operative)
+        await self.reservations.arrange()
+        return at_once
 
     async def unlock(self, evse_id: int, connector_id: int) -> bool:
         """Unlock a cable, ending a running transaction first. False if the lock did not move.
@@ -375,18 +372,9 @@ class Station:
     async def set_fault(self, evse_id: int, fault: Fault, *, active: bool) -> None:
         """A fault of an EVSE, or with 0 of the whole station, appears or goes."""
         if evse_id:
-            given = FaultRaised(fault) if active else FaultCleared(fault.error_code)
-            await self.evse(evse_id).runner.feed(given)
-            return
-        before = self.own_status()
-        if active:
-            self.faults[fault.error_code] = fault
-        else:
-            self.faults.pop(fault.error_code, None)
-        self._tell_own(before)
-        async with asyncio.TaskGroup() as tasks:
-            for known in self.evses:
-                tasks.create_task(self.set_fault(known, fault, active=active))
+            self.evse(evse_id, fault.connector_id or None)
+        await self.availability.set_fault(evse_id, fault, active=active)
+        await self.reservations.arrange()
 
     def present(self, token: IdToken, evse_ids: tuple[int, ...] = ()) -> None:
         """A reader saw a token; what follows happens in its own time."""
@@ -394,8 +382,3 @@ class Station:
             self.evse(evse_id)
         if self._wiring.accepted() or self.model[TX_BEFORE_ACCEPTED]:
             self.spawn(self.authorizer.present(token, evse_ids))
-
-    def _tell_own(self, before: Status) -> None:
-        if (current := self.own_status()) is not before:
-            fault = next(iter(self.faults.values()), None)
-            self.record(StatusChanged(0, 0, self.clock.now(), current, fault))

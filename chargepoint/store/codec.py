@@ -20,6 +20,7 @@ _KINDS: dict[str, type[Fact]] = {
         facts.MeterSampled,
         facts.SecurityEvent,
         facts.VariableEvent,
+        facts.ReservationEnded,
     )
 }
 _encoder = msgspec.json.Encoder()

@@ -25,6 +25,8 @@ from typing import Self
 from chargepoint.core.facts import (
     Fact,
     MeterSampled,
+    ReservationEnded,
+    ReservationUsed,
     SampleKept,
     StatusChanged,
     TransactionEnded,
@@ -38,6 +40,7 @@ from chargepoint.store import codec, tables
 from chargepoint.store.local_list import LocalList
 from chargepoint.store.monitors import StoredMonitors
 from chargepoint.store.network import NetworkProfiles
+from chargepoint.store.reservations import Reservations
 from chargepoint.store.tables import Records, Settings, Transactions, translated
 from chargepoint.store.tokens import Tokens
 
@@ -91,6 +94,7 @@ class Store:
         self.settings = Settings(self._db)
         self.network = NetworkProfiles(self._db)
         self.monitors = StoredMonitors(self._db)
+        self.reservations = Reservations(self._db)
         self._make_reserve()
         return self
 
@@ -199,6 +203,10 @@ class Store:
         for fact in facts:
             if isinstance(fact, SampleKept):
                 tables.keep(self._db, fact)
+                continue
+            if isinstance(fact, ReservationUsed | ReservationEnded):
+                self.reservations.ended(fact.reservation_id)
+            if isinstance(fact, ReservationUsed):
                 continue
             if isinstance(fact, StatusChanged):
                 self._supersede(fact)

@@ -12,6 +12,7 @@ from chargepoint.v16.local_list import LocalList
 from chargepoint.v16.metering import Metering
 from chargepoint.v16.provisioning import Provisioning
 from chargepoint.v16.remote_control import RemoteControl
+from chargepoint.v16.reservation import Reservations
 from chargepoint.v16.transactions import Transactions
 
 BLOCKS = (
@@ -22,6 +23,7 @@ BLOCKS = (
     Metering,
     Provisioning,
     RemoteControl,
+    Reservations,
     Transactions,
 )
 
@@ -42,6 +44,7 @@ def adapter(
             LocalList(station),
             Metering(connectors, profile),
             RemoteControl(station, connectors, session, availability),
+            Reservations(station, connectors),
             Transactions(station, connectors, profile),
         ),
         ahead=("Authorize", "StartTransaction", "MeterValues", "StopTransaction"),

@@ -1,9 +1,11 @@
 """Connector statuses, operative and inoperative (sections 4.9, 5.2)."""
 
+from datetime import timedelta
 from typing import Any
 
 from chargepoint.core.facts import StatusChanged
-from chargepoint.csms.adapter import Csms, Delivery, delivers, handles
+from chargepoint.core.variables import MINIMUM_STATUS_DURATION
+from chargepoint.csms.adapter import Csms, Delivery, NotYet, delivers, handles
 from chargepoint.errors import Refused
 from chargepoint.station.station import Station
 from chargepoint.v16 import wire
@@ -49,11 +51,19 @@ class Availability:
     async def changed(self, fact: StatusChanged, delivery: Delivery) -> None:
         """Section 4.9: a connector, or the station, has another status.
 
-        A fact without a place in the journal is a report of the present and always told.
+        A fact without a place in the journal is a report of the present and always told. Any other
+        waits for MinimumStatusDuration; one that is followed by another one meanwhile is history.
+
+        Raises:
+            NotYet: the status has not lasted long enough.
         """
         payload = self._status_notification(fact)
         if delivery.entry.number and self._is_told(payload):
             return
+        lasted = self._station.clock.now() - fact.at
+        left = self._station.model[MINIMUM_STATUS_DURATION] - lasted
+        if delivery.entry.number and left > timedelta(0) and lasted >= timedelta(0):
+            raise NotYet(left)
         self._forget(payload)
         await delivery.call("StatusNotification", payload)
         self._remember(payload)
@@ -78,19 +88,25 @@ class Availability:
         Connector 0 means the station and all its connectors, so Operative there also undoes what
         was set for single connectors.
         """
-        operative = payload["type"] == "Operative"
+        operative, connector = payload["type"] == "Operative", payload["connectorId"]
         try:
-            evse_id = self._evse_id(payload["connectorId"])
+            at_once = await self._set(connector, operative=operative)
         except Refused:
             return {"status": "Rejected"}
-        at_once = await self._station.set_availability(operative=operative, evse_id=evse_id)
-        if operative and not evse_id:
-            for single in self._station.evses:
-                await self._station.set_availability(operative=True, evse_id=single)
+        if operative and not connector:
+            for single in self._connectors:
+                await self._set(single, operative=True)
         return {"status": "Accepted" if at_once else "Scheduled"}
 
-    def _evse_id(self, connector: int) -> int:
-        return self._connectors.place(connector).evse_id if connector else 0
+    async def _set(self, connector: int, *, operative: bool) -> bool:
+        if not connector:
+            return await self._station.set_availability(operative=operative)
+        evse_id, connector_id = self._connectors.place(connector)
+        if operative:  # a CSMS that spoke 2.0.1 may have set the whole EVSE
+            await self._station.set_availability(operative=True, evse_id=evse_id)
+        return await self._station.set_availability(
+            operative=operative, evse_id=evse_id, connector_id=connector_id
+        )
 
     def _status_notification(self, fact: StatusChanged) -> dict[str, Any]:
         payload = {

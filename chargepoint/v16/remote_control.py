@@ -5,7 +5,8 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from chargepoint.core.model import Cause, Stage, StopReason, Transaction
+from chargepoint.core.availability import in_service
+from chargepoint.core.model import Cause, IdToken, Stage, StopReason, Transaction
 from chargepoint.core.variables import TX_UPDATED_MEASURANDS
 from chargepoint.csms.adapter import Csms, Registration, SessionView, handles
 from chargepoint.csms.rpc import Reply
@@ -41,12 +42,12 @@ class RemoteControl:
     @handles("RemoteStartTransaction")
     async def remote_start(self, payload: dict[str, Any]) -> dict[str, Any] | Reply:
         """Section 5.11: start where it says, else where a vehicle waits, else anywhere free."""
-        runner = self._startable(payload.get("connectorId"))
+        token = wire.token(payload["idTag"])
+        runner = self._startable(payload.get("connectorId"), token)
         if runner is None or not self._accepted():
             return {"status": "Rejected"}
         if "chargingProfile" in payload:
             log.warning("charging profile of a remote start ignored: no smart charging")
-        token = wire.token(payload["idTag"])
         ask = self._station.settings.authorize_remote_start()
 
         def start() -> Coroutine[Any, Any, None]:
@@ -132,16 +133,24 @@ class RemoteControl:
         except CsmsError as error:
             log.warning("a message that the CSMS asked for was not sent: %s", error)
 
-    def _startable(self, connector: int | None) -> EvseRunner | None:
-        """The EVSE for a session, None if there is none or it is not free."""
-        if connector is None:
-            return choose(evse.runner for evse in self._station.evses.values())
+    def _startable(self, connector: int | None, token: IdToken) -> EvseRunner | None:
+        """The EVSE for a session, None if there is none, or it is not free or reserved."""
         try:
-            evse = self._station.evse(self._connectors.place(connector).evse_id)
+            runners = self._meant(connector)
         except Refused as refused:
             log.info("remote start rejected: %s", refused)
             return None
-        return choose([evse.runner])
+        group = self._station.authorizer.group_of(token)
+        return choose(self._station.reservations.admitting(runners, token, group))
+
+    def _meant(self, connector: int | None) -> list[EvseRunner]:
+        if connector is None:
+            return [evse.runner for evse in self._station.evses.values()]
+        evse_id, connector_id = self._connectors.place(connector)
+        runner = self._station.evse(evse_id).runner
+        if not in_service(runner.state, connector_id):
+            raise Refused(f"connector {connector} is out of order")
+        return [runner]
 
     def _running(self, csms_id: int) -> Transaction | None:
         """The transaction of that number that runs; of several with one number the newest."""

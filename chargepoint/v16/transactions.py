@@ -87,6 +87,8 @@ class Transactions:
             "meterStart": wire.energy_wh(fact.begin) or 0,
             "timestamp": wire.timestamp(fact.at),
         }
+        if fact.reservation_id is not None:
+            payload["reservationId"] = fact.reservation_id
         reply = await delivery.call("StartTransaction", payload)
         if fact.samples:
             self._station.store.bind_csms_transaction(fact.transaction_id, reply["transactionId"])

@@ -15,6 +15,7 @@ from chargepoint.v201.network import Network
 from chargepoint.v201.provisioning import Provisioning
 from chargepoint.v201.remote_control import RemoteControl
 from chargepoint.v201.reports import Reports
+from chargepoint.v201.reservation import Reservations
 from chargepoint.v201.security import Security
 from chargepoint.v201.transactions import Transactions
 
@@ -30,6 +31,7 @@ BLOCKS = (
     Provisioning,
     RemoteControl,
     Reports,
+    Reservations,
     Security,
     Transactions,
 )
@@ -54,6 +56,7 @@ def adapter(
             Network(station),
             RemoteControl(station, session, availability),
             Reports(station, session),
+            Reservations(station),
             Security(),
             Transactions(station, profile),
         ),

@@ -3,9 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from chargepoint.core.availability import AVAILABILITY
+from chargepoint.core.availability import availability
 from chargepoint.core.facts import StatusChanged
-from chargepoint.core.model import Scope
 from chargepoint.core.variables import AvailabilityState  # noqa: TC001 - import rules see it
 from chargepoint.csms.adapter import Csms, Delivery, delivers, handles
 from chargepoint.errors import Refused
@@ -29,7 +28,7 @@ class Availability:
         A fact without a place in the journal is a report of the present and always told.
         """
         told = self._told.get((fact.evse_id, fact.connector_id))
-        if not fact.evse_id or (delivery.entry.number and told == AVAILABILITY[fact.status]):
+        if not fact.evse_id or (delivery.entry.number and told == availability(fact)):
             return
         await self._tell(fact, delivery.call)
 
@@ -49,24 +48,25 @@ class Availability:
         self._told.pop(key, None)
         payload = {
             "timestamp": wire.timestamp(fact.at),
-            "connectorStatus": str(AVAILABILITY[fact.status]),
+            "connectorStatus": str(availability(fact)),
             "evseId": fact.evse_id,
             "connectorId": fact.connector_id,
         }
         await call("StatusNotification", payload)
-        self._told[key] = AVAILABILITY[fact.status]
+        self._told[key] = availability(fact)
 
     @handles("ChangeAvailability")
     async def change(self, payload: dict[str, Any]) -> dict[str, Any]:
         """G03, G04: at once, or when the running transaction is over; kept over restarts."""
         operative = payload["operationalStatus"] == "Operative"
         evse = payload.get("evse", {})
-        scope = Scope.CONNECTOR if "connectorId" in evse else Scope.EVSE
         try:
             if evse:
-                self._station.evse(evse["id"], evse.get("connectorId"))
+                self._station.evse(evse["id"])
             at_once = await self._station.set_availability(
-                operative=operative, evse_id=evse.get("id", 0), scope=scope
+                operative=operative,
+                evse_id=evse.get("id", 0),
+                connector_id=evse.get("connectorId"),
             )
         except Refused as refused:
             return wire.answer("Rejected", refused)

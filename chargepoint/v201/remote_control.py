@@ -4,7 +4,8 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from chargepoint.core.model import Cause, Stage, StopReason
+from chargepoint.core.availability import free
+from chargepoint.core.model import Cause, IdToken, Stage, StopReason
 from chargepoint.csms.adapter import Registration, SessionView, handles
 from chargepoint.csms.rpc import Reply
 from chargepoint.errors import CsmsError, Refused
@@ -32,14 +33,14 @@ class RemoteControl:
     @handles("RequestStartTransaction")
     async def request_start(self, payload: dict[str, Any]) -> dict[str, Any] | Reply:
         """F01, F02: start a session; a charging profile is ignored without smart charging."""
+        token, its_group = wire.token(payload["idToken"]), payload.get("groupIdToken")
+        group = wire.token(its_group) if its_group else None
         try:
-            runner = self._startable(payload.get("evseId"))
+            runner = self._startable(payload.get("evseId"), token, group)
         except Refused as refused:
             return wire.answer("Rejected", refused)
         if "chargingProfile" in payload:
             log.warning("charging profile of a remote start ignored: no smart charging")
-        token = wire.token(payload["idToken"])
-        group = wire.token(payload["groupIdToken"]) if "groupIdToken" in payload else None
         remote_start_id = payload["remoteStartId"]
         # What the CSMS made up itself, or nobody has, is not asked about (C02.FR.03, C05).
         ask = self._station.settings.authorize_remote_start() and token.type not in OWN_TO_CSMS
@@ -131,11 +132,12 @@ class RemoteControl:
             except CsmsError as error:
                 log.warning("triggered StatusNotification not sent: %s", error)
 
-    def _startable(self, evse_id: int | None) -> EvseRunner:
+    def _startable(self, evse_id: int | None, token: IdToken, group: IdToken | None) -> EvseRunner:
         if not self._may_act():
             raise Refused("the station is not accepted yet", reason="CSNotAccepted")
         if evse_id is None:
-            runner = choose(evse.runner for evse in self._station.evses.values())
+            runners = [evse.runner for evse in self._station.evses.values()]
+            runner = choose(self._station.reservations.admitting(runners, token, group))
             if runner is None:
                 raise Refused("no EVSE is free", reason="TxInProgress")
             return runner
@@ -143,8 +145,10 @@ class RemoteControl:
         state = runner.state
         if state.stage not in _FREE:
             raise Refused(f"EVSE {evse_id} is in use", reason="TxInProgress")
-        if not state.operative or state.faulted:
+        if not free(state, runner.connectors):
             raise Refused(f"EVSE {evse_id} is out of order", reason="NotEnabled")
+        if not self._station.reservations.use(evse_id, token, group).allowed:
+            raise Refused(f"EVSE {evse_id} is reserved", reason="Reserved")
         return runner
 
     def _charges(self, evse_id: int) -> bool:

@@ -34,6 +34,8 @@ class Transactions:
         payload["idToken"] = wire.id_token(fact.token)
         if fact.remote_start_id is not None:
             payload["transactionInfo"]["remoteStartId"] = fact.remote_start_id
+        if fact.reservation_id is not None:
+            payload["reservationId"] = fact.reservation_id
         self._add_values(payload, fact)
         reply = await delivery.call("TransactionEvent", payload)
         self._learn(fact, delivery, reply)

@@ -6,8 +6,19 @@ from decimal import Decimal
 
 import pytest
 
-from chargepoint.core.availability import AVAILABILITY, connector_status, status
-from chargepoint.core.facts import Status
+from chargepoint.core.availability import (
+    AVAILABILITY,
+    altered,
+    availability,
+    connector_availability,
+    connector_status,
+    evse_availability,
+    free,
+    status,
+    statuses_between,
+)
+from chargepoint.core.facts import Status, StatusChanged
+from chargepoint.core.inputs import AvailabilityChanged, FaultCleared, FaultRaised
 from chargepoint.core.model import (
     Authorization,
     ChargingState,
@@ -103,3 +114,104 @@ def test_an_evse_is_busy_from_the_begin_reading_to_the_end_reading() -> None:
     busy = {stage for stage in Stage if EvseState(1, stage).busy}
 
     assert busy == {Stage.OPENING, Stage.CHARGING, Stage.CLOSING}
+
+
+TWO_CONNECTORS = EvseState(2, connector_id=2)
+FAULT_THERE = (Fault("ConnectorLockFailure", connector_id=1),)
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (TWO_CONNECTORS, ("Available", "Available")),
+        (replace(TWO_CONNECTORS, closed=frozenset({1})), ("Unavailable", "Available")),
+        (replace(TWO_CONNECTORS, faults=FAULT_THERE), ("Faulted", "Available")),
+        (replace(CHARGING, connector_id=2, closed=frozenset({1})), ("Unavailable", "Charging")),
+        (replace(CHARGING, connector_id=2, closed=frozenset({2})), ("Available", "Charging")),
+        (replace(CHARGING, connector_id=2, faults=FAULT_THERE), ("Faulted", "Charging")),
+        (replace(TWO_CONNECTORS, reserved_for=(1,)), ("Reserved", "Reserved")),
+        (
+            replace(TWO_CONNECTORS, reserved_for=(1,), stage=Stage.PLUGGED, plugged=True),
+            ("Reserved", "Reserved"),
+        ),
+        (
+            replace(TWO_CONNECTORS, reserved_for=(1,), closed=frozenset({1})),
+            ("Unavailable", "Reserved"),
+        ),
+        (replace(TWO_CONNECTORS, reserved_for=(1,), faults=BROKEN), ("Faulted", "Faulted")),
+    ],
+)
+@pytest.mark.spec("2.0.1", "G01.FR.08")
+@pytest.mark.spec("2.0.1", "G01.FR.09")
+def test_each_connector_has_its_own_status(state: EvseState, expected: tuple[str, str]) -> None:
+    assert (connector_status(state, 1), connector_status(state, 2)) == expected
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (TWO_CONNECTORS, "Available"),
+        (replace(TWO_CONNECTORS, closed=frozenset({2})), "Available"),
+        (replace(TWO_CONNECTORS, closed=frozenset({1, 2})), "Unavailable"),
+        (replace(TWO_CONNECTORS, closed=frozenset({2}), faults=FAULT_THERE), "Faulted"),
+        (replace(TWO_CONNECTORS, reserved_for=(1,), closed=frozenset({1})), "Reserved"),
+        (replace(TWO_CONNECTORS, stage=Stage.AUTHORIZED), "Available"),
+        (replace(CHARGING, connector_id=2, closed=frozenset({1})), "Occupied"),
+        (replace(CHARGING, plugged=False), "Occupied"),
+    ],
+)
+def test_an_evse_is_what_its_best_connector_is(state: EvseState, expected: str) -> None:
+    assert evse_availability(state, 2) == expected
+
+
+@pytest.mark.spec("2.0.1", "G01.FR.03")
+def test_a_connector_that_waits_for_a_vehicle_is_not_occupied() -> None:
+    waiting = EvseState(1, Stage.AUTHORIZED)
+
+    assert connector_availability(waiting, 1) == "Available"
+    assert availability(StatusChanged(1, 1, NOW, Status.PREPARING, vacant=True)) == "Available"
+    assert availability(StatusChanged(1, 1, NOW, Status.PREPARING)) == "Occupied"
+
+
+def test_a_change_of_the_evse_is_told_of_every_connector_the_used_one_first() -> None:
+    out = altered(TWO_CONNECTORS, AvailabilityChanged(operative=False))
+
+    told = [(f.connector_id, f.status) for f in statuses_between(TWO_CONNECTORS, out, NOW, 3)]
+
+    assert told == [(2, "Unavailable"), (1, "Unavailable"), (3, "Unavailable")]
+
+
+def test_what_works_again_at_the_evse_works_at_its_connectors() -> None:
+    here, there = Fault("OtherError"), Fault("OtherError", connector_id=1)
+    both = altered(altered(TWO_CONNECTORS, FaultRaised(here)), FaultRaised(there))
+
+    assert both.faults == (here, there)
+    assert altered(both, FaultCleared("OtherError", 1)).faults == (here,)
+    assert altered(both, FaultCleared("OtherError")).faults == ()
+
+
+def test_the_same_fault_again_is_one_fault_with_the_last_word() -> None:
+    first, again = (
+        Fault("OtherError", "a", connector_id=1),
+        Fault("OtherError", "b", connector_id=1),
+    )
+    state = altered(altered(TWO_CONNECTORS, FaultRaised(first)), FaultRaised(again))
+
+    assert state.faults == (again,)
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (replace(TWO_CONNECTORS, closed=frozenset({1})), True),
+        (replace(TWO_CONNECTORS, closed=frozenset({1, 2})), False),
+        (replace(TWO_CONNECTORS, closed=frozenset({2}), plugged=True), False),
+        (replace(TWO_CONNECTORS, closed=frozenset({1}), plugged=True), True),
+        (replace(TWO_CONNECTORS, faults=FAULT_THERE, plugged=True), True),
+        (replace(TWO_CONNECTORS, inoperative=OUT), False),
+    ],
+)
+def test_a_session_may_begin_where_the_vehicle_is_or_can_be(
+    state: EvseState, *, expected: bool
+) -> None:
+    assert free(state, 2) is expected

@@ -121,7 +121,13 @@ ROWS: dict[str, Row] = {
         [StatusChanged],
         [],
     ),
-    "then the vehicle": (AUTHORIZED, inputs.Plugged(), Stage.OPENING, [], [TakeBegin]),
+    "then the vehicle": (
+        AUTHORIZED,
+        inputs.Plugged(),
+        Stage.OPENING,
+        [StatusChanged],
+        [TakeBegin],
+    ),
     "a token after the vehicle": (
         PLUGGED,
         inputs.TokenAccepted(WHO),
@@ -328,7 +334,7 @@ ROWS: dict[str, Row] = {
         replace(CLOSING, plugged=False),
         inputs.Plugged(2),
         Stage.CLOSING,
-        [],
+        [StatusChanged, StatusChanged],
         [],
     ),
     "the vehicle leaves": (

@@ -6,6 +6,7 @@ from chargepoint.core import (
     variables_csms,
     variables_monitoring,
     variables_parts,
+    variables_reservation,
     variables_sampling,
     variables_station,
 )
@@ -203,6 +204,7 @@ def test_no_row_is_hidden_by_another_of_the_same_constant() -> None:
         variables_csms,
         variables_monitoring,
         variables_parts,
+        variables_reservation,
         variables_sampling,
         variables_station,
     )

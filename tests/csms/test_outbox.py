@@ -14,7 +14,7 @@ from sample_facts import RECORD, ended, idle_sample, security, started, status, 
 from station_bench import entries
 
 from chargepoint.core.facts import Fact, Status
-from chargepoint.csms.adapter import Delivery
+from chargepoint.csms.adapter import Delivery, NotYet
 from chargepoint.csms.outbox import DEFECT_PAUSE, Outbox, Retry, is_dead
 from chargepoint.csms.rpc import OutgoingInvalid
 from chargepoint.errors import CsmsRejected, CsmsUnavailable, StoreError
@@ -359,3 +359,28 @@ async def test_a_disk_that_refuses_the_receipt_ends_the_connection_and_keeps_the
         await post.outcome()
 
     assert post.store.waiting == 1
+
+
+async def test_a_fact_that_is_early_waits_and_holds_up_only_its_stream(post: Post) -> None:
+    post.teller.script["status 1.1"].append(NotYet(timedelta(seconds=5)))
+    post.store.record(status(), security())
+
+    await post.drain()
+    assert [told.at for told in post.teller.told] == [1000.0, 1000.0]
+
+    await post.clock.advance(5)
+
+    last = post.teller.told[-1]
+    assert (last.at, last.fact, last.repeated) == (1005.0, status(), False)
+    assert post.store.waiting == 0
+
+
+async def test_a_fact_that_another_one_follows_while_it_waits_is_never_told(post: Post) -> None:
+    post.teller.script["status 1.1"].append(NotYet(timedelta(seconds=5)))
+    await post.drain()
+    await post.record(status())
+
+    await post.record(status(Status.AVAILABLE))
+    await post.clock.advance(5)
+
+    assert post.teller.facts() == [status(), status(Status.AVAILABLE)]

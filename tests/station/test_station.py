@@ -312,3 +312,21 @@ async def test_before_the_station_is_accepted_sessions_begin_if_the_setting_says
         await bench.clock.settle()
 
         assert (bench.state().transaction is not None) is begins
+
+
+@pytest.mark.spec("2.0.1", "G01.FR.08")
+async def test_a_fault_of_one_connector_that_the_board_sees_leaves_the_other_one(
+    tmp_path: Path,
+) -> None:
+    async with station_bench(tmp_path, connectors=TWO, running=True) as bench:
+        bench.outlets[2].fault(BoardFault("ConnectorLockFailure", connector_id=2))
+        await bench.clock.settle()
+
+        told = {(f.evse_id, f.connector_id): f.status for f in bench.station.statuses()}
+        assert (told[2, 1], told[2, 2]) == (Status.AVAILABLE, Status.FAULTED)
+
+        bench.outlets[2].fault(BoardFault("ConnectorLockFailure", active=False, connector_id=2))
+        await bench.clock.settle()
+
+        told = {(f.evse_id, f.connector_id): f.status for f in bench.station.statuses()}
+        assert told[2, 2] is Status.AVAILABLE

@@ -30,7 +30,7 @@ BUSY = EvseState(
     connector_id=2,
     plugged=True,
     ev_ready=True,
-    authorization=Authorization(TOKEN, Source.REMOTE, TOKEN, 7),
+    authorization=Authorization(TOKEN, Source.REMOTE, TOKEN, 7, 8),
     transaction=Transaction(
         "T1",
         START,
@@ -40,8 +40,10 @@ BUSY = EvseState(
     ),
     limit_a=Decimal("10.50"),
     deadline=START + timedelta(microseconds=1),
-    faults=(Fault("OtherError", "info", "vendor", blocks=False),),
-    inoperative=frozenset({Scope.STATION, Scope.CONNECTOR}),
+    faults=(Fault("OtherError", "info", "vendor", blocks=False, connector_id=2),),
+    inoperative=frozenset({Scope.STATION, Scope.EVSE}),
+    closed=frozenset({2}),
+    reserved_for=(7, 8),
 )
 
 

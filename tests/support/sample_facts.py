@@ -9,6 +9,8 @@ from fake_meter import KEY
 
 from chargepoint.core.facts import (
     MeterSampled,
+    ReservationEnded,
+    ReservationEnding,
     SampleKept,
     SecurityEvent,
     Status,
@@ -138,4 +140,5 @@ ALL = (
     idle_sample(),
     security("PowerUp"),
     variable_event(transaction_id="T1", cleared=True),
+    ReservationEnded(7, START, ReservationEnding.EXPIRED),
 )

@@ -8,6 +8,7 @@ from chargepoint import v16
 from chargepoint.csms.schemas import Schemas
 
 HANDLED = {
+    "CancelReservation",
     "ChangeAvailability",
     "ChangeConfiguration",
     "ClearCache",
@@ -16,6 +17,7 @@ HANDLED = {
     "GetLocalListVersion",
     "RemoteStartTransaction",
     "RemoteStopTransaction",
+    "ReserveNow",
     "Reset",
     "SendLocalList",
     "TriggerMessage",

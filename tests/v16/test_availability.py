@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -7,6 +7,7 @@ import pytest
 from chargepoint.core.facts import Status, StatusChanged
 from chargepoint.core.inputs import FaultRaised, Plugged, Unplugged
 from chargepoint.core.model import Fault
+from chargepoint.csms.adapter import NotYet
 from chargepoint.errors import CsmsUnavailable
 
 
@@ -172,3 +173,86 @@ async def test_a_warning_is_told_without_a_change_of_status(bench: Any) -> None:
 
     (told,) = bench.csms.said("StatusNotification")
     assert (told["status"], told["errorCode"]) == ("Available", "PowerMeterFailure")
+
+
+@pytest.mark.spec("1.6", "4.9")
+@pytest.mark.spec("1.6", "MinimumStatusDuration")
+async def test_a_status_is_told_once_it_has_lasted_long_enough(bench: Any) -> None:
+    bench.set("MinimumStatusDuration", "5")
+    await bench.feed(Plugged())
+
+    with pytest.raises(NotYet) as early:
+        await bench.tell()
+    assert early.value.wait == timedelta(seconds=5)
+    assert bench.csms.sent == []
+
+    bench.clock.at += timedelta(seconds=5)
+    (told,) = await bench.tell()
+    assert told.payload["status"] == "Preparing"
+    assert told.payload["timestamp"] == "2026-03-01T10:00:00.000Z"
+
+
+@pytest.mark.spec("1.6", "MinimumStatusDuration")
+async def test_a_status_that_was_short_is_never_told(bench: Any, now: datetime) -> None:
+    await bench.deliver_fact(StatusChanged(1, 1, now, Status.AVAILABLE))
+    bench.set("MinimumStatusDuration", "5")
+    await bench.feed(Plugged())
+    bench.clock.at += timedelta(seconds=2)
+    await bench.feed(Unplugged())
+    bench.clock.at += timedelta(seconds=5)
+
+    assert await bench.tell() == []
+
+
+async def test_a_report_of_the_present_waits_for_nothing(bench: Any, now: datetime) -> None:
+    bench.set("MinimumStatusDuration", "5")
+
+    await bench.deliver_fact(StatusChanged(1, 1, now, Status.PREPARING), number=0)
+
+    assert len(bench.csms.sent) == 1
+
+
+class TestTwoConnectorsOfOneEvse:
+    """Each is operative or broken by itself."""
+
+    @pytest.fixture
+    def connectors(self) -> dict[int, tuple[str, ...]]:
+        return {1: ("sType2",), 2: ("cCCS2", "cType2")}
+
+    @pytest.mark.spec("1.6", "5.2")
+    async def test_one_becomes_inoperative(self, bench: Any) -> None:
+        answer = await bench.ask("ChangeAvailability", connectorId=3, type="Inoperative")
+
+        assert answer == {"status": "Accepted"}
+        told = [(s.payload["connectorId"], s.payload["status"]) for s in await bench.tell()]
+        assert told == [(3, "Unavailable")]
+
+    @pytest.mark.spec("1.6", "5.2")
+    async def test_operative_for_the_station_counts_for_both(self, bench: Any) -> None:
+        for connector in (2, 3):
+            await bench.ask("ChangeAvailability", connectorId=connector, type="Inoperative")
+        await bench.tell()
+
+        await bench.ask("ChangeAvailability", connectorId=0, type="Operative")
+
+        told = {(s.payload["connectorId"], s.payload["status"]) for s in await bench.tell()}
+        assert told == {(2, "Available"), (3, "Available")}
+
+    async def test_a_fault_of_one_is_told_of_that_one(self, bench: Any) -> None:
+        fault = Fault("ConnectorLockFailure", connector_id=2)
+
+        await bench.station.set_fault(2, fault, active=True)
+
+        (told,) = await bench.tell()
+        assert (told.payload["connectorId"], told.payload["status"]) == (3, "Faulted")
+        assert told.payload["errorCode"] == "ConnectorLockFailure"
+
+    @pytest.mark.spec("1.6", "5.11")
+    async def test_one_that_is_inoperative_is_not_started_remotely(self, bench: Any) -> None:
+        await bench.ask("ChangeAvailability", connectorId=3, type="Inoperative")
+
+        answer = await bench.ask("RemoteStartTransaction", connectorId=3, idTag="AA01")
+        assert answer == {"status": "Rejected"}
+
+        answer = await bench.ask("RemoteStartTransaction", connectorId=2, idTag="AA01")
+        assert answer == {"status": "Accepted"}

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,3 +111,9 @@ async def talk(
     """Two EVSEs, the second with two connectors; nothing happens by itself."""
     async with _talk(tmp_path, identity, profile, connectors=connectors) as talk:
         yield talk
+
+
+@pytest.fixture
+def open_talk(tmp_path: Path, identity: Identity, profile: CsmsProfile) -> Any:
+    """Makes a talk with other settings, or with the state of the one before: then a restart."""
+    return partial(_talk, tmp_path, identity, profile)

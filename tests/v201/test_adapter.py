@@ -11,6 +11,7 @@ from chargepoint.csms import adapter as adapter_module
 from chargepoint.csms.schemas import Schemas
 
 HANDLED = {
+    "CancelReservation",
     "ChangeAvailability",
     "ClearCache",
     "DataTransfer",
@@ -19,6 +20,7 @@ HANDLED = {
     "GetVariables",
     "RequestStartTransaction",
     "RequestStopTransaction",
+    "ReserveNow",
     "Reset",
     "SendLocalList",
     "SetVariables",

@@ -22,7 +22,13 @@ from chargepoint.csms.signed import public_key
 from chargepoint.provided_parts import provide_names, provide_parts
 from chargepoint.station.station import Evse, Station
 
-PROFILES_16 = ("Core", "LocalAuthListManagement", "RemoteTrigger", "Reservation")
+PROFILES_16 = (
+    "Core",
+    "LocalAuthListManagement",
+    "RemoteTrigger",
+    "Reservation",
+    "SmartCharging",
+)
 
 
 def provide(config: StationConfig, station: Station, profile: CsmsProfile, link: Link) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from chargepoint.config import StationConfig
 from chargepoint.config_model import EvseSection
+from chargepoint.core.profiles_model import Outlet
 from chargepoint.core.variables_layout import (
     ConnectorDescription,
     CustomSetting,
@@ -107,6 +108,7 @@ def describe(section: EvseSection, meters: dict[str, Meter]) -> EvseDescription:
         meter_name=section.meter,
         meter=meters[section.meter],
         connectors=tuple(connector.type for connector in section.connectors),
+        outlet=Outlet(section.voltage_v, section.phases, section.max_current_a),
     )
 
 

@@ -32,6 +32,7 @@ MEASUREMENTS: Final = {
     "codec": "One message",
     "swipe": "From the card to the CSMS",
     "ocmf": "Signed records",
+    "profiles": "Charging profiles",
 }
 """Names for ``--only``; each is a module ``measure_<name>`` with a function ``measure``."""
 

@@ -17,6 +17,7 @@ from chargepoint.core.model import (
     Sampled,
     StopReason,
 )
+from chargepoint.core.profiles_model import Schedule
 from meters.model import Reading
 
 
@@ -186,6 +187,30 @@ class ReservationUsed:
     reservation_id: int
 
 
+@dataclass(frozen=True, slots=True)
+class ChargingLimitSet:
+    """Somebody beside the CSMS limits an EVSE, or with 0 the station.
+
+    ``source`` is a word of ChargingLimitSourceEnumType; ``schedule`` is what the settings want
+    told of the limit itself.
+    """
+
+    evse_id: int
+    at: datetime
+    source: str
+    grid_critical: bool | None = None
+    schedule: Schedule | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChargingLimitCleared:
+    """That limit is gone."""
+
+    evse_id: int
+    at: datetime
+    source: str
+
+
 Fact = (
     StatusChanged
     | TransactionStarted
@@ -197,4 +222,6 @@ Fact = (
     | VariableEvent
     | ReservationEnded
     | ReservationUsed
+    | ChargingLimitSet
+    | ChargingLimitCleared
 )

@@ -1,7 +1,7 @@
 """The one table of all settings: 2.0.1 variables and 1.6 keys are two views of its rows.
 
-A setting is added by one expression in ``variables_authorization``, ``variables_csms``,
-``variables_charging`` or ``variables_station``; it then appears in GetVariables, GetConfiguration,
+A setting is added by one expression in one of the ``variables_*`` modules beside this one; it then
+appears in GetVariables, GetConfiguration,
 reports and the local interface by itself. Import rows and their types from here: the modules below
 are separate only because one would be too long.
 """
@@ -16,6 +16,7 @@ from chargepoint.core.variables_monitoring import *  # noqa: F403
 from chargepoint.core.variables_parts import *  # noqa: F403
 from chargepoint.core.variables_reservation import *  # noqa: F403
 from chargepoint.core.variables_sampling import *  # noqa: F403
+from chargepoint.core.variables_smart import *  # noqa: F403
 from chargepoint.core.variables_station import *  # noqa: F403
 
 TABLE: tuple[variables_model.AnyVariable, ...] = tuple(

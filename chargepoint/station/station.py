@@ -10,13 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chargepoint.clock import Clock
-from chargepoint.core.facts import (
-    Fact,
-    SecurityEvent,
-    Status,
-    StatusChanged,
-    TransactionStarted,
-)
+from chargepoint.core.facts import Fact, SecurityEvent, Status, StatusChanged, TransactionStarted
 from chargepoint.core.inputs import (
     FaultCleared,
     FaultRaised,
@@ -33,6 +27,7 @@ from chargepoint.core.model import (
     Stage,
     StopReason,
 )
+from chargepoint.core.profiles_model import Outlet
 from chargepoint.core.variables import (
     ALIGNED_INTERVAL,
     ALIGNED_TX_ENDED_INTERVAL,
@@ -55,6 +50,7 @@ from chargepoint.station.broadcast import Broadcast, announce
 from chargepoint.station.device_model import DeviceModel
 from chargepoint.station.evse import EvseRunner, Spawn
 from chargepoint.station.known_tokens import KnownTokens
+from chargepoint.station.limits import smart_charging
 from chargepoint.station.local_list import LocalList
 from chargepoint.station.maintenance import Maintenance
 from chargepoint.station.metering import EvseMeter
@@ -81,6 +77,7 @@ class EvseDescription:
     meter_name: str
     meter: Meter
     connectors: tuple[str, ...] = ("cType2",)
+    outlet: Outlet = field(default_factory=Outlet)
 
 
 @dataclass(slots=True)
@@ -168,6 +165,8 @@ class Station:
         self.maintenance = Maintenance(runners, clock=self.clock)
         self.maintenance.hold(lambda: bool(self.reservations.known))
         self.monitors = Monitors(self, online=lambda: wiring.csms.online)
+        outlets = {one.evse_id: one.outlet for one in evses}
+        self.profiles, self.limits = smart_charging(runners, outlets, wiring, self)
 
     # --- life -------------------------------------------------------------------------------
 
@@ -175,11 +174,13 @@ class Station:
         """Recover what a power cut left, then live; ends only by cancellation."""
         async with asyncio.TaskGroup() as parts:
             parts.create_task(self.board.run())
+            parts.create_task(self.limits.run())
             for evse in self.evses.values():
                 parts.create_task(self._live(evse))
             parts.create_task(self.reservations.run())
 
     async def _live(self, evse: Evse) -> None:
+        await self.limits.prepare(evse.description.evse_id)
         await evse.runner.recover()
         self.spawn(self.authorizer.plugged(evse.runner))
         async with asyncio.TaskGroup() as parts:
@@ -253,6 +254,7 @@ class Station:
                 self._expect_record(evse_id)
         if evse_id in self.evses:
             self.evses[evse_id].sampler.reconsider()
+        self.profiles.happened(evse_id, facts)
         self._wiring.recorded()
 
     def _expect_record(self, evse_id: int) -> None:

@@ -21,6 +21,8 @@ _KINDS: dict[str, type[Fact]] = {
         facts.SecurityEvent,
         facts.VariableEvent,
         facts.ReservationEnded,
+        facts.ChargingLimitSet,
+        facts.ChargingLimitCleared,
     )
 }
 _encoder = msgspec.json.Encoder()

@@ -35,11 +35,13 @@ from chargepoint.core.facts import (
     VariableEvent,
 )
 from chargepoint.core.model import EvseState
+from chargepoint.core.profiles_model import Installed
 from chargepoint.errors import StoreError
 from chargepoint.store import codec, tables
 from chargepoint.store.local_list import LocalList
 from chargepoint.store.monitors import StoredMonitors
 from chargepoint.store.network import NetworkProfiles
+from chargepoint.store.profiles import ChargingProfiles
 from chargepoint.store.reservations import Reservations
 from chargepoint.store.tables import Records, Settings, Transactions, translated
 from chargepoint.store.tokens import Tokens
@@ -95,6 +97,7 @@ class Store:
         self.network = NetworkProfiles(self._db)
         self.monitors = StoredMonitors(self._db)
         self.reservations = Reservations(self._db)
+        self.profiles = ChargingProfiles(self._db)
         self._make_reserve()
         return self
 
@@ -121,6 +124,14 @@ class Store:
     def record(self, *facts: Fact, offline: bool = False) -> None:
         """Store facts that change no EVSE."""
         with self._write():
+            self._append(facts, offline=offline)
+
+    def change_profiles(
+        self, gone: Iterable[int], new: Installed | None, *facts: Fact, offline: bool = False
+    ) -> None:
+        """Forget some charging profiles, keep another one, and say so, all or nothing."""
+        with self._write():
+            self.profiles.change(gone, new)
             self._append(facts, offline=offline)
 
     def load(self, evse_id: int) -> EvseState:
@@ -229,12 +240,14 @@ class Store:
     def _note(self, fact: Fact) -> None:
         if isinstance(fact, TransactionStarted):
             self.transactions.started(fact)
+            self.profiles.started(fact.evse_id, fact.transaction_id)
             if fact.begin.signed is not None:
                 self.records.add(
                     fact.transaction_id, fact.evse_id, fact.begin, fact.begin.signed, fact.verdict
                 )
         elif isinstance(fact, TransactionEnded):
             self.transactions.ended(fact)
+            self.profiles.ended(fact.transaction_id)
             if fact.end is not None and fact.end.signed is not None:
                 self.records.add(
                     fact.transaction_id, fact.evse_id, fact.end, fact.end.signed, fact.verdict

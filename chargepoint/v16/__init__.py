@@ -13,6 +13,7 @@ from chargepoint.v16.metering import Metering
 from chargepoint.v16.provisioning import Provisioning
 from chargepoint.v16.remote_control import RemoteControl
 from chargepoint.v16.reservation import Reservations
+from chargepoint.v16.smart_charging import SmartCharging
 from chargepoint.v16.transactions import Transactions
 
 BLOCKS = (
@@ -24,6 +25,7 @@ BLOCKS = (
     Provisioning,
     RemoteControl,
     Reservations,
+    SmartCharging,
     Transactions,
 )
 
@@ -45,6 +47,7 @@ def adapter(
             Metering(connectors, profile),
             RemoteControl(station, connectors, session, availability),
             Reservations(station, connectors),
+            SmartCharging(station, connectors),
             Transactions(station, connectors, profile),
         ),
         ahead=("Authorize", "StartTransaction", "MeterValues", "StopTransaction"),

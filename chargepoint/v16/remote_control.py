@@ -7,6 +7,7 @@ from typing import Any
 
 from chargepoint.core.availability import in_service
 from chargepoint.core.model import Cause, IdToken, Stage, StopReason, Transaction
+from chargepoint.core.profiles_model import Profile
 from chargepoint.core.variables import TX_UPDATED_MEASURANDS
 from chargepoint.csms.adapter import Csms, Registration, SessionView, handles
 from chargepoint.csms.rpc import Reply
@@ -17,6 +18,7 @@ from chargepoint.station.station import Station
 from chargepoint.v16 import wire
 from chargepoint.v16.availability import Availability
 from chargepoint.v16.connectors import Connectors
+from chargepoint.v16.smart_charging import read_profile
 
 log = logging.getLogger(__name__)
 
@@ -46,12 +48,17 @@ class RemoteControl:
         runner = self._startable(payload.get("connectorId"), token)
         if runner is None or not self._accepted():
             return {"status": "Rejected"}
-        if "chargingProfile" in payload:
-            log.warning("charging profile of a remote start ignored: no smart charging")
+        try:
+            profile = self._profile_of(payload, runner.evse_id)
+        except Refused as refused:
+            log.info("remote start rejected: %s", refused)
+            return {"status": "Rejected"}
         ask = self._station.settings.authorize_remote_start()
 
         def start() -> Coroutine[Any, Any, None]:
-            return self._station.authorizer.start_remotely(runner, token, None, ask=ask)
+            begin = self._station.authorizer.start_remotely(runner, token, None, ask=ask)
+            limits = self._station.limits
+            return limits.begin_with(runner.evse_id, profile, begin, lenient=True)
 
         return Reply({"status": "Accepted"}, start)
 
@@ -151,6 +158,14 @@ class RemoteControl:
         if not in_service(runner.state, connector_id):
             raise Refused(f"connector {connector} is out of order")
         return [runner]
+
+    def _profile_of(self, payload: dict[str, Any], evse_id: int) -> Profile | None:
+        """The profile that a start brings; ignored while smart charging is off (section 5.16.2)."""
+        if "chargingProfile" not in payload or not self._station.profiles.enabled:
+            return None
+        profile = read_profile(payload["chargingProfile"], self._station.clock.now())
+        self._station.profiles.consider(evse_id, profile, lenient=True, awaited=True)
+        return profile
 
     def _running(self, csms_id: int) -> Transaction | None:
         """The transaction of that number that runs; of several with one number the newest."""

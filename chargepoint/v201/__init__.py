@@ -17,6 +17,7 @@ from chargepoint.v201.remote_control import RemoteControl
 from chargepoint.v201.reports import Reports
 from chargepoint.v201.reservation import Reservations
 from chargepoint.v201.security import Security
+from chargepoint.v201.smart_charging import SmartCharging
 from chargepoint.v201.transactions import Transactions
 
 BLOCKS = (
@@ -33,6 +34,7 @@ BLOCKS = (
     Reports,
     Reservations,
     Security,
+    SmartCharging,
     Transactions,
 )
 
@@ -58,6 +60,7 @@ def adapter(
             Reports(station, session),
             Reservations(station),
             Security(),
+            SmartCharging(station, session),
             Transactions(station, profile),
         ),
         ahead=("Authorize", "TransactionEvent"),

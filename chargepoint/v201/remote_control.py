@@ -6,6 +6,7 @@ from typing import Any
 
 from chargepoint.core.availability import free
 from chargepoint.core.model import Cause, IdToken, Stage, StopReason
+from chargepoint.core.profiles_model import Profile
 from chargepoint.csms.adapter import Registration, SessionView, handles
 from chargepoint.csms.rpc import Reply
 from chargepoint.errors import CsmsError, Refused
@@ -15,6 +16,7 @@ from chargepoint.station.known_tokens import OWN_TO_CSMS
 from chargepoint.station.station import Station
 from chargepoint.v201 import wire
 from chargepoint.v201.availability import Availability
+from chargepoint.v201.charging_profile import read_profile
 
 log = logging.getLogger(__name__)
 
@@ -32,23 +34,24 @@ class RemoteControl:
 
     @handles("RequestStartTransaction")
     async def request_start(self, payload: dict[str, Any]) -> dict[str, Any] | Reply:
-        """F01, F02: start a session; a charging profile is ignored without smart charging."""
+        """F01, F02: start a session, with a charging profile for it unless that is off (K05)."""
         token, its_group = wire.token(payload["idToken"]), payload.get("groupIdToken")
         group = wire.token(its_group) if its_group else None
         try:
             runner = self._startable(payload.get("evseId"), token, group)
+            profile = self._profile_of(payload, runner.evse_id)
         except Refused as refused:
             return wire.answer("Rejected", refused)
-        if "chargingProfile" in payload:
-            log.warning("charging profile of a remote start ignored: no smart charging")
         remote_start_id = payload["remoteStartId"]
         # What the CSMS made up itself, or nobody has, is not asked about (C02.FR.03, C05).
         ask = self._station.settings.authorize_remote_start() and token.type not in OWN_TO_CSMS
 
         def start() -> Coroutine[Any, Any, None]:
-            return self._station.authorizer.start_remotely(
+            begin = self._station.authorizer.start_remotely(
                 runner, token, remote_start_id, ask=ask, group=group
             )
+            limits = self._station.limits
+            return limits.begin_with(runner.evse_id, profile, begin, lenient=False)
 
         return Reply({"status": "Accepted"}, start)
 
@@ -150,6 +153,14 @@ class RemoteControl:
         if not self._station.reservations.use(evse_id, token, group).allowed:
             raise Refused(f"EVSE {evse_id} is reserved", reason="Reserved")
         return runner
+
+    def _profile_of(self, payload: dict[str, Any], evse_id: int) -> Profile | None:
+        """The profile that a start brings; ignored while smart charging is off (F01.FR.12)."""
+        if "chargingProfile" not in payload or not self._station.profiles.enabled:
+            return None
+        profile = read_profile(payload["chargingProfile"])
+        self._station.profiles.consider(evse_id, profile, awaited=True)
+        return profile
 
     def _charges(self, evse_id: int) -> bool:
         return self._station.evse(evse_id).runner.state.stage is Stage.CHARGING

@@ -70,6 +70,14 @@ async def test_a_station_starts_with_an_empty_and_with_a_full_journal(extent: Ex
     assert "20 undelivered facts" in figures[3].what
 
 
+async def test_composite_schedules_of_a_full_station_are_measured(extent: Extent) -> None:
+    figures = await measure.measurement("profiles")(extent)
+
+    assert [figure.goal for figure in figures] == [20, 20]
+    assert all(figure.value > 0 for figure in figures)
+    assert all("300 profiles" in figure.what for figure in figures)
+
+
 async def test_no_meter_of_eight_starves_while_a_record_is_read(extent: Extent) -> None:
     figures = await measure.measurement("bus")(extent)
 

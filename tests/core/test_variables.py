@@ -8,6 +8,7 @@ from chargepoint.core import (
     variables_parts,
     variables_reservation,
     variables_sampling,
+    variables_smart,
     variables_station,
 )
 from chargepoint.core.variables import (
@@ -206,6 +207,7 @@ def test_no_row_is_hidden_by_another_of_the_same_constant() -> None:
         variables_parts,
         variables_reservation,
         variables_sampling,
+        variables_smart,
         variables_station,
     )
     rows = [row for module in modules for row in vars(module).values() if isinstance(row, Variable)]

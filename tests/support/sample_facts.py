@@ -8,6 +8,8 @@ from fake_clock import START
 from fake_meter import KEY
 
 from chargepoint.core.facts import (
+    ChargingLimitCleared,
+    ChargingLimitSet,
     MeterSampled,
     ReservationEnded,
     ReservationEnding,
@@ -29,11 +31,14 @@ from chargepoint.core.model import (
     Sampled,
     StopReason,
 )
+from chargepoint.core.profiles_model import Period, Schedule, Unit
 from meters.model import Quantity, Reading, Sample, SignedReading
 
 TOKEN = IdToken("04A1B2C3D4")
 ENERGY = ("Energy.Active.Import.Register",)
 RECORD = SignedReading(b'OCMF|{"TT":"<=>"}|{"SD":"00"}', public_key=KEY)
+
+LIMIT = Schedule(Unit.AMPERE, (Period(0, Decimal("10.5")),), start=START)
 
 
 def reading(energy: str = "1000", *, signed: SignedReading | None = None) -> Reading:
@@ -141,4 +146,6 @@ ALL = (
     security("PowerUp"),
     variable_event(transaction_id="T1", cleared=True),
     ReservationEnded(7, START, ReservationEnding.EXPIRED),
+    ChargingLimitSet(1, START, "EMS", grid_critical=True, schedule=LIMIT),
+    ChargingLimitCleared(0, START, "SO"),
 )

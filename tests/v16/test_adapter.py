@@ -12,7 +12,9 @@ HANDLED = {
     "ChangeAvailability",
     "ChangeConfiguration",
     "ClearCache",
+    "ClearChargingProfile",
     "DataTransfer",
+    "GetCompositeSchedule",
     "GetConfiguration",
     "GetLocalListVersion",
     "RemoteStartTransaction",
@@ -20,6 +22,7 @@ HANDLED = {
     "ReserveNow",
     "Reset",
     "SendLocalList",
+    "SetChargingProfile",
     "TriggerMessage",
     "UnlockConnector",
 }

@@ -146,10 +146,9 @@ async def test_remote_start_without_connector_is_rejected_if_none_is_free(bench:
     assert await bench.ask("RemoteStartTransaction", idTag="REMOTE") == REJECTED
 
 
-@pytest.mark.spec("1.6", "5.16")
-async def test_a_charging_profile_is_ignored_and_logged(
-    bench: Any, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.mark.spec("1.6", "5.16.2")
+@pytest.mark.spec("1.6", "TC_059")
+async def test_a_charging_profile_of_a_remote_start_limits_its_transaction(bench: Any) -> None:
     await bench.feed(Plugged())
 
     answer = await bench.ask(
@@ -158,8 +157,20 @@ async def test_a_charging_profile_is_ignored_and_logged(
 
     assert answer == ACCEPTED
     assert bench.state().stage is Stage.CHARGING
-    assert bench.state().limit_a is None
-    assert any("profile" in entry.getMessage() for entry in caplog.records)
+    assert bench.state().limit_a == 6
+
+
+@pytest.mark.spec("1.6", "5.16.2")
+@pytest.mark.spec("1.6", "TC_060")
+async def test_a_remote_start_with_a_profile_of_another_purpose_is_rejected(bench: Any) -> None:
+    profile = {**PROFILE, "chargingProfilePurpose": "TxDefaultProfile"}
+
+    answer = await bench.ask(
+        "RemoteStartTransaction", connectorId=1, idTag="REMOTE", chargingProfile=profile
+    )
+
+    assert answer == REJECTED
+    assert bench.station.profiles.installed == ()
 
 
 # --- stop -------------------------------------------------------------------------------------

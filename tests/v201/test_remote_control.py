@@ -9,11 +9,13 @@ from chargepoint.core.authorization import Known
 from chargepoint.core.facts import MeterSampled, TransactionEnded, TransactionStarted
 from chargepoint.core.inputs import (
     AvailabilityChanged,
+    DeadlinePassed,
     FaultRaised,
     Plugged,
     TokenAccepted,
 )
 from chargepoint.core.model import Authorization, Fault, Source, Stage
+from chargepoint.core.variables import SMART_CHARGING_ENABLED
 from chargepoint.csms.adapter import Registration
 from chargepoint.csms.rpc import Reply
 from chargepoint.errors import CsmsUnavailable
@@ -84,27 +86,86 @@ async def test_a_token_of_the_csms_itself_is_not_asked_about(talk: Any) -> None:
     assert talk.bench.state().stage is Stage.AUTHORIZED
 
 
-async def test_a_charging_profile_of_a_start_is_ignored(
-    talk: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    profile = {
-        "id": 1,
-        "stackLevel": 0,
-        "chargingProfilePurpose": "TxProfile",
-        "chargingProfileKind": "Relative",
-        "chargingSchedule": [
-            {
-                "id": 1,
-                "chargingRateUnit": "A",
-                "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 6}],
-            }
-        ],
+PROFILE = {
+    "id": 1,
+    "stackLevel": 0,
+    "chargingProfilePurpose": "TxProfile",
+    "chargingProfileKind": "Relative",
+    "chargingSchedule": [
+        {
+            "id": 1,
+            "chargingRateUnit": "A",
+            "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 6.0}],
+        }
+    ],
+}
+
+
+@pytest.mark.spec("2.0.1", "TC_K_37_CS")
+@pytest.mark.spec("2.0.1", "K05.FR.01")
+async def test_a_charging_profile_of_a_start_is_for_its_transaction(talk: Any) -> None:
+    await talk.bench.feed(Plugged())
+
+    answer = await talk.ask(
+        "RequestStartTransaction", {**START, "evseId": 1, "chargingProfile": PROFILE}
+    )
+    asked = {
+        "requestId": 5,
+        "evseId": 1,
+        "chargingProfile": {"chargingProfilePurpose": "TxProfile"},
     }
+    found = await talk.ask("GetChargingProfiles", asked)
+
+    assert (answer["status"], found["status"]) == ("Accepted", "Accepted")
+    assert talk.bench.outlets[1].limit_a == 6
+    assert [event["triggerReason"] for event in await talk.events()][:1] == ["RemoteStart"]
+    (report,) = talk.csms.said("ReportChargingProfiles")
+    transaction_id = talk.bench.state().transaction.transaction_id
+    assert report["chargingProfile"] == [{**PROFILE, "transactionId": transaction_id}]
+
+
+async def test_the_profile_of_a_start_that_nobody_comes_to_goes(talk: Any) -> None:
+    await talk.ask("RequestStartTransaction", {**START, "evseId": 1, "chargingProfile": PROFILE})
+    assert len(talk.bench.station.profiles.installed) == 1
+
+    await talk.bench.feed(DeadlinePassed())
+
+    assert talk.bench.station.profiles.installed == ()
+    assert talk.bench.store.profiles.load() == ()
+
+
+async def test_the_profile_of_a_start_whose_token_is_refused_goes(talk: Any) -> None:
+    talk.bench.set("AuthorizeRemoteTxRequests", "true")
+    talk.session.says[TOKEN.value] = Known("Blocked", Source.CSMS)
+
+    await talk.ask("RequestStartTransaction", {**START, "evseId": 1, "chargingProfile": PROFILE})
+
+    assert talk.bench.station.profiles.installed == ()
+
+
+@pytest.mark.spec("2.0.1", "K05.FR.02")
+@pytest.mark.parametrize(
+    "wrong", [{"chargingProfilePurpose": "TxDefaultProfile"}, {"transactionId": "T1"}]
+)
+async def test_a_start_with_a_profile_of_another_purpose_is_rejected(
+    talk: Any, wrong: dict[str, str]
+) -> None:
+    profile = {**PROFILE, **wrong}
 
     answer = await talk.ask("RequestStartTransaction", {**START, "chargingProfile": profile})
 
+    assert (answer["status"], answer["statusInfo"]["reasonCode"]) == ("Rejected", "InvalidProfile")
+    assert talk.bench.state().stage is Stage.AVAILABLE
+
+
+@pytest.mark.spec("2.0.1", "TC_K_38_CS")
+async def test_without_smart_charging_the_profile_of_a_start_is_ignored(talk: Any) -> None:
+    talk.bench.station.model.assign(SMART_CHARGING_ENABLED, value=False)
+
+    answer = await talk.ask("RequestStartTransaction", {**START, "chargingProfile": PROFILE})
+
     assert answer == {"status": "Accepted"}
-    assert "ignored" in caplog.text
+    assert talk.bench.station.profiles.installed == ()
 
 
 @pytest.mark.spec("2.0.1", "F01.FR.21")

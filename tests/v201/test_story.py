@@ -300,3 +300,56 @@ async def test_a_token_that_the_csms_refuses_gets_no_energy(site: Site) -> None:
 
         assert life.station.evses[1].runner.state.stage is Stage.PLUGGED
     assert site.meter.begins == []
+
+
+@pytest.mark.spec("2.0.1", "TC_K_60_CS")
+@pytest.mark.spec("2.0.1", "TC_K_37_CS")
+async def test_a_profile_limits_a_session_from_its_remote_start_to_its_end(site: Site) -> None:
+    profile: dict[str, Any] = {
+        "id": 1,
+        "stackLevel": 0,
+        "chargingProfilePurpose": "TxProfile",
+        "chargingProfileKind": "Relative",
+        "chargingSchedule": [
+            {
+                "id": 1,
+                "chargingRateUnit": "A",
+                "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 10.0}],
+            }
+        ],
+    }
+    start = {"idToken": {"idToken": "R", "type": "Central"}, "remoteStartId": 3, "evseId": 1}
+    asked = {"requestId": 4, "chargingProfile": {"chargingProfilePurpose": "TxProfile"}}
+    async with _life(site) as life:
+        _outlet(life).plug_in(Vehicle())
+        payload = {**start, "chargingProfile": profile}
+        assert (await site.csms.call(STATION, "RequestStartTransaction", payload)) == {
+            "status": "Accepted"
+        }
+        await site.event("Started", triggerReason="RemoteStart")
+        assert _outlet(life).limit_a == 10
+
+        transaction = life.station.evses[1].runner.state.transaction
+        assert transaction is not None
+        own = {**profile, "transactionId": transaction.transaction_id}
+        await site.csms.call(STATION, "GetChargingProfiles", asked)
+        report = await site.csms.wait_for("ReportChargingProfiles")
+        assert (report["tbc"], report["chargingProfile"]) == (False, [own])
+
+        own["chargingSchedule"][0]["chargingSchedulePeriod"][0]["limit"] = 16.0
+        change = {"evseId": 1, "chargingProfile": own}
+        assert await site.csms.call(STATION, "SetChargingProfile", change) == {"status": "Accepted"}
+        await _until(lambda: _outlet(life).limit_a == 16)
+        expected = await site.csms.call(
+            STATION, "GetCompositeSchedule", {"evseId": 1, "duration": 300}
+        )
+        assert expected["schedule"]["chargingSchedulePeriod"] == [{"startPeriod": 0, "limit": 16.0}]
+
+        stop = {"transactionId": transaction.transaction_id}
+        await site.csms.call(STATION, "RequestStopTransaction", stop)
+        await site.event("Ended")
+        await _until(lambda: _outlet(life).limit_a is None)
+        answer = await site.csms.call(STATION, "GetChargingProfiles", asked)
+        await site.told_everything(life)
+
+    assert answer == {"status": "NoProfiles"}

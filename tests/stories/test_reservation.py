@@ -138,7 +138,7 @@ async def _until(condition: Callable[[], bool]) -> None:
 @pytest.mark.spec("2.0.1", "TC_H_01_CS")
 @pytest.mark.spec("2.0.1", "TC_H_02_CS")
 @pytest.mark.spec("2.0.1", "TC_B_24_CS")
-@pytest.mark.spec("1.6", "TC_046")
+@pytest.mark.spec("1.6", "TC_046_1")
 async def test_an_outlet_is_kept_for_who_reserved_it_even_over_a_restart(site: Site) -> None:
     async with _life(site) as life:
         assert await site.call("ReserveNow", site.words.reserve) == "Accepted"

@@ -152,7 +152,7 @@ async def test_a_list_that_was_sent_charges_offline_after_a_restart(site: Site) 
 
 @pytest.mark.spec("2.0.1", "TC_C_32_CS")
 @pytest.mark.spec("2.0.1", "TC_C_37_CS")
-@pytest.mark.spec("1.6", "TC_061")
+@pytest.mark.spec("1.6", "TC_061_1")
 async def test_a_token_is_asked_about_once_until_the_cache_is_emptied(site: Site) -> None:
     for restarted in (False, True):
         async with _life(site) as life:

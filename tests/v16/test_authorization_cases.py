@@ -38,9 +38,9 @@ def says(bench: Any, action: str, info: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "status",
     [
-        pytest.param("Invalid", marks=pytest.mark.spec("1.6", "TC_023_1")),
-        pytest.param("Expired", marks=pytest.mark.spec("1.6", "TC_023_2")),
-        pytest.param("Blocked", marks=pytest.mark.spec("1.6", "TC_023_3")),
+        pytest.param("Invalid", marks=pytest.mark.spec("1.6", "TC_023_4")),
+        pytest.param("Expired", marks=pytest.mark.spec("1.6", "TC_023_4")),
+        pytest.param("Blocked", marks=pytest.mark.spec("1.6", "TC_023_4")),
         "ConcurrentTx",
     ],
 )
@@ -52,7 +52,7 @@ async def test_a_tag_that_is_not_accepted_gets_no_energy(bench: Any, status: str
     assert bench.state().stage is Stage.PLUGGED
 
 
-@pytest.mark.spec("1.6", "TC_007")
+@pytest.mark.spec("1.6", "TC_007_1")
 @pytest.mark.spec("1.6", "3.5.1")
 @pytest.mark.parametrize("pre", ["true", "false"])
 async def test_a_cached_tag_is_asked_about_unless_the_settings_say_otherwise(
@@ -82,7 +82,7 @@ async def test_a_tag_cached_as_bad_is_asked_about_again(bench: Any) -> None:
     assert bench.state().stage is Stage.CHARGING
 
 
-@pytest.mark.spec("1.6", "TC_061")
+@pytest.mark.spec("1.6", "TC_061_1")
 async def test_after_the_cache_was_emptied_a_tag_is_asked_about(bench: Any) -> None:
     bench.set("LocalPreAuthorize", "true")
     await plug(bench)

@@ -53,7 +53,7 @@ async def test_a_list_that_is_switched_off_is_not_supported(bench: Any) -> None:
     assert (await version(bench), listed(bench, "A")) == (3, ["A Accepted"])
 
 
-@pytest.mark.spec("1.6", "TC_043_4")
+@pytest.mark.spec("1.6", "TC_043")
 @pytest.mark.spec("1.6", "5.15")
 async def test_a_whole_list_takes_the_place_of_the_old_one(bench: Any) -> None:
     assert await send(bench, 7, item("A", ACCEPTED), full=True) == "Accepted"
@@ -63,7 +63,7 @@ async def test_a_whole_list_takes_the_place_of_the_old_one(bench: Any) -> None:
     assert (await version(bench), listed(bench, "A", "B")) == (1, ["B Blocked"])
 
 
-@pytest.mark.spec("1.6", "TC_043_5")
+@pytest.mark.spec("1.6", "TC_043")
 @pytest.mark.spec("1.6", "5.15")
 async def test_changes_add_change_and_take_away(bench: Any) -> None:
     await send(bench, 1, item("A", ACCEPTED), item("B", ACCEPTED), full=True)

@@ -36,7 +36,7 @@ async def present(bench: Any, tag: str, *evses: int) -> None:
     await bench.station.authorizer.present(IdToken(tag), evses)
 
 
-@pytest.mark.spec("1.6", "TC_046")
+@pytest.mark.spec("1.6", "TC_046_1")
 @pytest.mark.spec("1.6", "5.13")
 async def test_who_reserved_a_connector_uses_it(bench: Any) -> None:
     assert await reserve(bench, 1) == "Accepted"
@@ -154,7 +154,7 @@ async def test_a_reservation_that_is_not_there_cannot_be_cancelled(bench: Any) -
     assert await bench.ask("CancelReservation", reservationId=8) == {"status": "Rejected"}
 
 
-@pytest.mark.spec("1.6", "TC_053")
+@pytest.mark.spec("1.6", "TC_053_1")
 async def test_another_tag_of_the_parent_uses_the_reservation(bench: Any) -> None:
     await reserve(bench, 1, parentIdTag="FLEET")
     bench.csms.answers["Authorize"] = {"idTagInfo": {"status": "Accepted", "parentIdTag": "FLEET"}}

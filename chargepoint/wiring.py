@@ -22,7 +22,7 @@ from chargepoint.csms.adapter import Adapter, SessionView
 from chargepoint.csms.identity import Identity
 from chargepoint.csms.profiles import PROFILES, CsmsProfile
 from chargepoint.errors import ConfigError
-from chargepoint.hardware.api import Board, EvseHardware, OutletDescription
+from chargepoint.hardware.api import Board, EvseHardware, Indicator, OutletDescription, Picture
 from chargepoint.hardware.catalog import load_board
 from chargepoint.hardware.simulated import SimulatedOutlet
 from chargepoint.station.device_model import DeviceModel, SettingRefused, SettingsStore
@@ -125,6 +125,13 @@ def board(config: StationConfig) -> Board:
         outlet, options = outlets[section.id], section.hardware.options
         if isinstance(outlet, SimulatedOutlet) and options.control is not None:
             outlet.load = _control_load(options.control, options.control_unit)
+    if all(isinstance(part, Indicator) for part in boards.values()):
+        screens: dict[int, Indicator] = {
+            section.id: part
+            for section in config.evses
+            if isinstance(part := boards[section.hardware.driver], Indicator)
+        }
+        return _BoardsWithScreens(outlets, list(boards.values()), screens)
     return _Boards(outlets, list(boards.values()))
 
 
@@ -142,6 +149,28 @@ class _Boards:
         async with asyncio.TaskGroup() as tasks:
             for part in self._boards:
                 tasks.create_task(part.run())
+
+
+class _BoardsWithScreens(_Boards):
+    """Several boards as one, all of which have screens."""
+
+    def __init__(
+        self,
+        outlets: dict[int, EvseHardware],
+        boards: list[Board],
+        screens: dict[int, Indicator],
+    ) -> None:
+        super().__init__(outlets, boards)
+        self._screens = screens
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """What all of them can show."""
+        able = [set(screen.formats) for screen in self._screens.values()]
+        return tuple(sorted(set.intersection(*able)))
+
+    async def show(self, picture: Picture) -> None:
+        await self._screens[picture.evse_id].show(picture)
 
 
 def _outlet(section: EvseSection) -> OutletDescription:

@@ -14,6 +14,7 @@ from chargepoint.core.model import (
     IdTokenType,
     Source,
     StopReason,
+    Text,
 )
 from meters.model import Identification
 
@@ -42,6 +43,7 @@ class Known:
     group: IdToken | None = None
     expires: datetime | None = None
     evse_ids: tuple[int, ...] = ()
+    personal_message: Text | None = None
 
     def accepted(self, now: datetime) -> bool:
         """Whether the token may charge as far as this entry is concerned."""
@@ -88,6 +90,7 @@ class Decision:
     source: Source | None = None
     group: IdToken | None = None
     evse_ids: tuple[int, ...] = ()
+    personal_message: Text | None = None
 
     def allows(self, evse_id: int) -> bool:
         """Whether the token may charge at this EVSE (OCPP 2.0.1 C01.FR.21)."""
@@ -128,7 +131,7 @@ def judged(known: Known, now: datetime, rules: Rules) -> Decision:
         return _REFUSE
     master = bool(rules.master) and known.group == IdToken(rules.master)
     verdict = Verdict.STOP_ONLY if master else Verdict.ACCEPT
-    return Decision(verdict, known.source, known.group, known.evse_ids)
+    return Decision(verdict, known.source, known.group, known.evse_ids, known.personal_message)
 
 
 def vouched(known: Known | None, *, online: bool, now: datetime, rules: Rules) -> Decision:

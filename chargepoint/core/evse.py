@@ -51,6 +51,7 @@ from chargepoint.core.orders import (
     TakeEnd,
 )
 from chargepoint.core.sampling import select
+from chargepoint.core.tariff import agreed
 from meters.model import BillingTransaction, Reading
 
 _PERIODIC = {
@@ -217,7 +218,7 @@ def _open(state: EvseState, policy: Policy) -> Step:
         transaction_id=policy.fresh_id,
         charge_point=policy.charge_point,
         identification=identification(authorization, tls=policy.tls),
-        tariff_text=policy.tariff_text,
+        tariff_text=agreed(authorization, policy),
     )
     return Step(opening, orders=(TakeBegin(billing),))
 

@@ -211,6 +211,16 @@ class ChargingLimitCleared:
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class DataOffered:
+    """An extension of a vendor has something to say; ``data`` is JSON, None if there is none."""
+
+    vendor_id: str
+    at: datetime
+    message_id: str | None = None
+    data: str | None = None
+
+
 Fact = (
     StatusChanged
     | TransactionStarted
@@ -224,4 +234,5 @@ Fact = (
     | ReservationUsed
     | ChargingLimitSet
     | ChargingLimitCleared
+    | DataOffered
 )

@@ -178,14 +178,27 @@ POWER_SWITCH_FAILURE = "PowerSwitchFailure"
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """Something for a person to read; ``format`` is a word of OCPP 2.0.1 MessageFormatEnumType."""
+
+    content: str
+    format: str = "UTF8"
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Authorization:
-    """Somebody may charge: who, of which group, vouched for by whom, on which reservation."""
+    """Somebody may charge: who, of which group, vouched for by whom, on which reservation.
+
+    ``personal_message`` is what the CSMS wants this person to read, as a rule the tariff.
+    """
 
     token: IdToken
     source: Source
     group: IdToken | None = None
     remote_start_id: int | None = None
     reservation_id: int | None = None
+    personal_message: Text | None = None
 
     @property
     def cause(self) -> Cause:
@@ -320,3 +333,4 @@ class Policy:
     key_once: bool = False
     tariff_text: str = ""
     connectors: int = 1
+    tariff_shown: bool = True

@@ -1,15 +1,15 @@
 """The one table of all settings: 2.0.1 variables and 1.6 keys are two views of its rows.
 
 A setting is added by one expression in one of the ``variables_*`` modules beside this one; it then
-appears in GetVariables, GetConfiguration,
-reports and the local interface by itself. Import rows and their types from here: the modules below
-are separate only because one would be too long.
+appears in GetVariables, GetConfiguration, reports and the local interface by itself. Import rows
+and their types from here: the modules below are separate only because one would be too long.
 """
 
 from chargepoint.core import variables_model
 from chargepoint.core.variables_authorization import *  # noqa: F403 - a row is named in one place
 from chargepoint.core.variables_charging import *  # noqa: F403
 from chargepoint.core.variables_csms import *  # noqa: F403
+from chargepoint.core.variables_display import *  # noqa: F403
 from chargepoint.core.variables_kinds import *  # noqa: F403
 from chargepoint.core.variables_model import *  # noqa: F403
 from chargepoint.core.variables_monitoring import *  # noqa: F403

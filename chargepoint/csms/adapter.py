@@ -1,12 +1,13 @@
 """What one OCPP version looks like to the rest: blocks with marked methods, collected here.
 
 A block is a plain class. A method marked ``@handles("Reset")`` answers that call of the CSMS, one
-marked ``@delivers(TransactionEnded)`` tells that fact. The marks are the only list: nothing else
-has to be edited to add an action or a fact.
+marked ``@delivers(TransactionEnded)`` tells that fact, one marked ``@triggers("Heartbeat")`` sends
+that message when the CSMS asks for it. The marks are the only list: nothing else has to be edited
+to add an action or a fact.
 """
 
 import uuid
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -112,6 +113,36 @@ def delivers(fact: type[Fact]) -> Callable[[F], F]:
     return mark
 
 
+Work = Callable[[], Coroutine[Any, Any, None]]
+Trigger = Callable[[], Work]
+
+
+def triggers(message: str) -> Callable[[F], F]:
+    """Mark a method as the way to a message that TriggerMessage may ask for.
+
+    It returns what sends the message once the answer has left, or raises Refused if it cannot be
+    sent now. What no method is marked for is answered NotImplemented.
+    """
+
+    def mark(method: F) -> F:
+        method.triggers = message  # type: ignore[attr-defined]
+        return method
+
+    return mark
+
+
+def triggered_by(blocks: Iterable[object]) -> Mapping[str, Trigger]:
+    """The ways to messages that these blocks have, by the name of the message."""
+    return {message: method for block in blocks for message, method in _marked(block, "triggers")}
+
+
+def _marked(block: object, mark: str) -> Iterator[tuple[Any, Callable[..., Any]]]:
+    for name in dir(type(block)):
+        value = getattr(getattr(type(block), name), mark, None)
+        if value:
+            yield value, getattr(block, name)
+
+
 class SessionView(Protocol):
     """What blocks may know of the session with the CSMS (``csms.session.Session``)."""
 
@@ -192,9 +223,5 @@ class Adapter:
             await method(delivery.entry.fact, delivery)
 
     def _collect(self, block: object) -> None:
-        for name in dir(type(block)):
-            method = getattr(type(block), name)
-            if action := getattr(method, "handles", None):
-                self.handlers[action] = getattr(block, name)
-            if fact := getattr(method, "delivers", None):
-                self._deliver[fact] = getattr(block, name)
+        self.handlers.update(_marked(block, "handles"))
+        self._deliver.update(_marked(block, "delivers"))

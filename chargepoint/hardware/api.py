@@ -8,7 +8,7 @@ call them from the event loop only, in the order in which things happened.
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from chargepoint.errors import Refused
 
@@ -126,4 +126,39 @@ class Board(Protocol):
 
     async def run(self) -> None:
         """Serve the hardware for ever; ends only by cancellation."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """One thing to read; ``format`` is ASCII, HTML, URI or UTF8, ``language`` a tag of RFC 5646."""
+
+    content: str
+    format: str
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """All that the screen of an EVSE shows: several take turns, none leaves it to the board."""
+
+    evse_id: int
+    words: tuple[Words, ...]
+
+
+@runtime_checkable
+class Indicator(Protocol):
+    """A board that has screens also offers this."""
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """What it can show, of ASCII, HTML, URI and UTF8."""
+        ...
+
+    async def show(self, picture: Picture) -> None:
+        """Show this from now on.
+
+        Raises:
+            HardwareFault: the screen did not confirm; it is asked again with the next change.
+        """
         ...

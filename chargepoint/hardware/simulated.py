@@ -19,6 +19,7 @@ from chargepoint.hardware.api import (
     BoardEvent,
     BoardFault,
     OutletDescription,
+    Picture,
     Seen,
     VehicleAsks,
     VehiclePlugged,
@@ -259,10 +260,16 @@ def create(descriptions: list[OutletDescription]) -> "SimulatedBoard":
 
 
 class SimulatedBoard:
-    """All simulated outlets of a station."""
+    """All simulated outlets of a station, each with a screen; ``pictures`` is what they show."""
+
+    formats = ("ASCII", "HTML", "URI", "UTF8")
 
     def __init__(self, outlets: list[SimulatedOutlet]) -> None:
         self._outlets = {outlet.evse_id: outlet for outlet in outlets}
+        self.pictures: dict[int, Picture] = {}
+
+    async def show(self, picture: Picture) -> None:  # noqa: D102
+        self.pictures[picture.evse_id] = picture
 
     def outlet(self, evse_id: int) -> SimulatedOutlet:
         """The outlet of an EVSE.

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
-from chargepoint.core.model import Context, EvseState, Fault, Sampled
+from chargepoint.core.model import Context, EvseState, Fault, Sampled, Text
 from chargepoint.local.http import Event
 from chargepoint.local.ports import IdentityView, LinkView, SessionView
 from chargepoint.station.meter_health import Health
@@ -150,6 +150,7 @@ class Views:
             "limit_a": _digits(state.limit_a),
             "transaction": _running(state, evse.meter.reading),
             "faults": [_fault(fault) for fault in state.faults],
+            "screen": [_text(text) for text in self.station.displays.texts(state.evse_id)],
             "reading": self._last(evse.meter.reading),
             "meter": self._meter(evse.meter),
         }
@@ -241,6 +242,10 @@ def _running(state: EvseState, last: Reading | None) -> Json | None:
         "authorized_by": str(transaction.authorization.source),
         "energy_wh": _digits(counted),
     }
+
+
+def _text(text: Text) -> Json:
+    return {"content": text.content, "format": text.format, "language": text.language or None}
 
 
 def _fault(fault: Fault) -> Json:

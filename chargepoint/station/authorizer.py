@@ -122,7 +122,13 @@ class Authorizer:
             log.info("token %s accepted, but no outlet is free", token.masked)
             return
         used = self._reservations.use(runner.evse_id, token, group).reservation_id
-        authorization = Authorization(token, decision.source, group, reservation_id=used)
+        authorization = Authorization(
+            token,
+            decision.source,
+            group,
+            reservation_id=used,
+            personal_message=decision.personal_message,
+        )
         await self._begin(runner, authorization)
 
     async def start_remotely(
@@ -135,19 +141,20 @@ class Authorizer:
         group: IdToken | None = None,
     ) -> None:
         """The CSMS wants a session here; ``ask`` authorizes the token first like any other."""
+        message = None
         if ask:
             decision = await self._decide(token, self._tokens.of(token))
             if not decision.allows(runner.evse_id):
                 log.info("remote start: token %s not accepted", token.masked)
                 return
-            group = decision.group or group
+            group, message = decision.group or group, decision.personal_message
         group = group or self.group_of(token)
         use = self._reservations.use(runner.evse_id, token, group)
         if not use.allowed or runner.evse_id in self._reservations.given:
             log.info("remote start: EVSE %d is for somebody else", runner.evse_id)
             return
         authorization = Authorization(
-            token, Source.REMOTE, group, remote_start_id, use.reservation_id
+            token, Source.REMOTE, group, remote_start_id, use.reservation_id, message
         )
         await self._begin(runner, authorization)
 

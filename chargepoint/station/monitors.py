@@ -98,12 +98,15 @@ class Monitors:
             and not (only and known[number].origin is Origin.PRECONFIGURED)
         ]
 
-    def set(self, monitor: Monitor | None, new: Monitor) -> tuple[Verdict, Monitor, Refused | None]:
+    def set(
+        self, monitor: Monitor | None, new: Monitor, where: Address
+    ) -> tuple[Verdict, Monitor, Refused | None]:
         """Set a monitor, or with ``monitor`` change that one; its verdict, and it with its id.
 
-        It looks at its variable at once (N04.FR.11).
+        ``where`` is the address that was asked for, which may be one that cannot be written. It
+        looks at its variable at once (N04.FR.11).
         """
-        row = self._station.model.row(Address.parse(new.variable))
+        row = self._station.model.row(where)
         if isinstance(row, Outcome):
             unknown = row.answer is Answer.UNKNOWN_COMPONENT
             return Verdict.UNKNOWN_COMPONENT if unknown else Verdict.UNKNOWN_VARIABLE, new, None

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from chargepoint.core.authorization import Rules
 from chargepoint.core.model import Policy
+from chargepoint.core.tariff import Prices
 from chargepoint.core.variables import (
     ALIGNED_ENABLED,
     ALIGNED_IDLE_ONLY,
@@ -19,6 +20,8 @@ from chargepoint.core.variables import (
     AUTH_CACHE_POLICY,
     AUTH_ENABLED,
     AUTHORIZE_REMOTE_START,
+    COST_ENABLED,
+    CURRENCY,
     DISABLE_REMOTE_AUTHORIZATION,
     EV_CONNECTION_TIMEOUT,
     LOCAL_AUTHORIZE_OFFLINE,
@@ -38,6 +41,9 @@ from chargepoint.core.variables import (
     STOP_TX_ON_EV_SIDE_DISCONNECT,
     STOP_TX_ON_INVALID_ID,
     STOP_TX_ON_METER_FAILURE,
+    TARIFF_ENABLED,
+    TARIFF_FALLBACK_MESSAGE,
+    TOTAL_COST_FALLBACK_MESSAGE,
     TX_ENDED_INTERVAL,
     TX_ENDED_MEASURANDS,
     TX_STARTED_MEASURANDS,
@@ -93,6 +99,8 @@ class StationSettings:
             key_updated=every,
             key_ended=every or (once and not first),
             key_once=once,
+            tariff_text=model[TARIFF_FALLBACK_MESSAGE],
+            tariff_shown=model[TARIFF_ENABLED],
         )
 
     def schedule(self) -> Schedule:
@@ -140,6 +148,17 @@ class StationSettings:
     def max_energy_on_invalid_id(self) -> int:
         """How many Wh are still given if only the energy ends."""
         return self._model[MAX_ENERGY_ON_INVALID_ID]
+
+    def prices(self) -> Prices:
+        """What is shown of tariff and cost."""
+        model = self._model
+        return Prices(
+            tariff=model[TARIFF_ENABLED],
+            cost=model[COST_ENABLED],
+            currency=model[CURRENCY],
+            tariff_fallback=model[TARIFF_FALLBACK_MESSAGE],
+            cost_fallback=model[TOTAL_COST_FALLBACK_MESSAGE],
+        )
 
     def meter_failure_timeout(self) -> timedelta:
         """How long a meter may be unreadable before no session begins any more."""

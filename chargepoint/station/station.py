@@ -48,7 +48,9 @@ from chargepoint.station.authorizer import AsksCsms, Authorizer
 from chargepoint.station.availability import Availability
 from chargepoint.station.broadcast import Broadcast, announce
 from chargepoint.station.device_model import DeviceModel
+from chargepoint.station.displays import Displays
 from chargepoint.station.evse import EvseRunner, Spawn
+from chargepoint.station.evse_parts import parts_of
 from chargepoint.station.known_tokens import KnownTokens
 from chargepoint.station.limits import smart_charging
 from chargepoint.station.local_list import LocalList
@@ -59,6 +61,7 @@ from chargepoint.station.refused_tokens import refuse
 from chargepoint.station.reservations import Reservations
 from chargepoint.station.sampling import Sampler
 from chargepoint.station.settings import StationSettings
+from chargepoint.station.vendors import Vendors
 from chargepoint.store.sqlite import Store
 from meters.api import Meter
 from meters.model import MeterInfo, Reading
@@ -129,7 +132,10 @@ class Station:
         self.faults = wiring.faults
         self._wiring = wiring
         self.evses: Mapping[int, Evse] = {
-            description.evse_id: self._build(description) for description in evses
+            description.evse_id: Evse(
+                description, *parts_of(description, self, wiring, self._verify)
+            )
+            for description in evses
         }
         for interval in (
             TX_UPDATED_INTERVAL,
@@ -167,6 +173,8 @@ class Station:
         self.monitors = Monitors(self, online=lambda: wiring.csms.online)
         outlets = {one.evse_id: one.outlet for one in evses}
         self.profiles, self.limits = smart_charging(runners, outlets, wiring, self)
+        self.displays = Displays(self, runners)
+        self.vendors = Vendors(self)
 
     # --- life -------------------------------------------------------------------------------
 
@@ -175,6 +183,7 @@ class Station:
         async with asyncio.TaskGroup() as parts:
             parts.create_task(self.board.run())
             parts.create_task(self.limits.run())
+            parts.create_task(self.displays.run())
             for evse in self.evses.values():
                 parts.create_task(self._live(evse))
             parts.create_task(self.reservations.run())
@@ -204,41 +213,6 @@ class Station:
                     given = FaultRaised(fault) if active else FaultCleared(code, connector_id)
                     await evse.runner.feed(given)
 
-    def _build(self, description: EvseDescription) -> Evse:
-        evse_id = description.evse_id
-        runner = EvseRunner(
-            evse_id,
-            store=self.store,
-            outlet=self.board.outlet(evse_id),
-            clock=self.clock,
-            policy=lambda: self.settings.policy(
-                self._wiring.fresh_id(), description.charge_point, tls=self._wiring.tls
-            ),
-            spawn=self.spawn,
-            reporter=self,
-            online=lambda: self._wiring.csms.online,
-            connectors=len(description.connectors),
-        )
-        meter = EvseMeter(
-            description.meter_name,
-            description.meter,
-            runner,
-            store=self.store,
-            clock=self.clock,
-            verify=self._verify,
-            patience=self.settings.meter_failure_timeout,
-            told=self.told,
-        )
-        runner.meter = meter
-        sampler = Sampler(
-            runner,
-            meter,
-            clock=self.clock,
-            schedule=self.settings.schedule,
-            record=self.record,
-        )
-        return Evse(description, runner, meter, sampler)
-
     def _reconsider(self) -> None:
         for evse in self.evses.values():
             evse.sampler.reconsider()
@@ -255,6 +229,7 @@ class Station:
         if evse_id in self.evses:
             self.evses[evse_id].sampler.reconsider()
         self.profiles.happened(evse_id, facts)
+        self.displays.recorded(evse_id, facts)
         self._wiring.recorded()
 
     def _expect_record(self, evse_id: int) -> None:

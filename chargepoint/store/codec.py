@@ -23,6 +23,7 @@ _KINDS: dict[str, type[Fact]] = {
         facts.ReservationEnded,
         facts.ChargingLimitSet,
         facts.ChargingLimitCleared,
+        facts.DataOffered,
     )
 }
 _encoder = msgspec.json.Encoder()

@@ -43,6 +43,7 @@ from chargepoint.store.monitors import StoredMonitors
 from chargepoint.store.network import NetworkProfiles
 from chargepoint.store.profiles import ChargingProfiles
 from chargepoint.store.reservations import Reservations
+from chargepoint.store.screens import Screens
 from chargepoint.store.tables import Records, Settings, Transactions, translated
 from chargepoint.store.tokens import Tokens
 
@@ -98,6 +99,7 @@ class Store:
         self.monitors = StoredMonitors(self._db)
         self.reservations = Reservations(self._db)
         self.profiles = ChargingProfiles(self._db)
+        self.screens = Screens(self._db)
         self._make_reserve()
         return self
 
@@ -164,6 +166,25 @@ class Store:
         number, message_id, stream, kind, fact, offline, attempts = row
         known = codec.decode_fact(kind, fact)
         return Entry(number, message_id, stream, known, bool(offline), attempts)
+
+    def waits_for(self, transaction_id: str | None = None) -> bool:
+        """Whether a fact about this transaction waits for the CSMS; None is about any at all."""
+        stream = "transaction *" if transaction_id is None else f"transaction {transaction_id}"
+        comparison = "GLOB" if transaction_id is None else "="
+        with translated("journal"):
+            row = self._db.execute(
+                f"SELECT 1 FROM journal WHERE stream {comparison} ? LIMIT 1",  # noqa: S608 - ours
+                (stream,),
+            ).fetchone()
+        return row is not None
+
+    def waiting_of(self, kind: type[Fact]) -> int:
+        """How many facts of one kind the CSMS does not know yet."""
+        with translated("journal"):
+            (count,) = self._db.execute(
+                "SELECT count(*) FROM journal WHERE kind = ?", (kind.__name__,)
+            ).fetchone()
+        return int(count)
 
     def oldest(self) -> bytes | None:
         """The oldest waiting fact as stored, for diagnosis."""

@@ -1,6 +1,6 @@
 """OCPP 1.6J: one module per subject, named as in 2.0.1 where the subject exists there."""
 
-from chargepoint.csms.adapter import Adapter, SessionView
+from chargepoint.csms.adapter import Adapter, SessionView, triggered_by
 from chargepoint.csms.identity import Identity
 from chargepoint.csms.profiles import CsmsProfile
 from chargepoint.station.station import Station
@@ -36,19 +36,21 @@ def adapter(
     """The blocks, wired to a station."""
     connectors = Connectors(station)
     availability = Availability(station, connectors)
+    blocks = (
+        availability,
+        DataTransfer(station),
+        LocalList(station),
+        Metering(connectors, profile),
+        Reservations(station, connectors),
+        SmartCharging(station, connectors),
+        Transactions(station, connectors, profile),
+    )
+    triggers = triggered_by(blocks)
+    remote_control = RemoteControl(station, connectors, session, availability, triggers)
     return Adapter(
         "1.6",
         provisioning=Provisioning(station, identity),
         authorization=Authorization(station),
-        blocks=(
-            availability,
-            DataTransfer(),
-            LocalList(station),
-            Metering(connectors, profile),
-            RemoteControl(station, connectors, session, availability),
-            Reservations(station, connectors),
-            SmartCharging(station, connectors),
-            Transactions(station, connectors, profile),
-        ),
+        blocks=(*blocks, remote_control),
         ahead=("Authorize", "StartTransaction", "MeterValues", "StopTransaction"),
     )

@@ -1,7 +1,7 @@
 """The CSMS starts, stops, unlocks, asks for messages (sections 5.11, 5.12, 5.17, 5.18)."""
 
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
@@ -9,7 +9,7 @@ from chargepoint.core.availability import in_service
 from chargepoint.core.model import Cause, IdToken, Stage, StopReason, Transaction
 from chargepoint.core.profiles_model import Profile
 from chargepoint.core.variables import TX_UPDATED_MEASURANDS
-from chargepoint.csms.adapter import Csms, Registration, SessionView, handles
+from chargepoint.csms.adapter import Csms, Registration, SessionView, Trigger, Work, handles
 from chargepoint.csms.rpc import Reply
 from chargepoint.errors import CsmsError, Refused
 from chargepoint.station.authorizer import choose
@@ -22,12 +22,14 @@ from chargepoint.v16.smart_charging import read_profile
 
 log = logging.getLogger(__name__)
 
-Work = Callable[[], Coroutine[Any, Any, None]]
 Message = Callable[[Csms], Coroutine[Any, Any, Any]]
 
 
 class RemoteControl:
-    """What the CSMS has the station do. ``availability`` words the statuses it asks for."""
+    """What the CSMS has the station do. ``availability`` words the statuses it asks for.
+
+    ``triggers`` are the ways to messages that other blocks have.
+    """
 
     def __init__(
         self,
@@ -35,11 +37,13 @@ class RemoteControl:
         connectors: Connectors,
         session: SessionView,
         availability: Availability,
+        triggers: Mapping[str, Trigger],
     ) -> None:
         self._station = station
         self._connectors = connectors
         self._session = session
         self._availability = availability
+        self._triggers = triggers
 
     @handles("RemoteStartTransaction")
     async def remote_start(self, payload: dict[str, Any]) -> dict[str, Any] | Reply:
@@ -97,6 +101,11 @@ class RemoteControl:
             return {"status": "NotImplemented"}
         return Reply({"status": "Accepted"}, work)
 
+    @handles("ExtendedTriggerMessage")
+    async def trigger_extended(self, payload: dict[str, Any]) -> dict[str, Any] | Reply:
+        """Security whitepaper section 5.3: the same with more messages to ask for."""
+        return await self.trigger(payload)
+
     def _triggered(self, message: str, connector: int | None) -> Work | None:
         """What is to be done after the answer; a connector that does not matter is ignored."""
         match message:
@@ -117,6 +126,8 @@ class RemoteControl:
                 if connector:
                     self._connectors.place(connector)
                 return lambda: self._report([connector])
+            case _ if message in self._triggers:
+                return self._triggers[message]()
         return None
 
     async def _boot(self) -> None:

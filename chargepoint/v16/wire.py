@@ -23,9 +23,17 @@ def timestamp(moment: datetime) -> str:
 
 
 def moment(text: str) -> datetime:
-    """A time stamp of the CSMS; one without a zone counts as UTC."""
+    """A time stamp of the CSMS in UTC; one without a zone counts as UTC already.
+
+    So does one that its zone would carry beyond the years that there are.
+    """
     read = datetime.fromisoformat(text)
-    return read if read.tzinfo else read.replace(tzinfo=UTC)
+    if read.tzinfo is None:
+        return read.replace(tzinfo=UTC)
+    try:
+        return read.astimezone(UTC)
+    except OverflowError:
+        return read.replace(tzinfo=UTC)
 
 
 def id_tag(token: IdToken) -> str:

@@ -1,6 +1,6 @@
 """OCPP 2.0.1: one module per functional block."""
 
-from chargepoint.csms.adapter import Adapter, SessionView
+from chargepoint.csms.adapter import Adapter, SessionView, triggered_by
 from chargepoint.csms.identity import Identity
 from chargepoint.csms.profiles import CsmsProfile
 from chargepoint.station.station import Station
@@ -8,6 +8,7 @@ from chargepoint.v201.authorization import Authorization
 from chargepoint.v201.availability import Availability
 from chargepoint.v201.customers import Customers
 from chargepoint.v201.data_transfer import DataTransfer
+from chargepoint.v201.display import Display
 from chargepoint.v201.local_list import LocalList
 from chargepoint.v201.metering import Metering
 from chargepoint.v201.monitoring import Monitoring
@@ -18,6 +19,7 @@ from chargepoint.v201.reports import Reports
 from chargepoint.v201.reservation import Reservations
 from chargepoint.v201.security import Security
 from chargepoint.v201.smart_charging import SmartCharging
+from chargepoint.v201.tariff import TariffAndCost
 from chargepoint.v201.transactions import Transactions
 
 BLOCKS = (
@@ -25,6 +27,7 @@ BLOCKS = (
     Availability,
     Customers,
     DataTransfer,
+    Display,
     LocalList,
     Metering,
     Monitoring,
@@ -35,6 +38,7 @@ BLOCKS = (
     Reservations,
     Security,
     SmartCharging,
+    TariffAndCost,
     Transactions,
 )
 
@@ -44,24 +48,27 @@ def adapter(
 ) -> Adapter:
     """The blocks, wired to a station."""
     availability = Availability(station)
+    blocks = (
+        availability,
+        Customers(station, session),
+        DataTransfer(station),
+        Display(station, session),
+        LocalList(station),
+        Metering(profile),
+        Monitoring(station, session),
+        Network(station),
+        Reports(station, session),
+        Reservations(station),
+        Security(),
+        SmartCharging(station, session),
+        TariffAndCost(station),
+        Transactions(station, profile),
+    )
+    remote_control = RemoteControl(station, session, availability, triggered_by(blocks))
     return Adapter(
         "2.0.1",
         provisioning=Provisioning(station, identity),
         authorization=Authorization(station),
-        blocks=(
-            availability,
-            Customers(station, session),
-            DataTransfer(),
-            LocalList(station),
-            Metering(profile),
-            Monitoring(station, session),
-            Network(station),
-            RemoteControl(station, session, availability),
-            Reports(station, session),
-            Reservations(station),
-            Security(),
-            SmartCharging(station, session),
-            Transactions(station, profile),
-        ),
+        blocks=(*blocks, remote_control),
         ahead=("Authorize", "TransactionEvent"),
     )

@@ -131,7 +131,7 @@ class Monitoring:
         if "id" in item and old is None:
             unknown = Refused(f"no monitor {item['id']}", reason="NotFound")
             return {**kept, "id": item["id"], **wire.answer("Rejected", unknown)}
-        verdict, monitor, refused = monitors.set(old, new)
+        verdict, monitor, refused = monitors.set(old, new, address(item))
         result = {**kept, **wire.answer(str(verdict), refused)}
         if verdict == "Accepted" or "id" in item:
             result["id"] = item.get("id", monitor.id)

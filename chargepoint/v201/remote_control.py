@@ -1,13 +1,13 @@
 """Block F, remote control: start, stop, unlock, trigger."""
 
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from chargepoint.core.availability import free
 from chargepoint.core.model import Cause, IdToken, Stage, StopReason
 from chargepoint.core.profiles_model import Profile
-from chargepoint.csms.adapter import Registration, SessionView, handles
+from chargepoint.csms.adapter import Registration, SessionView, Trigger, Work, handles
 from chargepoint.csms.rpc import Reply
 from chargepoint.errors import CsmsError, Refused
 from chargepoint.station.authorizer import choose
@@ -20,17 +20,27 @@ from chargepoint.v201.charging_profile import read_profile
 
 log = logging.getLogger(__name__)
 
+_ABOUT_EVSE = {"MeterValues", "StatusNotification", "TransactionEvent"}
 _FREE = {Stage.AVAILABLE, Stage.PLUGGED, Stage.FINISHED}
-Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 class RemoteControl:
-    """The CSMS starts, stops, unlocks, asks for messages."""
+    """The CSMS starts, stops, unlocks, asks for messages.
 
-    def __init__(self, station: Station, session: SessionView, availability: Availability) -> None:
+    ``triggers`` are the ways to messages that other blocks have.
+    """
+
+    def __init__(
+        self,
+        station: Station,
+        session: SessionView,
+        availability: Availability,
+        triggers: Mapping[str, Trigger],
+    ) -> None:
         self._station = station
         self._availability = availability
         self._session = session
+        self._triggers = triggers
 
     @handles("RequestStartTransaction")
     async def request_start(self, payload: dict[str, Any]) -> dict[str, Any] | Reply:
@@ -92,9 +102,7 @@ class RemoteControl:
         return Reply({"status": "Accepted"}, work)
 
     def _triggered(self, message: str, evse: dict[str, Any] | None) -> Work | None:
-        if evse:
-            self._station.evse(evse["id"], evse.get("connectorId"))
-        every = [evse["id"]] if evse else list(self._station.evses)
+        """What is to be done after the answer; an EVSE that does not matter is ignored."""
         match message:
             case "BootNotification":
                 if self._session.registration is Registration.ACCEPTED:
@@ -102,6 +110,16 @@ class RemoteControl:
                 return self._boot
             case "Heartbeat":
                 return self._heartbeat
+            case _ if message in self._triggers:
+                return self._triggers[message]()
+        return self._about(message, evse)
+
+    def _about(self, message: str, evse: dict[str, Any] | None) -> Work | None:
+        """The same for the messages that are about an EVSE."""
+        every = [evse["id"]] if evse else list(self._station.evses)
+        if evse and message in _ABOUT_EVSE:
+            self._station.evse(evse["id"], evse.get("connectorId"))
+        match message:
             case "MeterValues":
                 return lambda: self._sample(every, in_transaction=False)
             case "TransactionEvent":

@@ -4,10 +4,10 @@ from typing import Any
 
 from chargepoint.core.facts import TransactionEnded, TransactionStarted, TransactionUpdated
 from chargepoint.core.model import StopReason
-from chargepoint.csms.adapter import Delivery, delivers
+from chargepoint.csms.adapter import Delivery, delivers, handles
 from chargepoint.csms.profiles import CsmsProfile
 from chargepoint.station.station import Station
-from chargepoint.v201 import wire
+from chargepoint.v201 import tariff, wire
 from chargepoint.v201.metering import meter_values
 
 # ReasonEnumType has no word for a reset that waits; the transaction is ended by it all the same.
@@ -38,6 +38,7 @@ class Transactions:
             payload["reservationId"] = fact.reservation_id
         self._add_values(payload, fact)
         reply = await delivery.call("TransactionEvent", payload)
+        tariff.learn(self._station, fact.transaction_id, reply)
         self._learn(fact, delivery, reply)
 
     @delivers(TransactionUpdated)
@@ -45,7 +46,8 @@ class Transactions:
         """E02: a reading was due, or the charging state changed."""
         payload = self._event("Updated", fact, delivery)
         self._add_values(payload, fact)
-        await delivery.call("TransactionEvent", payload)
+        reply = await delivery.call("TransactionEvent", payload)
+        tariff.learn(self._station, fact.transaction_id, reply)
 
     @delivers(TransactionEnded)
     async def ended(self, fact: TransactionEnded, delivery: Delivery) -> None:
@@ -56,9 +58,22 @@ class Transactions:
             payload["idToken"] = wire.id_token(fact.stop_token)
         self._add_values(payload, fact)
         reply = await delivery.call("TransactionEvent", payload)
+        tariff.learn(self._station, fact.transaction_id, reply)
         if fact.stop_token is not None and "idTokenInfo" in reply:
             known = wire.known(reply["idTokenInfo"])
             self._station.authorizer.learn(fact.stop_token, known)
+
+    @handles("GetTransactionStatus")
+    async def status(self, payload: dict[str, Any]) -> dict[str, Any]:
+        """E14: whether it runs, and whether anything about it waits to be told.
+
+        Without an id the question is about messages of any transaction.
+        """
+        transaction_id = payload.get("transactionId")
+        waits = {"messagesInQueue": self._station.store.waits_for(transaction_id)}
+        if transaction_id is None:
+            return waits
+        return {"ongoingIndicator": self._station.find(transaction_id) is not None, **waits}
 
     def _event(self, kind: str, fact: Happened, delivery: Delivery) -> dict[str, Any]:
         payload: dict[str, Any] = {

@@ -6,7 +6,7 @@ from typing import Any
 
 from chargepoint.core.authorization import Known
 from chargepoint.core.local_list import Listed
-from chargepoint.core.model import IdToken, IdTokenType, Source
+from chargepoint.core.model import IdToken, IdTokenType, Source, Text
 from chargepoint.errors import Refused
 
 
@@ -16,9 +16,17 @@ def timestamp(moment: datetime) -> str:
 
 
 def moment(text: str) -> datetime:
-    """A time stamp of the CSMS; one without a zone counts as UTC."""
+    """A time stamp of the CSMS in UTC; one without a zone counts as UTC already.
+
+    So does one that its zone would carry beyond the years that there are.
+    """
     read = datetime.fromisoformat(text)
-    return read if read.tzinfo else read.replace(tzinfo=UTC)
+    if read.tzinfo is None:
+        return read.replace(tzinfo=UTC)
+    try:
+        return read.astimezone(UTC)
+    except OverflowError:
+        return read.replace(tzinfo=UTC)
 
 
 def id_token(token: IdToken) -> dict[str, Any]:
@@ -35,12 +43,14 @@ def known(data: dict[str, Any]) -> Known:
     """What the CSMS said of a token, from IdTokenInfoType."""
     group = data.get("groupIdToken")
     expires = data.get("cacheExpiryDateTime")
+    personal = data.get("personalMessage")
     return Known(
         status=data["status"],
         source=Source.CSMS,
         group=token(group) if group else None,
         expires=moment(expires) if expires else None,
         evse_ids=tuple(data.get("evseId", ())),
+        personal_message=text(personal) if personal else None,
     )
 
 
@@ -49,6 +59,17 @@ def listed(data: dict[str, Any]) -> Listed:
     info = data.get("idTokenInfo")
     entry = replace(known(info), source=Source.LOCAL_LIST) if info else None
     return Listed(token(data["idToken"]), entry)
+
+
+def text(data: dict[str, Any]) -> Text:
+    """A text from MessageContentType."""
+    return Text(data["content"], data["format"], data.get("language", ""))
+
+
+def message_content(text: Text) -> dict[str, Any]:
+    """MessageContentType."""
+    content = {"format": text.format, "content": text.content}
+    return {**content, "language": text.language} if text.language else content
 
 
 def status_info(refused: Refused) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from served_station import Served, serve, until
 
+from chargepoint.core.display import DisplayMessage, Priority
+from chargepoint.core.model import Text
 from chargepoint.station.meter_health import MeterBooks
 from meters.errors import RecordLost
 from meters.model import Reading, SignedReading
@@ -91,6 +93,15 @@ async def test_status_shows_the_session_and_its_limit(served: Served) -> None:
         "authorized_by": "csms",
         "energy_wh": "1.50",
     }
+
+
+async def test_status_shows_what_the_screen_of_each_evse_shows(served: Served) -> None:
+    greeting = Text("Moin", "UTF8", "de")
+    served.station.displays.put(DisplayMessage(1, Priority.IN_FRONT, greeting))
+
+    evse = await served.evse()
+
+    assert evse["screen"] == [{"content": "Moin", "format": "UTF8", "language": "de"}]
 
 
 async def test_status_says_that_inoperative_waits_for_the_transaction(served: Served) -> None:

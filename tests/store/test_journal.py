@@ -230,7 +230,7 @@ def test_a_kind_from_another_version_is_a_store_error(store: Store) -> None:
     store.record(started())
     store._db.execute("UPDATE journal SET kind = 'Reserved'")
 
-    with pytest.raises(StoreError, match="holds a 'Reserved', known are ChargingLimitCleared"):
+    with pytest.raises(StoreError, match=r"holds a 'Reserved', known are .*MeterSampled"):
         store.next_entry()
 
 

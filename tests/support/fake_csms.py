@@ -41,6 +41,7 @@ class FakeCsms:
         default_factory=lambda: {
             "Authorize": ACCEPTED,
             "BootNotification": BOOTED,
+            "DataTransfer": {"status": "Accepted"},
             "Heartbeat": {"currentTime": NOW},
         }
     )

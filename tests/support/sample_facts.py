@@ -10,6 +10,7 @@ from fake_meter import KEY
 from chargepoint.core.facts import (
     ChargingLimitCleared,
     ChargingLimitSet,
+    DataOffered,
     MeterSampled,
     ReservationEnded,
     ReservationEnding,
@@ -148,4 +149,5 @@ ALL = (
     ReservationEnded(7, START, ReservationEnding.EXPIRED),
     ChargingLimitSet(1, START, "EMS", grid_critical=True, schedule=LIMIT),
     ChargingLimitCleared(0, START, "SO"),
+    DataOffered("com.example", START, "Hello", '{"a":1}'),
 )

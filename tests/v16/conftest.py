@@ -45,6 +45,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "currentTime": "2026-03-01T10:00:00Z",
         "interval": 300,
     },
+    "DataTransfer": {"status": "Accepted"},
     "Heartbeat": {"currentTime": "2026-03-01T10:00:00.500Z"},
     "MeterValues": {},
     "StartTransaction": {"transactionId": 4711, "idTagInfo": {"status": "Accepted"}},

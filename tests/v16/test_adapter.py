@@ -15,6 +15,7 @@ HANDLED = {
     "ClearChargingProfile",
     "DataTransfer",
     "GetCompositeSchedule",
+    "ExtendedTriggerMessage",
     "GetConfiguration",
     "GetLocalListVersion",
     "RemoteStartTransaction",

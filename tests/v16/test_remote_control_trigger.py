@@ -5,7 +5,7 @@ import pytest
 
 from chargepoint.core.inputs import FaultRaised, Plugged
 from chargepoint.core.model import Fault
-from chargepoint.csms.adapter import Registration
+from chargepoint.csms.adapter import Registration, Work, triggered_by, triggers
 from chargepoint.csms.rpc import Reply
 from chargepoint.errors import CsmsRejected
 from meters.errors import MeterUnreachable
@@ -162,3 +162,56 @@ async def test_a_triggered_message_that_is_refused_is_logged(
     assert len(bench.csms.said("StatusNotification")) == 3
     warned = [entry for entry in caplog.records if entry.levelno == logging.WARNING]
     assert [entry.name for entry in warned] == ["chargepoint.v16.remote_control"] * 3
+
+
+@pytest.mark.spec("1.6", "TC_054")
+@pytest.mark.parametrize("action", ["TriggerMessage", "ExtendedTriggerMessage"])
+async def test_readings_status_and_heartbeat_can_be_asked_for(bench: Any, action: str) -> None:
+    for message in ("MeterValues", "Heartbeat", "StatusNotification"):
+        connector = {} if message == "Heartbeat" else {"connectorId": 1}
+        assert await bench.ask(action, requestedMessage=message, **connector) == ACCEPTED
+    await bench.tell()
+
+    assert bench.csms.actions == ["Heartbeat", "StatusNotification", "MeterValues"]
+
+
+@pytest.mark.spec("1.6", "TC_055")
+@pytest.mark.parametrize("action", ["TriggerMessage", "ExtendedTriggerMessage"])
+async def test_a_trigger_that_cannot_be_followed_is_rejected(bench: Any, action: str) -> None:
+    answer = await bench.ask(action, requestedMessage="MeterValues", connectorId=9)
+
+    assert answer == REJECTED
+    assert bench.csms.sent == []
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["FirmwareStatusNotification", "LogStatusNotification", "SignChargePointCertificate"],
+)
+async def test_what_no_block_sends_is_not_implemented(bench: Any, message: str) -> None:
+    answer = await bench.ask("ExtendedTriggerMessage", requestedMessage=message)
+
+    assert answer == {"status": "NotImplemented"}
+
+
+class Block:
+    """A block with a way to a message of its own."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+
+    @triggers("LogStatusNotification")
+    def status(self) -> Work:
+        return self._send
+
+    async def _send(self) -> None:
+        self.sent += 1
+
+
+async def test_a_message_of_another_block_is_sent(bench: Any) -> None:
+    block = Block()
+    bench.adapter.handlers["TriggerMessage"].__self__._triggers = triggered_by([block])
+
+    answer = await bench.ask("ExtendedTriggerMessage", requestedMessage="LogStatusNotification")
+
+    assert (answer, block.sent) == (ACCEPTED, 1)

@@ -87,6 +87,8 @@ async def test_several_monitors_are_set_but_none_twice(live: Any) -> None:
     [
         (item_of({**POWER, "component": NO_EVSE}, "Delta", 1), "UnknownComponent"),
         (item_of({**POWER, "variable": {"name": "Nonsense"}}, "Delta", 1), "UnknownVariable"),
+        (item_of({**POWER, "component": {"name": ""}}, "Delta", 1), "UnknownComponent"),
+        (item_of({**POWER, "variable": {"name": ""}}, "Delta", 1), "UnknownVariable"),
         (item_of(POWER, "Delta", -1), "Rejected"),
         (item_of(POWER, "UpperThreshold", 1e6), "Rejected"),
         (item_of(STATE, "UpperThreshold", 1), "UnsupportedMonitorType"),

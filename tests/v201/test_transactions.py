@@ -309,3 +309,29 @@ async def test_a_record_longer_than_2_0_1_allows_is_sent_all_the_same(
     assert message_id == entry.message_id
     assert base64.b64decode(value["signedMeterData"]) == end.signed.document
     assert "signed record of 4008 characters, OCPP 2.0.1: 2500" in caplog.text
+
+
+@pytest.mark.spec("2.0.1", "TC_E_28_CS")
+@pytest.mark.spec("2.0.1", "TC_E_29_CS")
+@pytest.mark.spec("2.0.1", "TC_E_30_CS")
+@pytest.mark.spec("2.0.1", "TC_E_31_CS")
+@pytest.mark.spec("2.0.1", "TC_E_32_CS")
+@pytest.mark.spec("2.0.1", "TC_E_33_CS")
+@pytest.mark.spec("2.0.1", "TC_E_34_CS")
+async def test_the_csms_can_ask_what_became_of_a_transaction(talk: Any) -> None:
+    async def status(transaction_id: str | None) -> tuple[Any, bool]:
+        payload = {} if transaction_id is None else {"transactionId": transaction_id}
+        answer = await talk.ask("GetTransactionStatus", payload)
+        return answer.get("ongoingIndicator"), answer["messagesInQueue"]
+
+    await talk.tell()
+    assert (await status("nobody"), await status(None)) == ((False, False), (None, False))
+    transaction_id = (await talk.bench.charge()).transaction_id
+    assert (await status(transaction_id), await status(None)) == ((True, True), (None, True))
+    await talk.tell()
+    assert (await status(transaction_id), await status(None)) == ((True, False), (None, False))
+    await talk.bench.finish()
+    assert await status(transaction_id) == (False, True)
+    assert await status("nobody") == (False, False)
+    await talk.tell()
+    assert await status(transaction_id) == (False, False)

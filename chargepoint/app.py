@@ -44,7 +44,9 @@ from chargepoint.csms.session import Session, Timing
 from chargepoint.errors import ConfigError, Refused, StoreError
 from chargepoint.provided import provide
 from chargepoint.station.device_model import DeviceModel
+from chargepoint.station.log_keeper import keep_log
 from chargepoint.station.station import Station, Wiring
+from chargepoint.station.upkeep import LOG
 from chargepoint.store.sqlite import Store
 from chargepoint.supervisor import Supervisor
 from meters.api import Meter
@@ -138,10 +140,12 @@ async def live(
     """
     async with AsyncExitStack() as stack:
         store = stack.enter_context(Store(config.station.state, config.station.id))
+        stack.enter_context(keep_log(store.folder / LOG))
         meters = await stack.enter_async_context(open_meters(config, clock.now))
         supervisor = Supervisor(clock)
         life = _assemble(config, store, meters, clock, supervisor)
         await stack.enter_async_context(supervisor)
+        reason = life.station.services.firmware.boot_reason or reason
         life.session.forget(reason)
         life.station.record(SecurityEvent("StartupOfTheDevice", clock.now(), reason))
         await stack.enter_async_context(_local(life, access or Access.of(config)))
@@ -186,6 +190,7 @@ async def _reload(life: Life, reload: Reload) -> None:
         "settings",
         "custom_settings",
         "local",
+        "firmware",
     )
     changed = [name for name in sections if getattr(old, name) != getattr(fresh, name)]
     life.config = fresh
@@ -257,6 +262,7 @@ def _assemble(
             tls=config.csms.url.startswith("wss:"),
             key_in_first=profile.key_in_first,
             accepted=lambda: session.registration is Registration.ACCEPTED,
+            upkeep=wiring.upkeep_of(config),
         ),
         [wiring.describe(section, meters) for section in config.evses],
     )

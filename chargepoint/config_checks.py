@@ -3,6 +3,7 @@
 Each check is a generator of complaints about a config whose single values are already right.
 """
 
+import shutil
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -57,7 +58,20 @@ def check_files(config: StationConfig) -> list[str]:
             complaints.append(complaint(positions.of(where), where, unreadable, "a readable file"))
         elif name in {"password_file", "key_file"}:
             complaints += _secret(where, path, positions.of(where))
+    complaints += _commands(config)
     return complaints
+
+
+def _commands(config: StationConfig) -> Iterator[str]:
+    """Programs for the firmware that are not there, or may not be run."""
+    if config.firmware is None:
+        return
+    for name in ("install_command", "confirm_command", "reboot_command"):
+        command: tuple[str, ...] = getattr(config.firmware, name)
+        if command and shutil.which(command[0]) is None:
+            where = f"firmware.{name}"
+            place, found = config.positions.of(where), f'found "{command[0]}", no program here'
+            yield complaint(place, where, found, "a program and its arguments")
 
 
 def read_password(path: Path) -> Password:

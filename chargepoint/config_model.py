@@ -224,6 +224,36 @@ class LocalSection(Section, frozen=True, kw_only=True):
         return listen_address(self.listen)[1]
 
 
+class FirmwareSection(Section, frozen=True, kw_only=True):
+    """How a new firmware is put in place.
+
+    Each command is a program and its arguments, run without a shell.
+    """
+
+    install_command: Annotated[
+        tuple[str, ...],
+        Meta(min_length=1, description="gets the file; exit 0 done, 10 restart needed, 20 unfit"),
+    ]
+    confirm_command: Annotated[
+        tuple[str, ...], Meta(description="after a restart: exit 0 if the new firmware runs")
+    ] = ()
+    reboot_command: Annotated[
+        tuple[str, ...],
+        Meta(description="restarts the machine; without it the station starts again by itself"),
+    ] = ()
+    timeout_s: Annotated[int, Meta(ge=1, description="of the install command")] = 1800
+    roots: Annotated[
+        Path | None,
+        Meta(
+            description="folder of the maker's roots (*.pem, *.crl); else those that were installed"
+        ),
+    ] = None
+    allow_unsigned: Annotated[
+        bool, Meta(description="take updates without certificate and signature")
+    ] = False
+    max_size_mb: Annotated[int, Meta(ge=1, le=2047)] = 1024
+
+
 class StationConfig(Section, frozen=True, kw_only=True):
     """A whole config, checked.
 
@@ -239,6 +269,7 @@ class StationConfig(Section, frozen=True, kw_only=True):
     settings: dict[str, SettingText] = {}
     custom_settings: dict[str, CustomSetting] = {}
     local: LocalSection | None = None
+    firmware: FirmwareSection | None = None
     positions: Positions
 
 

@@ -9,6 +9,8 @@ from chargepoint.core.variables import (
     ALIGNED_MEASURANDS,
     ALIGNED_TX_ENDED_MEASURANDS,
     DATE_TIME,
+    FILE_TRANSFER_PROTOCOLS,
+    FIRMWARE_MOST,
     METER_PUBLIC_KEY,
     SUPPORTED_FEATURE_PROFILES,
     TX_ENDED_MEASURANDS,
@@ -24,6 +26,7 @@ from chargepoint.station.station import Evse, Station
 
 PROFILES_16 = (
     "Core",
+    "FirmwareManagement",
     "LocalAuthListManagement",
     "RemoteTrigger",
     "Reservation",
@@ -36,6 +39,8 @@ def provide(config: StationConfig, station: Station, profile: CsmsProfile, link:
     model = station.model
     model.provide(SUPPORTED_FEATURE_PROFILES, lambda: PROFILES_16)
     model.provide(DATE_TIME, station.clock.now)
+    model.provide(FILE_TRANSFER_PROTOCOLS, lambda: tuple(sorted(station.services.transfer.schemes)))
+    model.provide(FIRMWARE_MOST, lambda: station.services.firmware.size_most)
     for measurands in (
         TX_STARTED_MEASURANDS,
         TX_UPDATED_MEASURANDS,

@@ -4,8 +4,13 @@ import asyncio
 import importlib
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from chargepoint.config import StationConfig
 from chargepoint.config_model import EvseSection
@@ -26,7 +31,9 @@ from chargepoint.hardware.api import Board, EvseHardware, Indicator, OutletDescr
 from chargepoint.hardware.catalog import load_board
 from chargepoint.hardware.simulated import SimulatedOutlet
 from chargepoint.station.device_model import DeviceModel, SettingRefused, SettingsStore
+from chargepoint.station.installer import CommandInstaller
 from chargepoint.station.station import EvseDescription, Station
+from chargepoint.station.upkeep import Upkeep
 from meters.api import Meter, SigningMeter
 from meters.model import MeterInfo, Reading
 
@@ -98,6 +105,41 @@ def device_model(
     except SettingRefused as refused:
         where = config.positions.of(f"{refused.section}.{refused.name}")
         raise ConfigError(f"{where}: {refused.section}: {refused}") from refused
+
+
+def upkeep_of(config: StationConfig) -> Upkeep:
+    """What the config says of updates and logs."""
+    firmware = config.firmware
+    common = Upkeep(
+        ca_file=config.csms.ca_file,
+        station_id=config.station.id,
+        config=lambda: _plain(config),
+    )
+    if firmware is None:
+        return common
+    installer = CommandInstaller(
+        firmware.install_command,
+        firmware.confirm_command,
+        firmware.reboot_command,
+        timedelta(seconds=firmware.timeout_s),
+    )
+    return replace(
+        common,
+        installer=installer,
+        unsigned=firmware.allow_unsigned,
+        size_most=firmware.max_size_mb * 1024 * 1024,
+        roots=firmware.roots,
+    )
+
+
+def _plain(config: StationConfig) -> dict[str, Any]:
+    """The config as plain values, as it was written; passwords are stars."""
+    names = [field.name for field in msgspec.structs.fields(StationConfig)]
+    return {
+        name: msgspec.to_builtins(getattr(config, name), enc_hook=str)
+        for name in names
+        if name != "positions"
+    }
 
 
 def describe(section: EvseSection, meters: dict[str, Meter]) -> EvseDescription:

@@ -133,7 +133,7 @@ WRONG_VALUES = [
         "stations: {}\nstation:\n",
         (
             "site.yaml:1: stations: found an unknown key; allowed: station, csms, buses, meters, "
-            "evses, settings, custom_settings, local; did you mean `station`?"
+            "evses, settings, custom_settings, local, firmware; did you mean `station`?"
         ),
     ),
     (
@@ -823,3 +823,34 @@ def test_what_a_struct_itself_finds_stands_in_its_own_words(tmp_path: Path) -> N
 
     (complaint,) = decoder.complaints
     assert complaint.endswith("meter: found low 3 above high 2; allowed: not above")
+
+
+def test_the_commands_for_firmware_are_read_with_their_limits(
+    site: Callable[[str], Path], tmp_path: Path
+) -> None:
+    section = "firmware: {install_command: [sh, -c, exit], roots: roots, max_size_mb: 10}\n"
+
+    firmware = load_config(site(GOOD + section), {}).firmware
+
+    assert firmware is not None
+    assert firmware.install_command == ("sh", "-c", "exit")
+    assert firmware.roots == tmp_path / "roots"
+    assert not firmware.allow_unsigned
+    assert load_config(site(GOOD), {}).firmware is None
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        ("firmware: {}\n", "firmware.install_command: missing"),
+        ("firmware: {install_command: []}\n", "firmware.install_command: found an empty list"),
+        (
+            "firmware: {install_command: [/no/such/program]}\n",
+            'firmware.install_command: found "/no/such/program", no program here',
+        ),
+    ],
+)
+def test_firmware_without_a_command_that_exists_is_a_mistake(
+    site: Callable[[str], Path], section: str, expected: str
+) -> None:
+    assert expected in complaint(site(GOOD + section))

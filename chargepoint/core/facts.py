@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from chargepoint.core.firmware import FirmwareStatus
+from chargepoint.core.logs import LogStatus
 from chargepoint.core.model import (
     Cause,
     ChargingState,
@@ -221,6 +223,29 @@ class DataOffered:
     data: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FirmwareProgress:
+    """An update is one step further; ``signed``: it came with a certificate and a signature.
+
+    ``request_id`` is None with Idle, and where the version that asked for it has none.
+    """
+
+    request_id: int | None
+    status: FirmwareStatus
+    at: datetime
+    signed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LogProgress:
+    """The upload of a log is one step further; ``diagnostics``: a GetDiagnostics of OCPP 1.6."""
+
+    request_id: int | None
+    status: LogStatus
+    at: datetime
+    diagnostics: bool = False
+
+
 Fact = (
     StatusChanged
     | TransactionStarted
@@ -235,4 +260,6 @@ Fact = (
     | ChargingLimitSet
     | ChargingLimitCleared
     | DataOffered
+    | FirmwareProgress
+    | LogProgress
 )

@@ -141,6 +141,7 @@ class Scope(StrEnum):
     STATION = "station"
     EVSE = "evse"
     CONNECTOR = "connector"
+    FIRMWARE = "firmware"  # an update waits for its turn, or is being installed
 
 
 class Source(StrEnum):

@@ -3,6 +3,7 @@
 Inbound numbers become plain floats; outbound ``Decimal`` is written with exactly its own digits.
 """
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum, StrEnum
@@ -18,6 +19,7 @@ _MASK = "***"
 _SECRET_KEYS = frozenset(
     {"idTag", "parentIdTag", "idToken", "additionalIdToken", "password", "apnPassword", "simPin"}
 )
+_USER_INFO = re.compile(r"://[^/\s]*@")  # of an address: ftp://user:password@host
 _PASSWORD_SETTINGS = frozenset({"AuthorizationKey", "BasicAuthPassword"})
 
 _encoder: Final = msgspec.json.Encoder(decimal_format="number")
@@ -162,6 +164,8 @@ def _encode(frame: list[Any]) -> str:
 def _masked(value: Any) -> Any:
     if isinstance(value, list):
         return [_masked(part) for part in value]
+    if isinstance(value, str):
+        return _USER_INFO.sub(f"://{_MASK}@", value)
     if not isinstance(value, dict):
         return value
     hidden = _hidden_values(value)

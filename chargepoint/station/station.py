@@ -61,6 +61,7 @@ from chargepoint.station.refused_tokens import refuse
 from chargepoint.station.reservations import Reservations
 from chargepoint.station.sampling import Sampler
 from chargepoint.station.settings import StationSettings
+from chargepoint.station.upkeep import Services, Upkeep
 from chargepoint.station.vendors import Vendors
 from chargepoint.store.sqlite import Store
 from meters.api import Meter
@@ -116,6 +117,7 @@ class Wiring:
     key_in_first: bool = False
     accepted: Callable[[], bool] = lambda: True
     faults: dict[str, Fault] = field(default_factory=dict)
+    upkeep: Upkeep = field(default_factory=Upkeep)
 
 
 class Station:
@@ -175,6 +177,7 @@ class Station:
         self.profiles, self.limits = smart_charging(runners, outlets, wiring, self)
         self.displays = Displays(self, runners)
         self.vendors = Vendors(self)
+        self.services = Services.build(wiring.upkeep, self, lambda: wiring.csms.online)
 
     # --- life -------------------------------------------------------------------------------
 
@@ -184,6 +187,7 @@ class Station:
             parts.create_task(self.board.run())
             parts.create_task(self.limits.run())
             parts.create_task(self.displays.run())
+            self.spawn(self.services.resume())
             for evse in self.evses.values():
                 parts.create_task(self._live(evse))
             parts.create_task(self.reservations.run())

@@ -24,6 +24,8 @@ _KINDS: dict[str, type[Fact]] = {
         facts.ChargingLimitSet,
         facts.ChargingLimitCleared,
         facts.DataOffered,
+        facts.FirmwareProgress,
+        facts.LogProgress,
     )
 }
 _encoder = msgspec.json.Encoder()

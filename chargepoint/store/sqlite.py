@@ -24,10 +24,13 @@ from typing import Self
 
 from chargepoint.core.facts import (
     Fact,
+    FirmwareProgress,
+    LogProgress,
     MeterSampled,
     ReservationEnded,
     ReservationUsed,
     SampleKept,
+    SecurityEvent,
     StatusChanged,
     TransactionEnded,
     TransactionStarted,
@@ -38,12 +41,14 @@ from chargepoint.core.model import EvseState
 from chargepoint.core.profiles_model import Installed
 from chargepoint.errors import StoreError
 from chargepoint.store import codec, tables
+from chargepoint.store.jobs import Jobs
 from chargepoint.store.local_list import LocalList
 from chargepoint.store.monitors import StoredMonitors
 from chargepoint.store.network import NetworkProfiles
 from chargepoint.store.profiles import ChargingProfiles
 from chargepoint.store.reservations import Reservations
 from chargepoint.store.screens import Screens
+from chargepoint.store.security_log import SecurityLog
 from chargepoint.store.tables import Records, Settings, Transactions, translated
 from chargepoint.store.tokens import Tokens
 
@@ -100,11 +105,18 @@ class Store:
         self.reservations = Reservations(self._db)
         self.profiles = ChargingProfiles(self._db)
         self.screens = Screens(self._db)
+        self.jobs = Jobs(self._db)
+        self.security_log = SecurityLog(self._db)
         self._make_reserve()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._open.close()
+
+    @property
+    def folder(self) -> Path:
+        """The state folder; everything beside the database and its files is for others to use."""
+        return self._folder
 
     def takes_sessions(self) -> bool:
         """Whether there is room for the messages of a new session; tries to make the reserve."""
@@ -134,6 +146,14 @@ class Store:
         """Forget some charging profiles, keep another one, and say so, all or nothing."""
         with self._write():
             self.profiles.change(gone, new)
+            self._append(facts, offline=offline)
+
+    def commit_job(
+        self, name: str, job: object | None, facts: Iterable[Fact] = (), *, offline: bool = False
+    ) -> None:
+        """Store how far a long piece of work is, together with what is told of it; None ends it."""
+        with self._write():
+            self.jobs.put(name, job)
             self._append(facts, offline=offline)
 
     def load(self, evse_id: int) -> EvseState:
@@ -273,6 +293,8 @@ class Store:
                 self.records.add(
                     fact.transaction_id, fact.evse_id, fact.end, fact.end.signed, fact.verdict
                 )
+        elif isinstance(fact, SecurityEvent):
+            self.security_log.add(fact)
 
     def _supersede(self, fact: StatusChanged) -> None:
         """An older status that nobody saw is history (OCPP 1.6 section 4.9)."""
@@ -370,6 +392,10 @@ def stream_of(fact: Fact) -> str:
             return f"meter {fact.evse_id}"
         case VariableEvent():
             return "events"
+        case FirmwareProgress():
+            return "firmware"
+        case LogProgress():
+            return "log"
     return "other"
 
 

@@ -8,6 +8,8 @@ from chargepoint.v16.authorization import Authorization
 from chargepoint.v16.availability import Availability
 from chargepoint.v16.connectors import Connectors
 from chargepoint.v16.data_transfer import DataTransfer
+from chargepoint.v16.diagnostics import Diagnostics
+from chargepoint.v16.firmware import Firmware
 from chargepoint.v16.local_list import LocalList
 from chargepoint.v16.metering import Metering
 from chargepoint.v16.provisioning import Provisioning
@@ -20,6 +22,8 @@ BLOCKS = (
     Authorization,
     Availability,
     DataTransfer,
+    Diagnostics,
+    Firmware,
     LocalList,
     Metering,
     Provisioning,
@@ -39,6 +43,8 @@ def adapter(
     blocks = (
         availability,
         DataTransfer(station),
+        Diagnostics(station),
+        Firmware(station),
         LocalList(station),
         Metering(connectors, profile),
         Reservations(station, connectors),

@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 
 Message = Callable[[Csms], Coroutine[Any, Any, Any]]
 
+# What an extended trigger means by a message that has a name of its own for signed firmware.
+_EXTENDED = {"FirmwareStatusNotification": "SignedFirmwareStatusNotification"}
+
 
 class RemoteControl:
     """What the CSMS has the station do. ``availability`` words the statuses it asks for.
@@ -104,7 +107,8 @@ class RemoteControl:
     @handles("ExtendedTriggerMessage")
     async def trigger_extended(self, payload: dict[str, Any]) -> dict[str, Any] | Reply:
         """Security whitepaper section 5.3: the same with more messages to ask for."""
-        return await self.trigger(payload)
+        message = payload["requestedMessage"]
+        return await self.trigger({**payload, "requestedMessage": _EXTENDED.get(message, message)})
 
     def _triggered(self, message: str, connector: int | None) -> Work | None:
         """What is to be done after the answer; a connector that does not matter is ignored."""

@@ -8,7 +8,9 @@ from chargepoint.v201.authorization import Authorization
 from chargepoint.v201.availability import Availability
 from chargepoint.v201.customers import Customers
 from chargepoint.v201.data_transfer import DataTransfer
+from chargepoint.v201.diagnostics import Diagnostics
 from chargepoint.v201.display import Display
+from chargepoint.v201.firmware import Firmware
 from chargepoint.v201.local_list import LocalList
 from chargepoint.v201.metering import Metering
 from chargepoint.v201.monitoring import Monitoring
@@ -27,7 +29,9 @@ BLOCKS = (
     Availability,
     Customers,
     DataTransfer,
+    Diagnostics,
     Display,
+    Firmware,
     LocalList,
     Metering,
     Monitoring,
@@ -52,7 +56,9 @@ def adapter(
         availability,
         Customers(station, session),
         DataTransfer(station),
+        Diagnostics(station),
         Display(station, session),
+        Firmware(station),
         LocalList(station),
         Metering(profile),
         Monitoring(station, session),

@@ -589,6 +589,8 @@ async def test_the_wire_log_hides_tokens_and_passwords(caplog: pytest.LogCapture
         ({"key": "AuthorizationKey", "value": "A"}, {"key": "AuthorizationKey", "value": "***"}),
         ({"key": "HeartbeatInterval", "value": "9"}, {"key": "HeartbeatInterval", "value": "9"}),
         ({"server": "x", "key": "A"}, {"server": "x", "key": "***"}),
+        ({"location": "ftp://me:p@ss@h:21/x@y"}, {"location": "ftp://***@h:21/x@y"}),
+        ({"remoteLocation": "http://h/x?mail=a@b"}, {"remoteLocation": "http://h/x?mail=a@b"}),
         ({"apn": "x", "simPin": 1234}, {"apn": "x", "simPin": "***"}),
         ([{"idToken": {"idToken": "A"}}], [{"idToken": {"idToken": "***"}}]),
     ],

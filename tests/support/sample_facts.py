@@ -11,6 +11,8 @@ from chargepoint.core.facts import (
     ChargingLimitCleared,
     ChargingLimitSet,
     DataOffered,
+    FirmwareProgress,
+    LogProgress,
     MeterSampled,
     ReservationEnded,
     ReservationEnding,
@@ -23,6 +25,8 @@ from chargepoint.core.facts import (
     TransactionUpdated,
     VariableEvent,
 )
+from chargepoint.core.firmware import FirmwareStatus
+from chargepoint.core.logs import LogStatus
 from chargepoint.core.model import (
     Cause,
     ChargingState,
@@ -150,4 +154,6 @@ ALL = (
     ChargingLimitSet(1, START, "EMS", grid_critical=True, schedule=LIMIT),
     ChargingLimitCleared(0, START, "SO"),
     DataOffered("com.example", START, "Hello", '{"a":1}'),
+    FirmwareProgress(7, FirmwareStatus.INSTALLED, START),
+    LogProgress(7, LogStatus.UPLOADED, START),
 )

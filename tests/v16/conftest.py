@@ -31,6 +31,7 @@ from chargepoint.errors import CsmsUnavailable
 from chargepoint.hardware.simulated import SimulatedBoard, SimulatedOutlet
 from chargepoint.station.device_model import DeviceModel
 from chargepoint.station.station import EvseDescription, Station, Wiring
+from chargepoint.station.upkeep import Upkeep
 from chargepoint.store.sqlite import Entry, Store
 from chargepoint.supervisor import Supervisor
 from meters.model import BillingTransaction, Quantity, Reading, Sample
@@ -46,6 +47,11 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "interval": 300,
     },
     "DataTransfer": {"status": "Accepted"},
+    "DiagnosticsStatusNotification": {},
+    "FirmwareStatusNotification": {},
+    "LogStatusNotification": {},
+    "SecurityEventNotification": {},
+    "SignedFirmwareStatusNotification": {},
     "Heartbeat": {"currentTime": "2026-03-01T10:00:00.500Z"},
     "MeterValues": {},
     "StartTransaction": {"transactionId": 4711, "idTagInfo": {"status": "Accepted"}},
@@ -248,7 +254,11 @@ async def _valid(_: Reading) -> str:
 
 @asynccontextmanager
 async def _bench(
-    folder: Path, connectors: dict[int, tuple[str, ...]], profile: CsmsProfile, identity: Identity
+    folder: Path,
+    connectors: dict[int, tuple[str, ...]],
+    profile: CsmsProfile,
+    identity: Identity,
+    upkeep: Upkeep,
 ) -> AsyncIterator[Bench]:
     clock, csms, work = Clock(), FakeCsms(), []
     session = FakeSession(csms)
@@ -291,6 +301,7 @@ async def _bench(
                 spawn=spawn,
                 fresh_id=lambda: f"transaction-{next(numbers)}",
                 key_in_first=profile.key_in_first,
+                upkeep=upkeep,
             )
             station = Station(wiring, described)
             adapter = v16.adapter(station, profile=profile, identity=identity, session=session)
@@ -315,13 +326,20 @@ def identity() -> Identity:
 
 
 @pytest.fixture
+def upkeep() -> Upkeep:
+    """What the station was told of updates and logs."""
+    return Upkeep(station_id="CP1")
+
+
+@pytest.fixture
 async def bench(
     tmp_path: Path,
     connectors: dict[int, tuple[str, ...]],
     profile: CsmsProfile,
     identity: Identity,
+    upkeep: Upkeep,
 ) -> AsyncIterator[Bench]:
-    async with _bench(tmp_path, connectors, profile, identity) as it:
+    async with _bench(tmp_path, connectors, profile, identity, upkeep) as it:
         yield it
 
 

@@ -24,7 +24,11 @@ HANDLED = {
     "Reset",
     "SendLocalList",
     "SetChargingProfile",
+    "GetDiagnostics",
+    "GetLog",
+    "SignedUpdateFirmware",
     "TriggerMessage",
+    "UpdateFirmware",
     "UnlockConnector",
 }
 

@@ -30,7 +30,7 @@ class Vendor:
 
 
 @pytest.mark.spec("1.6", "5.6")
-@pytest.mark.spec("1.6", "TC_064")
+@pytest.mark.spec("1.6", "TC_062")
 @pytest.mark.parametrize(
     ("message", "answer"),
     [

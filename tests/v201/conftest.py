@@ -1,7 +1,7 @@
 """A station spoken to through the OCPP 2.0.1 adapter, without a network."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from fake_csms import FakeCsms, Payload, Sent, check
+from file_servers import Files, http_server
+from firmware_rig import IMAGE, FakeInstaller, Maker, make_maker
 from station_bench import Bench, FakeSession, station_bench
 
 from chargepoint import v201
@@ -16,6 +18,8 @@ from chargepoint.csms.adapter import Adapter, Delivery, Registration
 from chargepoint.csms.identity import Identity
 from chargepoint.csms.profiles import CsmsProfile
 from chargepoint.csms.rpc import Reply
+from chargepoint.station.station import Wiring
+from chargepoint.station.upkeep import Upkeep
 
 
 class Session(FakeSession):
@@ -74,6 +78,9 @@ class Talk:
         return [sent.payload for sent in await self.tell() if sent.action == "TransactionEvent"]
 
 
+Begin = Callable[..., AbstractAsyncContextManager[Talk]]
+
+
 @asynccontextmanager
 async def _talk(
     folder: Path, identity: Identity, profile: CsmsProfile, **more: Any
@@ -102,14 +109,35 @@ def connectors() -> tuple[tuple[str, ...], ...]:
 
 
 @pytest.fixture
-async def talk(
+def upkeep() -> Upkeep:
+    """What the station was told of updates and logs."""
+    return Upkeep(station_id="CP1")
+
+
+@pytest.fixture
+def begin(
     tmp_path: Path,
     identity: Identity,
     profile: CsmsProfile,
     connectors: tuple[tuple[str, ...], ...],
-) -> AsyncIterator[Talk]:
+    upkeep: Upkeep,
+) -> Begin:
+    """Begins a life of the station in the one folder; given a clock it is a restart."""
+
+    def prepare(wiring: Wiring) -> None:
+        wiring.upkeep = upkeep
+
+    def life(**more: Any) -> AbstractAsyncContextManager[Talk]:
+        more = {"connectors": connectors, "prepare": prepare} | more
+        return _talk(tmp_path, identity, profile, **more)
+
+    return life
+
+
+@pytest.fixture
+async def talk(begin: Begin) -> AsyncIterator[Talk]:
     """Two EVSEs, the second with two connectors; nothing happens by itself."""
-    async with _talk(tmp_path, identity, profile, connectors=connectors) as talk:
+    async with begin() as talk:
         yield talk
 
 
@@ -117,3 +145,20 @@ async def talk(
 def open_talk(tmp_path: Path, identity: Identity, profile: CsmsProfile) -> Any:
     """Makes a talk with other settings, or with the state of the one before: then a restart."""
     return partial(_talk, tmp_path, identity, profile)
+
+
+@pytest.fixture(scope="module")
+def maker() -> Maker:
+    return make_maker()
+
+
+@pytest.fixture
+def installer() -> FakeInstaller:
+    return FakeInstaller()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Files]:
+    async with http_server() as files:
+        files.files["/fw.bin"] = IMAGE
+        yield files

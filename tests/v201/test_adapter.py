@@ -24,10 +24,12 @@ HANDLED = {
     "GetCompositeSchedule",
     "GetDisplayMessages",
     "GetTransactionStatus",
+    "GetLog",
     "GetVariables",
     "RequestStartTransaction",
     "RequestStopTransaction",
     "ReserveNow",
+    "PublishFirmware",
     "Reset",
     "SendLocalList",
     "SetChargingProfile",
@@ -35,6 +37,8 @@ HANDLED = {
     "SetVariables",
     "TriggerMessage",
     "UnlockConnector",
+    "UnpublishFirmware",
+    "UpdateFirmware",
 }
 
 

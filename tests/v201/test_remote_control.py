@@ -401,8 +401,6 @@ async def test_a_boot_is_triggered_only_before_the_station_is_accepted(
 @pytest.mark.parametrize(
     "message",
     [
-        "FirmwareStatusNotification",
-        "LogStatusNotification",
         "PublishFirmwareStatusNotification",
         "SignChargingStationCertificate",
         "SignCombinedCertificate",

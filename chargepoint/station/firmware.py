@@ -1,0 +1,304 @@
+"""Updates of the firmware: fetch, check, wait for the right moment, install (OCPP 2.0.1 block L).
+
+An update is stored before each of its steps, together with what the CSMS is told of it, so that a
+restart goes on where it was. The rules are in ``core.firmware``.
+
+A newer request takes the place of one under way, unless that is being installed. While an update
+waits for running sessions to end, free EVSEs are out of use (L01.FR.06, .07), unless
+AllowNewSessionsPendingFirmwareUpdate is set; while it is being installed they always are.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+from chargepoint.clock import Clock
+from chargepoint.core.facts import Fact, FirmwareProgress, SecurityEvent
+from chargepoint.core.firmware import (
+    RESULTS,
+    FirmwareJob,
+    FirmwareStatus,
+    after_start,
+    on_trigger,
+)
+from chargepoint.core.inputs import AvailabilityChanged
+from chargepoint.core.model import Scope, StopReason
+from chargepoint.core.transfer import Location, safe_name
+from chargepoint.errors import Refused
+from chargepoint.station.evse import EvseRunner, Spawn
+from chargepoint.station.firmware_check import check_certificate, signature_holds
+from chargepoint.station.installer import Installer
+from chargepoint.station.maintenance import Maintenance
+from chargepoint.station.transfer import Transfer, TransferFailed
+from chargepoint.store.sqlite import Store
+
+log = logging.getLogger(__name__)
+
+Tell = Callable[[str, object | None, tuple[Fact, ...]], None]
+"""Stores a job of a name and records what is told of it, in one commit."""
+
+JOB = "firmware"
+IDLE_CHECK = timedelta(seconds=1)
+BOOT_REASON = "FirmwareUpdate"
+
+
+@dataclass(frozen=True, slots=True)
+class FirmwareRules:
+    """What the maker allows. ``roots`` is the folder of the manufacturer's certificates."""
+
+    folder: Path
+    roots: Path
+    installer: Installer | None
+    size_most: int
+    unsigned: bool = False
+
+
+class Firmware:
+    """The one update there may be, and what is known of the last one."""
+
+    def __init__(
+        self,
+        runners: Mapping[int, EvseRunner],
+        *,
+        store: Store,
+        clock: Clock,
+        rules: FirmwareRules,
+        transfer: Transfer,
+        maintenance: Maintenance,
+        new_sessions: Callable[[], bool],
+        tell: Tell,
+        spawn: Spawn,
+    ) -> None:
+        self._runners = runners
+        self._clock = clock
+        self._rules = rules
+        self._transfer = transfer
+        self._maintenance = maintenance
+        self._new_sessions = new_sessions
+        self._tell = tell
+        self._spawn = spawn
+        self._task: asyncio.Task[None] | None = None
+        self._job = store.jobs.get(JOB, FirmwareJob)
+
+    @property
+    def able(self) -> bool:
+        """Whether the maker said how to install."""
+        return self._rules.installer is not None
+
+    @property
+    def takes_unsigned(self) -> bool:
+        """Whether an update without certificate and signature is taken."""
+        return self.able and self._rules.unsigned
+
+    @property
+    def size_most(self) -> int:
+        """The largest file that is downloaded, in bytes."""
+        return self._rules.size_most
+
+    @property
+    def busy(self) -> bool:
+        """Whether an update is under way."""
+        return self._job is not None and not self._job.over
+
+    @property
+    def working(self) -> bool:
+        """The same, but not while it only waits for its hour, which it does over a restart, too."""
+        return self._job is not None and not self._job.over and not self._job.waits
+
+    @property
+    def boot_reason(self) -> str:
+        """Why the station starts, if an update is the reason; else empty."""
+        rebooting = self._job and self._job.status is FirmwareStatus.INSTALL_REBOOTING
+        return BOOT_REASON if rebooting else ""
+
+    # --- what the CSMS asks -----------------------------------------------------------------
+
+    async def check(self, job: FirmwareJob) -> bool:
+        """Judge a request before it is answered. True if it takes the place of another one.
+
+        Raises:
+            Refused: it is not taken; ``reason`` says which status that is.
+        """
+        if not self.able:
+            raise Refused("this station does not install firmware", reason="UnsupportedRequest")
+        if self._job is not None and not self._job.touchable:
+            raise Refused("an update is being installed", reason="FwUpdateInProgress")
+        self._transfer.location(job.location)
+        if not job.signed:
+            if self._rules.unsigned and not (job.certificate or job.signature):
+                return self.busy
+            raise Refused("certificate and signature must be given", reason="MissingParam")
+        now = self._clock.now()
+        try:
+            await asyncio.to_thread(check_certificate, job.certificate, self._rules.roots, now)
+        except Refused as refused:
+            log.warning("firmware update refused: %s", refused)
+            event = SecurityEvent("InvalidFirmwareSigningCertificate", now, str(refused))
+            self._tell(JOB, self._job, (event,))
+            raise
+        return self.busy
+
+    async def start(self, job: FirmwareJob) -> None:
+        """Begin an update that was checked; one under way is given up and told no more of.
+
+        One whose installation began since the check is let through to its end first.
+        """
+        if self._job is not None and not self._job.touchable and self._task is not None:
+            await asyncio.wait({self._task})
+        if self._job is not None and not self._job.touchable:
+            log.warning("firmware update %s comes while the station restarts", job)
+            return
+        await self._cancel()
+        self._job = job
+        self._tell(JOB, job, ())
+        self._begin(job)
+
+    def triggered(self, *, signed: bool | None = None) -> None:
+        """Tell the status now, because the CSMS asks (OCPP 2.0.1 F06, L01.FR.25, .26).
+
+        ``signed`` limits it to updates with or without a signature: OCPP 1.6 has a message for
+        each, and an update of the other kind is none for it.
+        """
+        job = self._job
+        meant = job if job and signed in {None, job.signed} else None
+        status = on_trigger(meant.status if meant else None)
+        idle = status is FirmwareStatus.IDLE
+        number = None if meant is None or idle else meant.request_id
+        kind = signed if meant is None else meant.signed
+        fact = FirmwareProgress(number, status, self._clock.now(), kind is not False)
+        self._tell(JOB, job, (fact,))
+
+    # --- life -------------------------------------------------------------------------------
+
+    async def resume(self) -> None:
+        """After a start: tell what became of an installation, or go on with what was under way."""
+        job, installer = self._job, self._rules.installer
+        if self._task is not None and not self._task.done():
+            return
+        if job is None or job.over:
+            await self._block(blocked=False)
+            return
+        if installer is None:  # the config lost it meanwhile
+            failed = FirmwareStatus.INSTALLATION_FAILED
+            await self._finish(job, failed if job.has_file else FirmwareStatus.DOWNLOAD_FAILED)
+            return
+        if not job.touchable:
+            found = after_start(job.status, confirmed=await installer.confirm())
+            if found is not None:
+                await self._finish(job, found)
+            return
+        self._begin(job)
+
+    def _begin(self, job: FirmwareJob) -> None:
+        self._task = self._spawn(self._carry_out(job))
+
+    async def _cancel(self) -> None:
+        task, self._task = self._task, None
+        if task is not None and not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+        await self._block(blocked=False)
+
+    async def _carry_out(self, job: FirmwareJob) -> None:
+        """From the request to the last status; every way out tells one."""
+        try:
+            place = self._transfer.location(job.location)
+            file = self._rules.folder / safe_name(place.path, "firmware.bin")
+            if not (job.has_file and file.is_file()):
+                job = await self._fetch(job, place, file)
+        except (TransferFailed, Refused, OSError) as failed:
+            log.warning("firmware update: %s", failed)
+            await self._finish(job, FirmwareStatus.DOWNLOAD_FAILED)
+            return
+        if job.signed and not await self._genuine(job, file):
+            await self._finish(job, FirmwareStatus.INVALID_SIGNATURE)
+            return
+        if job.signed and job.status is FirmwareStatus.DOWNLOADED:
+            job = self._step(job, FirmwareStatus.SIGNATURE_VERIFIED)
+        job = await self._wait_for_turn(job)
+        await self._install(job, file)
+
+    async def _fetch(self, job: FirmwareJob, place: Location, file: Path) -> FirmwareJob:
+        if job.retrieve_at > self._clock.now():
+            if job.status is not FirmwareStatus.DOWNLOAD_SCHEDULED:
+                job = self._step(job, FirmwareStatus.DOWNLOAD_SCHEDULED)
+            await self._clock.sleep_until(job.retrieve_at)
+        if job.status is not FirmwareStatus.DOWNLOADING:
+            job = self._step(job, FirmwareStatus.DOWNLOADING)
+        _empty(self._rules.folder)
+        await self._transfer.download(place, file, self._rules.size_most, job.attempts)
+        return self._step(job, FirmwareStatus.DOWNLOADED)
+
+    async def _genuine(self, job: FirmwareJob, file: Path) -> bool:
+        return await asyncio.to_thread(signature_holds, file, job.certificate, job.signature)
+
+    async def _wait_for_turn(self, job: FirmwareJob) -> FirmwareJob:
+        """Wait for the moment asked for and for the end of every session."""
+        moment = job.install_at
+        if moment is not None and moment > self._clock.now():
+            job = self._scheduled(job)
+            await self._clock.sleep_until(moment)
+        if self._maintenance.busy:
+            job = self._scheduled(job)
+        while True:
+            while self._maintenance.busy:
+                await self._block(blocked=not self._new_sessions())
+                await self._clock.sleep(IDLE_CHECK)
+            await self._block(blocked=True)
+            if not self._maintenance.busy:  # no session began while the others were taken out
+                return job
+
+    def _scheduled(self, job: FirmwareJob) -> FirmwareJob:
+        if job.status is FirmwareStatus.INSTALL_SCHEDULED:
+            return job
+        return self._step(job, FirmwareStatus.INSTALL_SCHEDULED)
+
+    async def _install(self, job: FirmwareJob, file: Path) -> None:
+        installer = self._rules.installer
+        if installer is None:
+            raise Refused("this station does not install firmware")
+        job = self._step(job, FirmwareStatus.INSTALLING)
+        status = RESULTS[await installer.install(file)]
+        if status is not FirmwareStatus.INSTALL_REBOOTING:
+            await self._finish(job, status)
+            return
+        self._step(job, status)
+        if not await installer.reboot():
+            await self._maintenance.restart(StopReason.REBOOT, reason=BOOT_REASON)
+
+    async def _finish(self, job: FirmwareJob, status: FirmwareStatus) -> None:
+        events: list[Fact] = []
+        now = self._clock.now()
+        if status is FirmwareStatus.INSTALLED:
+            events.append(SecurityEvent("FirmwareUpdated", now))
+        elif status is FirmwareStatus.INVALID_SIGNATURE:
+            events.append(SecurityEvent("InvalidFirmwareSignature", now))
+        self._step(job, status, *events)
+        _empty(self._rules.folder)
+        await self._block(blocked=False)
+
+    def _step(self, job: FirmwareJob, status: FirmwareStatus, *more: Fact) -> FirmwareJob:
+        """Store the next step and what is told of it, in one commit."""
+        log.info("firmware update: %s", status)
+        job = replace(job, status=status)
+        told = FirmwareProgress(job.request_id, status, self._clock.now(), job.signed)
+        self._tell(JOB, job, (told, *more))
+        self._job = job
+        return job
+
+    async def _block(self, *, blocked: bool) -> None:
+        """Take the EVSEs out of use for an update, or give them back."""
+        for runner in self._runners.values():
+            if (Scope.FIRMWARE in runner.state.inoperative) is not blocked:
+                await runner.feed(AvailabilityChanged(not blocked, Scope.FIRMWARE))
+
+
+def _empty(folder: Path) -> None:
+    """The folder is there and holds nothing of an earlier update."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for file in folder.iterdir():
+        if file.is_file():
+            file.unlink()

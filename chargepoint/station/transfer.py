@@ -1,0 +1,184 @@
+"""Files to and from the CSMS: HTTP(S), FTP(S) and SFTP behind two methods, with retries.
+
+Each way is a module of its own, imported when it is used. The certificate of the other side is
+always checked, an address is only ever logged without its credentials, and what is half there is
+removed. A transfer is cancelled like any other task.
+
+SFTP needs the package asyncssh and a ``known_hosts`` file among the station's keys: OCPP has no
+means to tell which host key is right, and one that is not checked would be no better than FTP.
+"""
+
+import importlib.util
+import logging
+import os
+import shutil
+import ssl
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from chargepoint.clock import Clock
+from chargepoint.core.transfer import Attempts, Location, Scheme, Trouble, parse_location
+from chargepoint.errors import ChargePointError
+
+log = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT_S = 20.0
+IDLE_TIMEOUT_S = 60.0  # nothing arrived, or nothing was taken, for so long
+TOTAL_TIMEOUT_S = 4 * 3600.0
+BLOCK = 64 * 1024
+SPARE_BYTES = 32 * 1024 * 1024  # of the disk, for the database
+
+
+class TransferFailed(ChargePointError):  # noqa: N818 - reads as a state
+    """One attempt failed; ``trouble`` says how. Caught where a status is told."""
+
+    def __init__(self, message: str, trouble: Trouble = Trouble.FAILED) -> None:
+        super().__init__(message)
+        self.trouble = trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Whom to believe: roots beside the system's, host keys for SFTP.
+
+    A file server need not be the CSMS, so the roots for that are added and replace nothing.
+    """
+
+    ca_file: Path | None = None
+    known_hosts: Path | None = None
+
+    def tls(self) -> ssl.SSLContext:
+        """A context that checks certificate and host name."""
+        context = ssl.create_default_context()
+        if self.ca_file is not None:
+            context.load_verify_locations(self.ca_file)
+        return context
+
+
+class Transfer:
+    """Fetches and puts files, one attempt after the other."""
+
+    def __init__(self, clock: Clock, trust: Trust) -> None:
+        self._clock = clock
+        self._trust = trust
+
+    @property
+    def schemes(self) -> frozenset[Scheme]:
+        """What this station can do; SFTP only with its package and with known host keys."""
+        plain = {Scheme.FTP, Scheme.FTPS, Scheme.HTTP, Scheme.HTTPS}
+        hosts = self._trust.known_hosts
+        ssh = hosts is not None and hosts.is_file() and importlib.util.find_spec("asyncssh")
+        return frozenset(plain | {Scheme.SFTP} if ssh else plain)
+
+    def location(self, text: str) -> Location:
+        """Take an address apart.
+
+        Raises:
+            Refused: no address this station can use.
+        """
+        return parse_location(text, self.schemes)
+
+    async def download(self, place: Location, target: Path, most: int, attempts: Attempts) -> None:
+        """Fetch a file of at most ``most`` bytes; afterwards it is whole, or not there.
+
+        Raises:
+            TransferFailed: the last attempt failed, too.
+        """
+        partial = target.with_name(target.name + ".part")
+        try:
+            room = min(most, shutil.disk_usage(target.parent).free - SPARE_BYTES)
+            await self._try(
+                f"download from {place.shown}",
+                attempts,
+                lambda: _module(place).download(place, partial, room, self._trust),
+            )
+            partial.replace(target)
+        except OSError as error:
+            raise TransferFailed(f"{target.name}: {error.strerror or error}") from error
+        finally:
+            partial.unlink(missing_ok=True)
+
+    async def upload(self, place: Location, source: Path, attempts: Attempts) -> None:
+        """Put a file; a location that is a folder gets it under its own name.
+
+        Raises:
+            TransferFailed: the last attempt failed, too.
+        """
+        await self._try(
+            f"upload to {place.shown}",
+            attempts,
+            lambda: _module(place).upload(place, source, self._trust),
+        )
+
+    async def _try(
+        self, what: str, attempts: Attempts, once: Callable[[], Awaitable[None]]
+    ) -> None:
+        for left in range(attempts.retries, -1, -1):
+            try:
+                await once()
+            except TransferFailed as failed:
+                log.warning("%s failed: %s%s", what, failed, "" if left else ", given up")
+                if not left:
+                    raise
+            else:
+                log.info("%s done", what)
+                return
+            await self._clock.sleep(attempts.interval)
+
+
+def _module(place: Location) -> ModuleType:
+    match place.scheme:
+        case Scheme.HTTP | Scheme.HTTPS:
+            from chargepoint.station import transfer_http
+
+            return transfer_http
+        case Scheme.FTP | Scheme.FTPS:
+            from chargepoint.station import transfer_ftp
+
+            return transfer_ftp
+        case Scheme.SFTP:
+            from chargepoint.station import transfer_sftp
+
+            return transfer_sftp
+
+
+class Sink:
+    """A file that is being received: refuses to grow beyond its bound."""
+
+    def __init__(self, target: Path, most: int) -> None:
+        self._most = most
+        self._size = 0
+        self._file = target.open("wb")
+
+    def write(self, block: bytes) -> None:
+        """Append.
+
+        Raises:
+            TransferFailed: it would be larger than allowed.
+        """
+        self._size += len(block)
+        if self._size > self._most:
+            raise TransferFailed(f"larger than {self._most} bytes")
+        self._file.write(block)
+
+    def expect(self, size: int | None) -> None:
+        """The size that the other side announces.
+
+        Raises:
+            TransferFailed: larger than allowed.
+        """
+        if size is not None and size > self._most:
+            raise TransferFailed(f"{size} bytes, allowed {self._most}")
+
+    def finish(self) -> None:
+        """Everything arrived: it is on the disk afterwards."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """No more."""
+        with suppress(OSError):
+            self._file.close()

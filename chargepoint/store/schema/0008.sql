@@ -1,0 +1,7 @@
+-- The security log: everything, whether the CSMS was told or not. Newest kept.
+CREATE TABLE security_log (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    type TEXT NOT NULL,
+    at TEXT NOT NULL,
+    info TEXT NOT NULL
+);

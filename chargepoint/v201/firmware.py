@@ -1,0 +1,73 @@
+"""Block L, firmware management."""
+
+from collections.abc import Coroutine
+from typing import Any
+
+from chargepoint.core.facts import FirmwareProgress
+from chargepoint.core.firmware import FirmwareJob
+from chargepoint.csms.adapter import Delivery, Work, delivers, handles, triggers
+from chargepoint.csms.rpc import Reply
+from chargepoint.errors import Refused
+from chargepoint.station.station import Station
+from chargepoint.v201 import wire
+
+_CERTIFICATE_STATUSES = frozenset({"InvalidCertificate", "RevokedCertificate"})
+
+
+class Firmware:
+    """Takes updates and tells how far they are; publishes none, being no local controller."""
+
+    def __init__(self, station: Station) -> None:
+        self._services = station.services
+
+    @handles("UpdateFirmware")
+    async def update(self, payload: dict[str, Any]) -> dict[str, Any] | Reply:
+        """L01, L02: the certificate is judged before the answer, all else happens after it."""
+        firmware = payload["firmware"]
+        install_at = firmware.get("installDateTime")
+        job = FirmwareJob(
+            payload["requestId"],
+            firmware["location"],
+            wire.moment(firmware["retrieveDateTime"]),
+            wire.moment(install_at) if install_at else None,
+            firmware.get("signingCertificate", ""),
+            firmware.get("signature", ""),
+            self._services.attempts(payload),
+        )
+        try:
+            replaces = await self._services.firmware.check(job)
+        except Refused as refused:
+            certificate = refused.reason in _CERTIFICATE_STATUSES
+            return wire.answer(refused.reason if certificate else "Rejected", refused)
+
+        def start() -> Coroutine[Any, Any, None]:
+            return self._services.firmware.start(job)
+
+        return Reply({"status": "AcceptedCanceled" if replaces else "Accepted"}, start)
+
+    @handles("PublishFirmware")
+    async def publish(self, _payload: dict[str, Any]) -> dict[str, Any]:
+        """L03: only a local controller hands firmware on."""
+        no = Refused("this station is no local controller", reason="UnsupportedRequest")
+        return wire.answer("Rejected", no)
+
+    @handles("UnpublishFirmware")
+    async def unpublish(self, _payload: dict[str, Any]) -> dict[str, Any]:
+        """L04: there never is any to take back."""
+        return {"status": "NoFirmware"}
+
+    @triggers("FirmwareStatusNotification")
+    def status(self) -> Work:
+        """F06, L01.FR.25, .26."""
+        return self._status
+
+    @delivers(FirmwareProgress)
+    async def progressed(self, fact: FirmwareProgress, delivery: Delivery) -> None:
+        """L01.FR.10, .20: every status carries the request's id, but Idle."""
+        payload: dict[str, Any] = {"status": str(fact.status)}
+        if fact.request_id is not None:
+            payload["requestId"] = fact.request_id
+        await delivery.call("FirmwareStatusNotification", payload)
+
+    async def _status(self) -> None:
+        self._services.firmware.triggered()

@@ -1,0 +1,56 @@
+"""The log on the disk: bounded, and found again by time."""
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from chargepoint.core.logs import Interval
+from chargepoint.station import log_keeper
+from chargepoint.station.log_keeper import keep_log, kept_lines
+
+LOGGER = logging.getLogger("chargepoint.test")
+
+
+@pytest.fixture(autouse=True)
+def _all_levels() -> Iterator[None]:
+    logger = logging.getLogger("chargepoint")
+    before = logger.level
+    logger.setLevel(logging.DEBUG)
+    yield
+    logger.setLevel(before)
+
+
+def test_what_is_said_is_kept_while_open(tmp_path: Path) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    with keep_log(tmp_path / "log"):
+        LOGGER.info("kept")
+        LOGGER.debug("only for debugging")
+    LOGGER.info("too late")
+
+    lines = list(kept_lines(tmp_path / "log", Interval(before)))
+
+    assert [line.partition(": ")[2] for line in lines] == ["kept\n"]
+    assert list(kept_lines(tmp_path / "log", Interval(None, before))) == []
+
+
+def test_the_oldest_lines_go_at_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_keeper, "MOST", 5000)
+    with keep_log(tmp_path):
+        for number in range(200):
+            LOGGER.info("line %03d", number)
+
+    lines = list(kept_lines(tmp_path, Interval()))
+
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 5000
+    numbers = [int(line[-4:]) for line in lines]
+    assert numbers == list(range(numbers[0], 200))
+
+
+def test_a_disk_that_refuses_costs_only_the_log(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("a file where the folder should be")
+
+    with keep_log(tmp_path / "log"):
+        LOGGER.info("lost")

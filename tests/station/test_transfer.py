@@ -1,0 +1,293 @@
+"""Files travel over HTTP(S) and FTP(S), against real servers on loopback."""
+
+import asyncio
+import logging
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from fake_clock import FakeClock
+from file_servers import ftp_server, http_server, server_tls
+from station_bench import until
+
+from chargepoint.core.transfer import Attempts, Scheme, Trouble
+from chargepoint.station import transfer_ftp
+from chargepoint.station.transfer import Transfer, TransferFailed, Trust
+
+IMAGE = bytes(range(256)) * 1000
+ONCE = Attempts()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def transfer(clock: FakeClock) -> Transfer:
+    return Transfer(clock, Trust())
+
+
+def left(folder: Path) -> list[str]:
+    return [file.name for file in folder.iterdir()]
+
+
+async def test_a_file_comes_over_http(transfer: Transfer, tmp_path: Path) -> None:
+    async with http_server() as server:
+        server.files["/fw.bin"] = IMAGE
+
+        place = transfer.location(f"{server.url}/fw.bin?version=2")
+        await transfer.download(place, tmp_path / "fw", 10**6, ONCE)
+
+        assert (tmp_path / "fw").read_bytes() == IMAGE
+        assert server.seen == ["GET /fw.bin?version=2"]
+
+
+async def test_a_file_comes_over_ftp(transfer: Transfer, tmp_path: Path) -> None:
+    async with ftp_server() as server:
+        server.files["/a b/fw.bin"] = IMAGE
+        server.login = ("me", "p@ss")
+        place = transfer.location(f"{server.url.replace('//', '//me:p%40ss@')}/a%20b/fw.bin")
+
+        await transfer.download(place, tmp_path / "fw", 10**6, ONCE)
+
+        assert (tmp_path / "fw").read_bytes() == IMAGE
+
+
+@pytest.mark.parametrize("scheme", ["https", "ftps"])
+async def test_an_encrypted_way_checks_the_certificate(
+    scheme: str, clock: FakeClock, tmp_path: Path
+) -> None:
+    tls, ca_file = server_tls(tmp_path)
+    serve = http_server if scheme == "https" else ftp_server
+    async with serve(tls) as server:
+        server.files["/fw.bin"] = IMAGE
+        trusting, wary = Transfer(clock, Trust(ca_file)), Transfer(clock, Trust())
+        place = trusting.location(f"{server.url}/fw.bin")
+
+        await trusting.download(place, tmp_path / "fw", 10**6, ONCE)
+        with pytest.raises(TransferFailed, match="certificate"):
+            await wary.download(place, tmp_path / "other", 10**6, ONCE)
+
+        assert (tmp_path / "fw").read_bytes() == IMAGE
+        assert not (tmp_path / "other").exists()
+
+
+async def test_ftps_on_its_old_port_begins_with_tls(
+    clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls, ca_file = server_tls(tmp_path)
+    async with ftp_server(tls, implicit=True) as server:
+        transfer = Transfer(clock, Trust(ca_file))
+        place = transfer.location(f"{server.url}/log/")
+        monkeypatch.setattr(transfer_ftp, "_IMPLICIT", place.port)
+        (tmp_path / "log.tar.gz").write_bytes(IMAGE)
+
+        await transfer.upload(place, tmp_path / "log.tar.gz", ONCE)
+
+        assert server.files == {"/log/log.tar.gz": IMAGE}
+
+
+@pytest.mark.parametrize(
+    ("path", "arrives"),
+    [("/up/", "/up/log.tar.gz"), ("/up/x.gz", "/up/x.gz"), ("/", "/log.tar.gz")],
+)
+@pytest.mark.parametrize("serve", [http_server, ftp_server])
+async def test_a_file_is_put_where_the_address_says(
+    serve: type, path: str, arrives: str, transfer: Transfer, tmp_path: Path
+) -> None:
+    (tmp_path / "log.tar.gz").write_bytes(IMAGE)
+    async with serve() as server:
+        await transfer.upload(transfer.location(server.url + path), tmp_path / "log.tar.gz", ONCE)
+
+        assert server.files == {arrives: IMAGE}
+
+
+async def test_an_ftp_folder_needs_no_slash(transfer: Transfer, tmp_path: Path) -> None:
+    (tmp_path / "log.tar.gz").write_bytes(IMAGE)
+    async with ftp_server() as server:
+        server.folders.add("/logs")
+
+        place = transfer.location(f"{server.url}/logs")
+        await transfer.upload(place, tmp_path / "log.tar.gz", ONCE)
+
+        assert server.files == {"/logs/log.tar.gz": IMAGE}
+
+
+async def test_a_server_without_put_gets_a_post(transfer: Transfer, tmp_path: Path) -> None:
+    (tmp_path / "log.tar.gz").write_bytes(IMAGE)
+    async with http_server() as server:
+        server.methods = ("POST",)
+
+        await transfer.upload(transfer.location(f"{server.url}/up"), tmp_path / "log.tar.gz", ONCE)
+
+        assert server.seen == ["PUT /up", "POST /up"]
+        assert server.files == {"/up": IMAGE}
+
+
+@pytest.mark.parametrize(
+    ("status", "trouble"),
+    [(404, Trouble.FAILED), (403, Trouble.DENIED), (400, Trouble.UNFIT), (500, Trouble.FAILED)],
+)
+async def test_http_says_what_went_wrong(
+    status: int, trouble: Trouble, transfer: Transfer, tmp_path: Path
+) -> None:
+    (tmp_path / "log").write_bytes(IMAGE)
+    async with http_server() as server:
+        server.always = status
+
+        with pytest.raises(TransferFailed) as failed:
+            await transfer.upload(transfer.location(f"{server.url}/"), tmp_path / "log", ONCE)
+
+        assert failed.value.trouble is trouble
+
+
+@pytest.mark.parametrize(
+    ("code", "trouble"),
+    [
+        (550, Trouble.DENIED),
+        (501, Trouble.UNFIT),
+        (502, Trouble.UNSUPPORTED),
+        (450, Trouble.FAILED),
+    ],
+)
+async def test_ftp_says_what_went_wrong(
+    code: int, trouble: Trouble, transfer: Transfer, tmp_path: Path
+) -> None:
+    (tmp_path / "log").write_bytes(IMAGE)
+    async with ftp_server() as server:
+        server.always = code
+
+        with pytest.raises(TransferFailed) as failed:
+            await transfer.upload(transfer.location(f"{server.url}/"), tmp_path / "log", ONCE)
+
+        assert failed.value.trouble is trouble
+
+
+@pytest.mark.parametrize("serve", [http_server, ftp_server])
+async def test_a_file_that_is_too_large_leaves_nothing_behind(
+    serve: type, transfer: Transfer, tmp_path: Path
+) -> None:
+    async with serve() as server:
+        server.files["/fw.bin"] = IMAGE
+
+        place = transfer.location(f"{server.url}/fw.bin")
+        with pytest.raises(TransferFailed):
+            await transfer.download(place, tmp_path / "fw", 1000, ONCE)
+
+        assert left(tmp_path) == []
+
+
+async def test_a_failed_attempt_is_repeated_after_the_interval(
+    transfer: Transfer, clock: FakeClock, tmp_path: Path
+) -> None:
+    async with http_server() as server:
+        server.files["/fw.bin"] = IMAGE
+        server.failures.extend([500, 500])
+        place = transfer.location(f"{server.url}/fw.bin")
+        task = asyncio.create_task(
+            transfer.download(place, tmp_path / "fw", 10**6, Attempts(2, timedelta(seconds=30)))
+        )
+
+        await until(lambda: clock.sleeping == 1)
+        await clock.advance(29)
+        assert len(server.seen) == 1
+        await clock.advance(1)
+        await until(lambda: clock.sleeping == 1)
+        await clock.advance(30)
+        await task
+
+        assert (tmp_path / "fw").read_bytes() == IMAGE
+
+
+@pytest.mark.parametrize("serve", [http_server, ftp_server])
+async def test_a_cancelled_transfer_ends_at_once_and_leaves_nothing(
+    serve: type, transfer: Transfer, tmp_path: Path
+) -> None:
+    async with serve() as server:
+        server.files["/fw.bin"] = IMAGE
+        server.gate.clear()
+        place = transfer.location(f"{server.url}/fw.bin")
+        task = asyncio.create_task(transfer.download(place, tmp_path / "fw", 10**6, ONCE))
+        await until(lambda: server.waiting == 1)
+
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            async with asyncio.timeout(2):
+                await task
+
+        assert task.cancelled()
+        assert left(tmp_path) == []
+
+
+async def test_no_password_reaches_the_log(
+    transfer: Transfer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    for serve in (http_server, ftp_server):
+        async with serve() as server:
+            server.login = ("me", "other")
+            address = server.url.replace("//", "//me:hush-hush@")
+            place = transfer.location(f"{address}/fw.bin?token=hush-too")
+
+            with pytest.raises(TransferFailed) as failed:
+                await transfer.download(place, tmp_path / "fw", 10**6, ONCE)
+
+            assert "hush" not in f"{place!r} {failed.value} {caplog.text}"
+            assert failed.value.trouble is Trouble.DENIED
+
+
+async def test_nobody_listens(transfer: Transfer, tmp_path: Path) -> None:
+    for scheme in ("http", "ftp"):
+        place = transfer.location(f"{scheme}://127.0.0.1:1/fw.bin")
+        with pytest.raises(TransferFailed):
+            await transfer.download(place, tmp_path / "fw", 10**6, ONCE)
+
+
+async def test_a_file_travels_over_sftp_to_a_known_host_only(
+    clock: FakeClock, tmp_path: Path
+) -> None:
+    asyncssh = pytest.importorskip("asyncssh")
+    key, far, near = asyncssh.generate_private_key("ssh-ed25519"), tmp_path / "far", tmp_path / "n"
+    far.mkdir()
+    near.mkdir()
+    (far / "fw.bin").write_bytes(IMAGE)
+
+    class Server(asyncssh.SSHServer):  # type: ignore[misc, name-defined]
+        def begin_auth(self, _user: str) -> bool:
+            return True
+
+        def password_auth_supported(self) -> bool:
+            return True
+
+        def validate_password(self, user: str, password: str) -> bool:
+            return (user, password) == ("me", "right")
+
+    async with asyncssh.listen(
+        "127.0.0.1",
+        0,
+        server_host_keys=[key],
+        server_factory=Server,
+        sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=str(far).encode()),
+    ) as server:
+        port = server.get_port()
+        hosts = tmp_path / "known_hosts"
+        assert Scheme.SFTP not in Transfer(clock, Trust(known_hosts=hosts)).schemes
+        public = key.export_public_key().decode()
+        hosts.write_text(f"[127.0.0.1]:{port} {public}")
+        transfer = Transfer(clock, Trust(known_hosts=hosts))
+        address = f"sftp://me:right@127.0.0.1:{port}"
+
+        await transfer.download(transfer.location(f"{address}/fw.bin"), near / "fw", 10**6, ONCE)
+        await transfer.upload(transfer.location(f"{address}/"), near / "fw", ONCE)
+        wrong = transfer.location(f"{address.replace('right', 'wrong')}/fw.bin")
+        with pytest.raises(TransferFailed) as denied:
+            await transfer.download(wrong, near / "no", 10**6, ONCE)
+        hosts.write_text("")
+        with pytest.raises(TransferFailed):
+            await transfer.download(transfer.location(f"{address}/x"), near / "no", 10, ONCE)
+
+    assert (far / "fw").read_bytes() == (near / "fw").read_bytes() == IMAGE
+    assert denied.value.trouble is Trouble.DENIED
+    assert left(near) == ["fw"]

@@ -20,9 +20,10 @@ from urllib.parse import urlsplit
 from chargepoint import __version__, wiring
 from chargepoint.clock import Clock, SystemClock
 from chargepoint.config import StationConfig
-from chargepoint.config_open import link_config, open_meters
-from chargepoint.core.facts import SecurityEvent, StatusChanged
+from chargepoint.config_open import open_meters
+from chargepoint.core.facts import StatusChanged
 from chargepoint.core.model import StopReason
+from chargepoint.core.security import Event
 from chargepoint.core.variables import (
     HEARTBEAT_INTERVAL,
     MESSAGE_ATTEMPT_INTERVAL,
@@ -35,6 +36,7 @@ from chargepoint.core.variables import (
     WEB_SOCKET_PING_INTERVAL,
 )
 from chargepoint.csms.adapter import Registration
+from chargepoint.csms.credentials import Credentials
 from chargepoint.csms.frames import masked
 from chargepoint.csms.identity import Identity
 from chargepoint.csms.link import BackOff, Link
@@ -43,6 +45,7 @@ from chargepoint.csms.routes import Routes
 from chargepoint.csms.session import Session, Timing
 from chargepoint.errors import ConfigError, Refused, StoreError
 from chargepoint.provided import provide
+from chargepoint.secured import Secured, basis
 from chargepoint.station.device_model import DeviceModel
 from chargepoint.station.log_keeper import keep_log
 from chargepoint.station.station import Station, Wiring
@@ -68,6 +71,7 @@ class Life:
     station: Station
     session: Session
     link: Link
+    secured: Secured
     store: Store
     identity: Identity
     routes: Routes
@@ -147,12 +151,17 @@ async def live(
         await stack.enter_async_context(supervisor)
         reason = life.station.services.firmware.boot_reason or reason
         life.session.forget(reason)
-        life.station.record(SecurityEvent("StartupOfTheDevice", clock.now(), reason))
+        life.station.security.event(_started(reason), reason)
         await stack.enter_async_context(_local(life, access or Access.of(config)))
         supervisor.keep("station", life.station.run)
         supervisor.keep("monitors", life.station.monitors.run)
         supervisor.keep("link", lambda: life.link.run(life.session.serve))
         yield life
+
+
+def _started(reason: str) -> Event:
+    """The word of the security log for a start with this reason."""
+    return Event.STARTUP if reason == "PowerUp" else Event.RESET
 
 
 async def _until_restart(life: Life, stop: asyncio.Event, reload: Reload | None) -> str:
@@ -198,14 +207,22 @@ async def _reload(life: Life, reload: Reload) -> None:
     if "csms" in changed:
         if (old.csms.ocpp, old.csms.profile) != (fresh.csms.ocpp, fresh.csms.profile):
             later.append("csms.ocpp, csms.profile")
-        life.routes.base = link_config(fresh)
-        life.link.config = replace(life.routes.config(), ping_interval=life.link.ping_interval)
+        _rebase(life, fresh)
         await life.link.reconnect()
     log.info(
         "config reloaded; %s%s",
         "connecting to the CSMS again" if "csms" in changed else "the CSMS stays as it is",
         f"; after the next start: {', '.join(later)}" if later else "",
     )
+
+
+def _rebase(life: Life, fresh: StationConfig) -> None:
+    """Connect as the fresh config says, or as before if its certificates are no good."""
+    try:
+        life.routes.base = basis(fresh, life.store.keys)
+    except (ConfigError, StoreError) as error:
+        log.error("the link stays as it is: %s", error)  # noqa: TRY400 - not a defect
+    life.secured.rebase(life.routes.basis())
 
 
 async def _take_leave(life: Life) -> None:
@@ -232,20 +249,16 @@ def _assemble(
     outbox = Outbox(
         store, clock, lambda: Retry(model[MESSAGE_ATTEMPTS], model[MESSAGE_ATTEMPT_INTERVAL])
     )
-    routes = Routes(
-        link_config(config),
-        config.csms.security_profile,
-        store=store.network,
-        model=model,
-    )
+    routes = Routes(basis(config, store.keys), store=store.network, model=model)
+    credentials = Credentials(routes.basis(), store.keys, store.credentials)
     view = _View()
-    link = _link(routes, model, clock, view)
+    link = _link(credentials, model, clock, view)
     session = Session(
         store=store,
         outbox=outbox,
         clock=clock,
         spawn=supervisor.spawn,
-        good=lambda: view.works(link),
+        good=view.works,
     )
     station = Station(
         Wiring(
@@ -272,15 +285,19 @@ def _assemble(
     adapters = wiring.adapters_of(
         config, station, profile=profile, identity=identity, session=session
     )
-    view.station, view.session, view.routes = station, session, routes
+    station.security.certificates.serial_number = config.station.serial_number
+    secured = Secured(credentials, station, link, session, supervisor.spawn)
+    secured.refresh()
+    view.station, view.session = station, session
+    view.routes, view.secured = routes, secured
     session.attach(view, adapters)
     provide(config, station, profile, link)
-    return Life(config, station, session, link, store, identity, routes)
+    return Life(config, station, session, link, secured, store, identity, routes)
 
 
-def _link(routes: Routes, model: DeviceModel, clock: Clock, view: "_View") -> Link:
+def _link(credentials: Credentials, model: DeviceModel, clock: Clock, view: "_View") -> Link:
     link = Link(
-        replace(routes.config(), ping_interval=model[WEB_SOCKET_PING_INTERVAL]),
+        replace(credentials.config(), ping_interval=model[WEB_SOCKET_PING_INTERVAL]),
         clock=clock,
         random=SystemRandom(),
         back_off=lambda: _back_off(model),
@@ -303,10 +320,11 @@ class _View:
     station: Station
     session: Session
     routes: Routes
+    secured: Secured
 
-    def works(self, link: Link) -> None:
+    def works(self) -> None:
         """The session works on the present connection."""
-        link.good()
+        self.secured.good()
         self.routes.works()
 
     def statuses(self) -> list[StatusChanged]:
@@ -325,8 +343,14 @@ class _View:
                 log.warning("heartbeat interval of the CSMS not taken: %s", error)
 
     def link_changed(self, link: Link) -> None:
-        """Choose the way of the next attempt; tell whoever looks at the live events."""
-        if self.routes.follow(link):
+        """Choose the way of the next attempt; tell whoever looks at the live events.
+
+        An outage may be one of security.
+        """
+        moved = self.routes.follow(link)
+        self.secured.link_changed()
+        if moved:
+            self.secured.rebase(self.routes.basis())
             self.session.moved()
         self.station.told.tell("link", state=str(link.state), error=link.last_error)
 

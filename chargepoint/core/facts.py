@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from chargepoint.core.certificates import CertificateId
 from chargepoint.core.firmware import FirmwareStatus
 from chargepoint.core.logs import LogStatus
 from chargepoint.core.model import (
@@ -246,6 +247,31 @@ class LogProgress:
     diagnostics: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class CertificateRequested:
+    """A key of the station waits for its certificate; ``use`` is a word of ``certificates.Use``.
+
+    ``number`` counts the requests for this key, from 1.
+    """
+
+    use: str
+    at: datetime
+    csr: str
+    number: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateStatusDue:
+    """What the CSMS knows of a certificate that vehicles are shown is to be asked again.
+
+    ``responder`` is the address that the certificate names for such questions.
+    """
+
+    id: CertificateId
+    responder: str
+    at: datetime
+
+
 Fact = (
     StatusChanged
     | TransactionStarted
@@ -262,4 +288,6 @@ Fact = (
     | DataOffered
     | FirmwareProgress
     | LogProgress
+    | CertificateRequested
+    | CertificateStatusDue
 )

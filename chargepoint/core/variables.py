@@ -17,6 +17,7 @@ from chargepoint.core.variables_monitoring import *  # noqa: F403
 from chargepoint.core.variables_parts import *  # noqa: F403
 from chargepoint.core.variables_reservation import *  # noqa: F403
 from chargepoint.core.variables_sampling import *  # noqa: F403
+from chargepoint.core.variables_security import *  # noqa: F403
 from chargepoint.core.variables_smart import *  # noqa: F403
 from chargepoint.core.variables_station import *  # noqa: F403
 

@@ -275,6 +275,7 @@ SECURITY_PROFILE = Variable(
     "Security profile of the connection in use; 0 is none, for closed networks only.",
     key="SecurityProfile",
     mutability=Mutability.READ_ONLY,
+    key_mutability=Mutability.READ_WRITE,
     low=0,
     high=3,
     fact=True,
@@ -286,5 +287,4 @@ ADDITIONAL_ROOT_CERTIFICATE_CHECK = Variable(
     "Whether a new root certificate of the CSMS must be signed by the old one.",
     key="AdditionalRootCertificateCheck",
     mutability=Mutability.READ_ONLY,
-    fact=True,
 )

@@ -25,6 +25,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.typing import Subprotocol
 
 from chargepoint.clock import Clock
+from chargepoint.core.certificates import only_by_wildcard
 from chargepoint.csms.outage import Cause, Outage, explain
 from chargepoint.errors import ConfigError, CsmsError
 
@@ -72,7 +73,8 @@ class LinkConfig:
 
     ``url`` lacks the station id, which is appended as last path segment. ``subprotocols`` are in
     order of preference, ``password`` is sent as HTTP Basic with the station id as user name.
-    ``ping_interval`` zero switches the WebSocket ping off.
+    ``ping_interval`` zero switches the WebSocket ping off. ``wildcards`` says whether the CSMS may
+    have a certificate for *.its.domain.
 
     Raises:
         ConfigError: ``url`` is none of a CSMS.
@@ -89,6 +91,7 @@ class LinkConfig:
     close_timeout: timedelta = timedelta(seconds=5)
     max_message_size: int = 2**20
     compression: bool = False
+    wildcards: bool = True
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
@@ -130,6 +133,7 @@ class Link:
         subprotocol: of the open connection, else None.
         outage: why the last attempt or connection failed; None while a good one lasts.
         failures: attempts in a row that brought no good connection.
+        opened_with: the ``config`` of the last connection.
     """
 
     def __init__(
@@ -147,6 +151,7 @@ class Link:
         self.subprotocol: str | None = None
         self.outage: Outage | None = None
         self.failures = 0
+        self.opened_with: LinkConfig | None = None
         self._clock = clock
         self._random = random
         self._back_off = back_off
@@ -240,10 +245,11 @@ class Link:
         self._set(LinkState.CONNECTING)
         await self._pause()
         try:
-            connection = await _open(self.config)
+            connection = await _open(config := self.config)
         except Outage as outage:
             self._fail(outage)
         else:
+            self.opened_with = config
             await self._hold(connection, serve)
         finally:
             self._closed_at = self._clock.monotonic()
@@ -347,6 +353,9 @@ async def _open(config: LinkConfig) -> ClientConnection:
         connection = await _handshake(config)
     except (OSError, WebSocketException) as error:
         raise explain(error, where=config.url, station_id=config.station_id) from error
+    if not config.wildcards and _is_wildcard(connection, config):
+        await connection.close()
+        raise Outage(Cause.UNTRUSTED, f"the certificate of CSMS {config.url} has only a wildcard")
     if connection.subprotocol in config.subprotocols:
         return connection
     await connection.close()
@@ -356,6 +365,12 @@ async def _open(config: LinkConfig) -> ClientConnection:
         f"CSMS {config.url} accepted the connection without OCPP subprotocol {offered}: check "
         "that this port serves that version",
     )
+
+
+def _is_wildcard(connection: ClientConnection, config: LinkConfig) -> bool:
+    certificate = connection.transport.get_extra_info("peercert") or {}
+    names = [name for _, name in certificate.get("subjectAltName", ())]
+    return only_by_wildcard(names, urlsplit(config.url).hostname or "")
 
 
 async def _handshake(config: LinkConfig) -> ClientConnection:

@@ -2,8 +2,9 @@
 
 A CALLERROR or an answer that does not come counts as an attempt: the stream waits the interval
 times the number of attempts, others go on, and after the last attempt the fact is given up (OCPP
-1.6 section 3.7.2, 2.0.1 E13). A status or a reading of an idle outlet is given up at the first
-CALLERROR. A connection that breaks is no attempt.
+1.6 section 3.7.2, 2.0.1 E13), unless it is a critical security event (A04.FR.02). A status or a
+reading of an idle outlet is given up at the first CALLERROR. A connection that breaks is no
+attempt.
 """
 
 import asyncio
@@ -15,11 +16,14 @@ from typing import Protocol
 
 from chargepoint.clock import Clock, sleep_unless
 from chargepoint.core.facts import (
+    CertificateRequested,
+    Fact,
     SecurityEvent,
     TransactionEnded,
     TransactionStarted,
     TransactionUpdated,
 )
+from chargepoint.core.security import is_critical
 from chargepoint.csms.adapter import Adapter, Csms, Delivery, NotYet
 from chargepoint.csms.rpc import OutgoingInvalid
 from chargepoint.errors import CsmsRejected, CsmsUnavailable
@@ -31,7 +35,17 @@ SILENCES_MOST = 3
 DEFECT_PAUSE = timedelta(hours=1)
 
 # Facts that are told again although the CSMS refused them (2.0.1 E13, A04.FR.02).
-_INSISTED = (TransactionStarted, TransactionUpdated, TransactionEnded, SecurityEvent)
+_INSISTED = (
+    TransactionStarted,
+    TransactionUpdated,
+    TransactionEnded,
+    SecurityEvent,
+    CertificateRequested,
+)
+
+# Facts of messages that a CSMS of OCPP 1.6 need not know: then they are told to nobody.
+_OPTIONAL = (SecurityEvent, CertificateRequested)
+_UNKNOWN_MESSAGE = {"NotImplemented", "NotSupported"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +109,7 @@ class Outbox:
             except OutgoingInvalid as error:
                 self._defective(entry, error)
             except CsmsRejected as error:
-                self._refused(entry, str(error), insist=isinstance(entry.fact, _INSISTED))
+                self._refused(entry, str(error), insist=_insists(entry.fact, error))
             except CsmsUnavailable as error:
                 if is_dead(csms):
                     raise
@@ -117,12 +131,12 @@ class Outbox:
         retry = self._retry()
         made = entry.attempts + 1
         name = type(entry.fact).__name__
-        if not insist or made >= retry.attempts:
+        if not insist or (made >= retry.attempts and not _is_guaranteed(entry.fact)):
             log.error("%s given up after %d attempts: %s", name, made, reason)
             self._store.given_up(entry)
             self._tried.discard(entry.number)
             return
-        wait = retry.interval * made
+        wait = retry.interval * min(made, retry.attempts)
         log.warning("%s refused (%s), again in %s", name, reason, wait)
         self._store.attempted(entry)
         self._hold(entry, wait)
@@ -141,3 +155,13 @@ class Outbox:
             return
         left = min(self._held.values()) - self._clock.monotonic()
         await sleep_unless(self._clock, timedelta(seconds=left), self._wake)
+
+
+def _insists(fact: Fact, error: CsmsRejected) -> bool:
+    if isinstance(fact, _OPTIONAL) and error.code in _UNKNOWN_MESSAGE:
+        return False
+    return isinstance(fact, _INSISTED)
+
+
+def _is_guaranteed(fact: Fact) -> bool:
+    return isinstance(fact, SecurityEvent) and is_critical(fact.type)

@@ -1,7 +1,8 @@
 """Which CSMS is tried: the slots of NetworkConfigurationPriority, one after the other.
 
 Slot 1 is what the installer's file says until a CSMS sets it. The link knows nothing of slots: it
-reads ``link.config`` before each attempt, and tells here how its attempts went.
+reads ``link.config`` before each attempt, and tells here how its attempts went. What the connection
+shows and trusts is for ``csms.credentials``.
 """
 
 import logging
@@ -16,7 +17,7 @@ from chargepoint.core.variables import (
     NETWORK_PROFILE_CONNECTION_ATTEMPTS,
     SECURITY_PROFILE,
 )
-from chargepoint.csms.link import LinkConfig
+from chargepoint.csms.credentials import Basis
 from chargepoint.errors import Refused, StoreError
 from chargepoint.station.device_model import DeviceModel
 from chargepoint.store.network import NetworkProfiles
@@ -29,26 +30,23 @@ FILE_SLOT = 1
 class Followed(Protocol):
     """What is asked of the link."""
 
-    config: LinkConfig
     failures: int
 
 
 class Routes:
     """The way to the CSMS in use, and the next one when it fails.
 
-    ``base`` is the connection of the installer's file, ``security`` its security profile.
+    ``base`` is what the installer's file says.
     """
 
     def __init__(
         self,
-        base: LinkConfig,
-        security: int,
+        base: Basis,
         *,
         store: NetworkProfiles,
         model: DeviceModel,
     ) -> None:
         self.base = base
-        self._base_security = security
         self._store = store
         self._model = model
         self._failures = 0
@@ -72,13 +70,14 @@ class Routes:
     @property
     def security(self) -> int:
         """Its security profile."""
-        return self._profile.security_profile if self._profile else self._base_security
+        return self._profile.security_profile if self._profile else self.base.profile
 
-    def config(self) -> LinkConfig:
-        """How to connect now."""
+    def basis(self) -> Basis:
+        """Where to connect now, and how secure that has to be."""
         if self._profile is None:
             return self.base
-        return replace(self.base, url=self._profile.url)
+        link = replace(self.base.link, url=self._profile.url)
+        return replace(self.base, link=link, profile=self._profile.security_profile)
 
     def securities(self) -> dict[int, int]:
         """The security profile of every slot that may be used.
@@ -87,7 +86,7 @@ class Routes:
         nothing else.
         """
         known = {slot: p.security_profile for slot, p in self._store.load().items()}
-        everything = {FILE_SLOT: self._base_security} | known
+        everything = {FILE_SLOT: self.base.profile} | known
         good = self._store.good()
         reached = good[1] if good else 0
         usable = {slot: level for slot, level in everything.items() if level >= reached}
@@ -110,7 +109,6 @@ class Routes:
             return False
         self._profile = self._store.load().get(self.slot)
         log.warning("trying network profile %d", self.slot)
-        link.config = replace(self.config(), ping_interval=link.config.ping_interval)
         return True
 
     def works(self) -> None:

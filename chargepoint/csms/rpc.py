@@ -112,6 +112,7 @@ class Endpoint:
         timeout: how long an own call waits for its answer; may be set at any time.
         spawn: takes over the work after a reply; must outlive the connection.
         on_frame: is told ``"sent"`` or ``"received"`` and the text of every frame, unmasked.
+        on_invalid: is told of illegal messages of the CSMS, once per kind and connection.
     """
 
     def __init__(
@@ -123,6 +124,7 @@ class Endpoint:
         timeout: timedelta,
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         on_frame: Callable[[str, str], None] | None = None,
+        on_invalid: Callable[[str], None] | None = None,
     ) -> None:
         self.timeout = timeout
         self.silences = 0  # own calls in a row that were not answered in time
@@ -131,6 +133,7 @@ class Endpoint:
         self._handlers = handlers
         self._spawn = spawn
         self._on_frame = on_frame
+        self._on_invalid = on_invalid
         self._turn = asyncio.Lock()  # of the one own call in flight
         self._waiting: _Waiting | None = None
         self._given_up: deque[str] = deque(maxlen=_REMEMBERED_IDS)
@@ -248,7 +251,7 @@ class Endpoint:
                 self._hand_over(message)
 
     async def _refuse_frame(self, malformed: Malformed) -> None:
-        self._complain(malformed.defect, "the CSMS sent a frame that is no message: %s", malformed)
+        self._invalid(malformed.defect, "the CSMS sent a frame that is no message: %s", malformed)
         code = _MALFORMED_CODES[self._schemas.version].get(malformed.defect)
         if code is not None:
             message_id = malformed.message_id or _UNREADABLE_ID
@@ -311,7 +314,7 @@ class Endpoint:
         try:
             self._schemas.request(call.action, call.payload)
         except Violation as violation:
-            self._complain(call.action, "the CSMS's %s is not legal: %s", call.action, violation)
+            self._invalid(call.action, "the CSMS's %s is not legal: %s", call.action, violation)
             raise CallError(violation.code, str(violation)) from violation
         reply = await handler(call.payload)
         return reply if isinstance(reply, Reply) else Reply(reply)
@@ -344,6 +347,12 @@ class Endpoint:
         known = subject in self._complaints
         self._complaints.add(subject)
         log.log(logging.DEBUG if known else logging.WARNING, message, *args)
+
+    def _invalid(self, subject: str, message: str, *args: object) -> None:
+        """Complain, and let the security log know (InvalidMessages)."""
+        if subject not in self._complaints and self._on_invalid is not None:
+            self._on_invalid(message % args)
+        self._complain(subject, message, *args)
 
     def _release(self) -> None:
         """Nobody reads any more: release every call that waits."""

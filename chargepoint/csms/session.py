@@ -61,7 +61,8 @@ class StationView(Protocol):
 class Session:
     """Everything about the CSMS that outlives one connection.
 
-    ``online`` is true while the station may send what it wants.
+    ``online`` is true while the station may send what it wants; ``on_invalid`` is told of illegal
+    messages.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Session:
         self.registration = Registration.UNKNOWN
         self.boot_reason = "PowerUp"
         self.adapter: Adapter | None = None
+        self.on_invalid: Callable[[str], None] = lambda _: None
         self._adapters: Mapping[str, Adapter] = {}
         self._store = store
         self._outbox = outbox
@@ -145,6 +147,7 @@ class Session:
             timeout=self._station.timing().call_timeout,
             spawn=self._spawn,
             on_frame=self._frame,
+            on_invalid=self._invalid,
         )
         self.adapter, self._endpoint = adapter, endpoint
         try:
@@ -256,6 +259,9 @@ class Session:
         if direction == "sent":
             self._sent_at = self._clock.monotonic()
         self._station.frame(direction, text)
+
+    def _invalid(self, what: str) -> None:
+        self.on_invalid(what)
 
     def _gate(self, handler: Handler) -> Handler:
         """A station that was rejected answers nothing but that (2.0.1 B03.FR.08)."""

@@ -60,6 +60,7 @@ from chargepoint.station.monitors import Monitors
 from chargepoint.station.refused_tokens import refuse
 from chargepoint.station.reservations import Reservations
 from chargepoint.station.sampling import Sampler
+from chargepoint.station.security import Security
 from chargepoint.station.settings import StationSettings
 from chargepoint.station.upkeep import Services, Upkeep
 from chargepoint.station.vendors import Vendors
@@ -132,6 +133,7 @@ class Station:
         self.told = Broadcast()
         self.settings = StationSettings(wiring.model, key_in_first=wiring.key_in_first)
         self.faults = wiring.faults
+        self.security = Security(self.store, self.clock, self.model, self.record)
         self._wiring = wiring
         self.evses: Mapping[int, Evse] = {
             description.evse_id: Evse(
@@ -187,6 +189,7 @@ class Station:
             parts.create_task(self.board.run())
             parts.create_task(self.limits.run())
             parts.create_task(self.displays.run())
+            parts.create_task(self.security.run())
             self.spawn(self.services.resume())
             for evse in self.evses.values():
                 parts.create_task(self._live(evse))

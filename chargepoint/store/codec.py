@@ -26,6 +26,8 @@ _KINDS: dict[str, type[Fact]] = {
         facts.DataOffered,
         facts.FirmwareProgress,
         facts.LogProgress,
+        facts.CertificateRequested,
+        facts.CertificateStatusDue,
     )
 }
 _encoder = msgspec.json.Encoder()

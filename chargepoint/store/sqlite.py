@@ -9,7 +9,6 @@ full", which leaves room for several thousand facts; from then on ``low`` is tru
 takes no new sessions until the reserve could be made again.
 """
 
-import fcntl
 import logging
 import os
 import sqlite3
@@ -23,9 +22,8 @@ from pathlib import Path
 from typing import Self
 
 from chargepoint.core.facts import (
+    CertificateRequested,
     Fact,
-    FirmwareProgress,
-    LogProgress,
     MeterSampled,
     ReservationEnded,
     ReservationUsed,
@@ -40,15 +38,17 @@ from chargepoint.core.facts import (
 from chargepoint.core.model import EvseState
 from chargepoint.core.profiles_model import Installed
 from chargepoint.errors import StoreError
-from chargepoint.store import codec, tables
+from chargepoint.store import codec, security_log, tables
 from chargepoint.store.jobs import Jobs
+from chargepoint.store.keystore import KeyStore
 from chargepoint.store.local_list import LocalList
+from chargepoint.store.lock import lock
 from chargepoint.store.monitors import StoredMonitors
 from chargepoint.store.network import NetworkProfiles
 from chargepoint.store.profiles import ChargingProfiles
 from chargepoint.store.reservations import Reservations
 from chargepoint.store.screens import Screens
-from chargepoint.store.security_log import SecurityLog
+from chargepoint.store.streams import stream_of
 from chargepoint.store.tables import Records, Settings, Transactions, translated
 from chargepoint.store.tokens import Tokens
 
@@ -86,7 +86,7 @@ class Store:
     def __enter__(self) -> Self:
         with ExitStack() as stack, translated(f"state folder {self._folder}"):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            stack.callback(os.close, _lock(self._folder))
+            stack.callback(os.close, lock(self._folder))
             self._db = sqlite3.connect(self._folder / "station.db", isolation_level=None)
             stack.callback(self._db.close)
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -106,7 +106,9 @@ class Store:
         self.profiles = ChargingProfiles(self._db)
         self.screens = Screens(self._db)
         self.jobs = Jobs(self._db)
-        self.security_log = SecurityLog(self._db)
+        self.security_log = security_log.SecurityLog(self._db)
+        self.credentials = security_log.Credentials(self._db)
+        self.keys = KeyStore(self._folder / "keys")
         self._make_reserve()
         return self
 
@@ -260,7 +262,7 @@ class Store:
                 self.reservations.ended(fact.reservation_id)
             if isinstance(fact, ReservationUsed):
                 continue
-            if isinstance(fact, StatusChanged):
+            if isinstance(fact, StatusChanged | CertificateRequested):
                 self._supersede(fact)
             self._note(fact)
             self._db.execute(
@@ -275,11 +277,15 @@ class Store:
                 ),
             )
             self._waiting += 1
+            if isinstance(fact, SecurityEvent):
+                self._waiting -= security_log.bound_waiting(self._db)
         if self._waiting > self._thin_above:
             self._thin()
 
     def _note(self, fact: Fact) -> None:
-        if isinstance(fact, TransactionStarted):
+        if isinstance(fact, SecurityEvent):
+            self.security_log.add(fact)
+        elif isinstance(fact, TransactionStarted):
             self.transactions.started(fact)
             self.profiles.started(fact.evse_id, fact.transaction_id)
             if fact.begin.signed is not None:
@@ -293,11 +299,12 @@ class Store:
                 self.records.add(
                     fact.transaction_id, fact.evse_id, fact.end, fact.end.signed, fact.verdict
                 )
-        elif isinstance(fact, SecurityEvent):
-            self.security_log.add(fact)
 
-    def _supersede(self, fact: StatusChanged) -> None:
-        """An older status that nobody saw is history (OCPP 1.6 section 4.9)."""
+    def _supersede(self, fact: Fact) -> None:
+        """An older status that nobody saw is history (OCPP 1.6 section 4.9).
+
+        So is a request for the certificate of a key that has been replaced.
+        """
         gone = self._db.execute("DELETE FROM journal WHERE stream = ?", (stream_of(fact),))
         self._waiting -= gone.rowcount
 
@@ -381,36 +388,8 @@ class Store:
             )
 
 
-def stream_of(fact: Fact) -> str:
-    """Facts of one stream are told in order; a stream that waits does not hold up another."""
-    match fact:
-        case StatusChanged():
-            return f"status {fact.evse_id}.{fact.connector_id}"
-        case TransactionStarted() | TransactionUpdated() | TransactionEnded() | SampleKept():
-            return f"transaction {fact.transaction_id}"
-        case MeterSampled():
-            return f"meter {fact.evse_id}"
-        case VariableEvent():
-            return "events"
-        case FirmwareProgress():
-            return "firmware"
-        case LogProgress():
-            return "log"
-    return "other"
-
-
 def _transaction_of(fact: Fact) -> str:
     return fact.transaction_id if isinstance(fact, TransactionStarted) else ""
-
-
-def _lock(folder: Path) -> int:
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        raise StoreError(f"{folder} is in use by another running station") from error
-    return descriptor
 
 
 def peek(folder: Path) -> int:

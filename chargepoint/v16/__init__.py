@@ -6,6 +6,7 @@ from chargepoint.csms.profiles import CsmsProfile
 from chargepoint.station.station import Station
 from chargepoint.v16.authorization import Authorization
 from chargepoint.v16.availability import Availability
+from chargepoint.v16.certificates import Certificates
 from chargepoint.v16.connectors import Connectors
 from chargepoint.v16.data_transfer import DataTransfer
 from chargepoint.v16.diagnostics import Diagnostics
@@ -15,12 +16,14 @@ from chargepoint.v16.metering import Metering
 from chargepoint.v16.provisioning import Provisioning
 from chargepoint.v16.remote_control import RemoteControl
 from chargepoint.v16.reservation import Reservations
+from chargepoint.v16.security import Security
 from chargepoint.v16.smart_charging import SmartCharging
 from chargepoint.v16.transactions import Transactions
 
 BLOCKS = (
     Authorization,
     Availability,
+    Certificates,
     DataTransfer,
     Diagnostics,
     Firmware,
@@ -30,6 +33,7 @@ BLOCKS = (
     RemoteControl,
     Reservations,
     SmartCharging,
+    Security,
     Transactions,
 )
 
@@ -42,6 +46,7 @@ def adapter(
     availability = Availability(station, connectors)
     blocks = (
         availability,
+        Certificates(station),
         DataTransfer(station),
         Diagnostics(station),
         Firmware(station),
@@ -49,6 +54,7 @@ def adapter(
         Metering(connectors, profile),
         Reservations(station, connectors),
         SmartCharging(station, connectors),
+        Security(station),
         Transactions(station, connectors, profile),
     )
     triggers = triggered_by(blocks)

@@ -6,6 +6,7 @@ from chargepoint.csms.profiles import CsmsProfile
 from chargepoint.station.station import Station
 from chargepoint.v201.authorization import Authorization
 from chargepoint.v201.availability import Availability
+from chargepoint.v201.certificates import Certificates
 from chargepoint.v201.customers import Customers
 from chargepoint.v201.data_transfer import DataTransfer
 from chargepoint.v201.diagnostics import Diagnostics
@@ -27,6 +28,7 @@ from chargepoint.v201.transactions import Transactions
 BLOCKS = (
     Authorization,
     Availability,
+    Certificates,
     Customers,
     DataTransfer,
     Diagnostics,
@@ -54,6 +56,7 @@ def adapter(
     availability = Availability(station)
     blocks = (
         availability,
+        Certificates(station),
         Customers(station, session),
         DataTransfer(station),
         Diagnostics(station),
@@ -65,7 +68,7 @@ def adapter(
         Network(station),
         Reports(station, session),
         Reservations(station),
-        Security(),
+        Security(station),
         SmartCharging(station, session),
         TariffAndCost(station),
         Transactions(station, profile),

@@ -22,7 +22,7 @@ class Network:
 
     @handles("SetNetworkProfile")
     async def set_profile(self, payload: dict[str, Any]) -> dict[str, Any]:
-        """B09: checked, then kept; the handshake decides about the version, not the profile."""
+        """B09, A05: checked, then kept; the handshake decides about the version, not this."""
         data, slot = payload["connectionData"], payload["configurationSlot"]
         try:
             if data["ocppTransport"] != "JSON" or "vpn" in data or "apn" in data:
@@ -33,7 +33,10 @@ class Network:
                 timedelta(seconds=data["messageTimeout"]),
                 data["ocppInterface"],
             )
-            check_profile(slot, profile, security=self._station.model[SECURITY_PROFILE])
+            current = self._station.model[SECURITY_PROFILE]
+            check_profile(slot, profile, security=current)
+            if profile.security_profile > current:
+                self._station.security.check_profile(current, profile.security_profile)
             self._station.store.network.save(slot, profile)
         except Refused as refused:
             return wire.answer("Rejected", refused)

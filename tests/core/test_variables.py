@@ -10,6 +10,7 @@ from chargepoint.core import (
     variables_parts,
     variables_reservation,
     variables_sampling,
+    variables_security,
     variables_smart,
     variables_station,
 )
@@ -211,6 +212,7 @@ def test_no_row_is_hidden_by_another_of_the_same_constant() -> None:
         variables_parts,
         variables_reservation,
         variables_sampling,
+        variables_security,
         variables_smart,
         variables_station,
     )

@@ -2,6 +2,7 @@ import asyncio
 import logging
 import socket
 import ssl
+import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -23,6 +24,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from chargepoint.csms import link
 from chargepoint.csms.link import PAUSE, BackOff, Link, LinkConfig, LinkState, probe
 from chargepoint.csms.outage import Cause, Outage, explain
 from chargepoint.errors import ConfigError, CsmsUnavailable
@@ -559,3 +561,55 @@ def _unused_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
+
+
+@pytest.mark.spec("2.0.1", "TC_A_05_CS")
+@pytest.mark.parametrize(
+    ("names", "wildcard"),
+    [
+        (["*.example.com"], True),
+        (["*.example.com", "csms.example.com"], False),
+        (["CSMS.example.com"], False),
+        ([], False),
+    ],
+)
+async def test_a_wildcard_alone_is_noticed(names: list[str], *, wildcard: bool) -> None:
+    class Wire:
+        transport: Any
+
+        def get_extra_info(self, _: str) -> dict[str, Any]:
+            return {"subjectAltName": tuple(("DNS", name) for name in names)}
+
+    wire = Wire()
+    wire.transport = wire
+    config = replace(CONFIG, url="wss://csms.example.com/ocpp")
+
+    assert link._is_wildcard(wire, config) is wildcard  # type: ignore[arg-type]
+
+
+@pytest.mark.spec("2.0.1", "TC_A_06_CS")
+async def test_a_server_that_speaks_only_old_tls_is_explained(tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(_self_signed(tmp_path))
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    tls = ssl.create_default_context()
+    tls.minimum_version = ssl.TLSVersion.TLSv1_2
+
+    def refuse_one(listening: socket.socket) -> None:
+        # A server of asyncio hangs up before its alert has left; a plain socket does not.
+        accepted, _ = listening.accept()
+        with accepted, pytest.raises(ssl.SSLError):
+            context.wrap_socket(accepted, server_side=True)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(asyncio.to_thread(refuse_one, listening))
+            with pytest.raises(Outage) as caught:
+                await probe(replace(CONFIG, url=f"wss://127.0.0.1:{port}/ocpp", tls=tls))
+
+    assert caught.value.cause is Cause.TLS_VERSION

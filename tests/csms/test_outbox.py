@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_clock import FakeClock
+from fake_clock import START, FakeClock
 from sample_facts import RECORD, ended, idle_sample, security, started, status, updated
 from station_bench import entries
 
-from chargepoint.core.facts import Fact, Status
+from chargepoint.core.facts import Fact, SecurityEvent, Status
 from chargepoint.csms.adapter import Delivery, NotYet
 from chargepoint.csms.outbox import DEFECT_PAUSE, Outbox, Retry, is_dead
 from chargepoint.csms.rpc import OutgoingInvalid
@@ -295,12 +295,45 @@ def entries_stream(store: Store, fact: Fact) -> str:
 
 @pytest.mark.spec("2.0.1", "A04.FR.02")
 async def test_a_security_event_is_insisted_on(post: Post) -> None:
-    post.teller.script["other"].append(REJECTED)
+    post.teller.script["security"].append(REJECTED)
     post.store.record(security())
 
     await post.drain()
     assert post.store.waiting == 1
     await post.clock.advance(60)
+
+    assert post.store.waiting == 0
+
+
+@pytest.mark.spec("2.0.1", "A04.FR.02")
+async def test_a_critical_security_event_is_never_given_up(post: Post) -> None:
+    post.teller.script["security"].extend([REJECTED] * 20)
+    post.store.record(security())
+
+    await post.drain()
+    await post.clock.advance(3600 * 3)
+
+    assert len(post.teller.facts()) == 21
+    assert post.store.waiting == 0
+
+
+async def test_another_security_event_is_given_up_after_the_attempts(post: Post) -> None:
+    post.teller.script["security"].extend([REJECTED] * 20)
+    post.store.record(SecurityEvent("InvalidMessages", START))
+
+    await post.drain()
+    await post.clock.advance(3600 * 3)
+
+    assert len(post.teller.facts()) < 20
+    assert post.store.waiting == 0
+
+
+@pytest.mark.parametrize("code", ["NotImplemented", "NotSupported"])
+async def test_a_csms_that_knows_no_security_events_is_told_none(post: Post, code: str) -> None:
+    post.teller.script["security"].append(CsmsRejected(code))
+    post.store.record(security())
+
+    await post.drain()
 
     assert post.store.waiting == 0
 

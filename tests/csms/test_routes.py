@@ -16,6 +16,7 @@ from chargepoint.core.variables import (
     Address,
 )
 from chargepoint.core.variables_layout import ConnectorDescription, EvseDescription
+from chargepoint.csms.credentials import Basis
 from chargepoint.csms.link import LinkConfig
 from chargepoint.csms.routes import Routes
 from chargepoint.station.device_model import DeviceModel
@@ -40,15 +41,17 @@ class Way:
     def __init__(self, store: Store, security: int = 1) -> None:
         evse = EvseDescription(1, (ConnectorDescription(1, "cType2"),))
         self.model = DeviceModel(evses=[evse], store=store.settings)
-        self.routes = Routes(BASE, security, store=store.network, model=self.model)
-        self.link = FakeLink(self.routes.config())
+        self.routes = Routes(Basis(BASE, security), store=store.network, model=self.model)
+        self.link = FakeLink(self.routes.basis().link)
 
     def set(self, address: Address, value: str) -> str:
         return str(self.model.set(address, value).answer)
 
     def fails(self) -> bool:
         self.link.failures += 1
-        return self.routes.follow(self.link)
+        moved = self.routes.follow(self.link)
+        self.link.config = self.routes.basis().link
+        return moved
 
     def works(self) -> None:
         self.link.failures = 0

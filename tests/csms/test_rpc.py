@@ -614,3 +614,33 @@ async def _outcome(call: Coroutine[Any, Any, Payload]) -> Payload | Exception:
         except (CsmsRejected, CsmsUnavailable) as error:
             return error
     raise AssertionError("cancelled")
+
+
+async def test_illegal_messages_are_told_once_per_kind() -> None:
+    told: list[str] = []
+    async with connected() as rig:
+        rig.endpoint._on_invalid = told.append
+        for number in range(2):
+            await rig.say(2, f"id{number}", "Reset", {"type": "Sideways"})
+            await rig.csms.send("no message at all")
+            await rig.hear()
+            await rig.hear()
+
+    assert len(told) == 1
+
+
+async def test_an_illegal_call_and_a_frame_that_is_none_are_two_kinds() -> None:
+    told: list[str] = []
+
+    async def reset(_: Any) -> dict[str, Any]:
+        return {"status": "Accepted"}
+
+    async with connected(Reset=reset) as rig:
+        rig.endpoint._on_invalid = told.append
+        await rig.say(2, "id1", "Reset", {"type": "Sideways"})
+        await rig.hear()
+        await rig.csms.send("no message at all")
+        await rig.hear()
+
+    assert "Reset" in told[0]
+    assert "no message" in told[1]

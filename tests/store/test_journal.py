@@ -19,11 +19,12 @@ from sample_facts import (
 )
 from station_bench import entries
 
-from chargepoint.core.facts import Fact, Status, TransactionUpdated
+from chargepoint.core.facts import CertificateRequested, Fact, Status, TransactionUpdated
 from chargepoint.core.model import EvseState
 from chargepoint.errors import StoreError
 from chargepoint.store import codec, sqlite
-from chargepoint.store.sqlite import Entry, Store, stream_of
+from chargepoint.store.sqlite import Entry, Store
+from chargepoint.store.streams import stream_of
 
 
 def _next(store: Store, *held: str) -> Entry:
@@ -172,7 +173,8 @@ STREAMS = [
     (ended(), "transaction T1"),
     (kept(), "transaction T1"),
     (idle_sample(), "meter 1"),
-    (security(), "other"),
+    (security(), "security"),
+    (CertificateRequested("V2GCertificateChain", START, "csr"), "certificate V2GCertificateChain"),
 ]
 
 

@@ -42,7 +42,9 @@ class FakeCsms:
             "Authorize": ACCEPTED,
             "BootNotification": BOOTED,
             "DataTransfer": {"status": "Accepted"},
+            "GetCertificateStatus": {"status": "Failed"},
             "Heartbeat": {"currentTime": NOW},
+            "SignCertificate": {"status": "Accepted"},
         }
     )
     silences: int = 0

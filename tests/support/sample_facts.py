@@ -7,7 +7,10 @@ from typing import Any
 from fake_clock import START
 from fake_meter import KEY
 
+from chargepoint.core.certificates import CertificateId, HashAlgorithm
 from chargepoint.core.facts import (
+    CertificateRequested,
+    CertificateStatusDue,
     ChargingLimitCleared,
     ChargingLimitSet,
     DataOffered,
@@ -156,4 +159,8 @@ ALL = (
     DataOffered("com.example", START, "Hello", '{"a":1}'),
     FirmwareProgress(7, FirmwareStatus.INSTALLED, START),
     LogProgress(7, LogStatus.UPLOADED, START),
+    CertificateRequested("ChargingStationCertificate", START, "csr"),
+    CertificateStatusDue(
+        CertificateId(HashAlgorithm.SHA256, "0a", "0b", "1"), "http://ocsp.example", START
+    ),
 )

@@ -175,8 +175,8 @@ async def test_a_trigger_that_cannot_be_followed_is_rejected(bench: Any, action:
 
 
 async def test_what_no_block_sends_is_not_implemented(bench: Any) -> None:
-    asked = {"requestedMessage": "SignChargePointCertificate"}
-    answer = await bench.ask("ExtendedTriggerMessage", **asked)
+    bench.adapter.handlers["TriggerMessage"].__self__._triggers = {}
+    answer = await bench.ask("ExtendedTriggerMessage", requestedMessage="LogStatusNotification")
 
     assert answer == {"status": "NotImplemented"}
 

@@ -115,12 +115,20 @@ def upkeep() -> Upkeep:
 
 
 @pytest.fixture
+def settings() -> dict[str, str]:
+    """What the installer's file says."""
+    return {}
+
+
+@pytest.fixture
 def begin(
+    *,
     tmp_path: Path,
     identity: Identity,
     profile: CsmsProfile,
     connectors: tuple[tuple[str, ...], ...],
     upkeep: Upkeep,
+    settings: dict[str, str],
 ) -> Begin:
     """Begins a life of the station in the one folder; given a clock it is a restart."""
 
@@ -128,7 +136,7 @@ def begin(
         wiring.upkeep = upkeep
 
     def life(**more: Any) -> AbstractAsyncContextManager[Talk]:
-        more = {"connectors": connectors, "prepare": prepare} | more
+        more = {"connectors": connectors, "prepare": prepare, "settings": settings} | more
         return _talk(tmp_path, identity, profile, **more)
 
     return life

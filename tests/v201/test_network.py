@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+from pki import root
 
+from chargepoint.core.certificates import Use
 from chargepoint.core.variables import SECURITY_PROFILE
 from chargepoint.errors import StoreError
 
@@ -22,6 +24,19 @@ async def _set(talk: Any, slot: int = 2, **changed: Any) -> dict[str, Any]:
     payload = {"configurationSlot": slot, "connectionData": data}
     answer: dict[str, Any] = await talk.ask("SetNetworkProfile", payload)
     return answer
+
+
+@pytest.fixture(autouse=True)
+def trusted(talk: Any) -> None:
+    """The CSMS can be told from others."""
+    talk.bench.store.keys.install(Use.CSMS_ROOT, root().pem)
+
+
+async def test_a_profile_needs_what_its_security_shows(talk: Any) -> None:
+    answer = await _set(talk, securityProfile=3)
+
+    assert answer["status"] == "Rejected"
+    assert answer["statusInfo"]["reasonCode"] == "InvalidCertificate"
 
 
 @pytest.mark.spec("2.0.1", "B09.FR.01")

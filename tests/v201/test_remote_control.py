@@ -402,9 +402,7 @@ async def test_a_boot_is_triggered_only_before_the_station_is_accepted(
     "message",
     [
         "PublishFirmwareStatusNotification",
-        "SignChargingStationCertificate",
         "SignCombinedCertificate",
-        "SignV2GCertificate",
     ],
 )
 async def test_what_the_station_does_not_have_is_not_implemented(talk: Any, message: str) -> None:

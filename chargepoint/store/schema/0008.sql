@@ -5,3 +5,6 @@ CREATE TABLE security_log (
     at TEXT NOT NULL,
     info TEXT NOT NULL
 );
+
+-- What the station shows the CSMS: the password that worked last, and one to be tried.
+CREATE TABLE credential (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;

@@ -1,0 +1,193 @@
+"""What a connection shows and trusts: password, certificate, roots, security profile; the way back.
+
+What the CSMS changed is shown from the next connection on. If that does not come about, the next
+attempt shows what worked before, and so on in turn; the first of both that works stays, the other
+one goes (2.0.1 A01, A02.FR.28, .29, A05, M05.FR.12 to .16; 1.6 whitepaper A01, A05).
+
+Why a network that is down takes nothing back: it says nothing about a password.
+"""
+
+import logging
+import re
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+from urllib.parse import urlsplit
+
+from chargepoint.core.certificates import Use
+from chargepoint.core.security import Event
+from chargepoint.csms.link import LinkConfig
+from chargepoint.csms.outage import Cause
+from chargepoint.store.keystore import Installed, KeyStore
+from chargepoint.store.security_log import Credentials as Kept
+
+log = logging.getLogger(__name__)
+
+Report: TypeAlias = Callable[[Event, str], None]
+
+EVENTS: Final = {
+    Cause.UNTRUSTED: Event.INVALID_CSMS_CERTIFICATE,
+    Cause.TLS_VERSION: Event.INVALID_TLS_VERSION,
+    Cause.TLS_CIPHER: Event.INVALID_TLS_CIPHER,
+    Cause.CREDENTIALS: Event.FAILED_TO_AUTHENTICATE,
+}
+"""The outages that are security events."""
+
+_NO_PROOF: Final = {
+    Cause.LOST,
+    Cause.NAME,
+    Cause.NETWORK,
+    Cause.REFUSED,
+    Cause.SERVER,
+    Cause.SILENCE,
+}
+_TLS, _BOTH = 2, 3
+_HEX_KEY = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}")
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What the installer's file says. ``ca_file`` tells whether it names the roots to trust."""
+
+    link: LinkConfig
+    profile: int
+    ca_file: bool = False
+
+
+class Credentials:
+    """Makes the configuration of each attempt to connect.
+
+    ``event`` puts something into the security log, ``wildcards`` is AllowCSMSTLSWildcards.
+    """
+
+    def __init__(self, basis: Basis, keys: KeyStore, kept: Kept) -> None:
+        self.basis = basis
+        self.event: Report = lambda *_: None
+        self.wildcards: Callable[[], bool] = lambda: True
+        self._keys = keys
+        self._kept = kept
+        self._wanted: int | None = None  # a security profile that is to be tried
+        self._back = False  # the next attempt shows what worked before
+        self._said: set[Cause] = set()  # in this outage
+
+    @property
+    def profile(self) -> int:
+        """The security profile in use; never lower than one that worked."""
+        return max(self.basis.profile, self._kept.profile)
+
+    @property
+    def trying(self) -> bool:
+        """Whether something is to be shown that has not worked yet."""
+        fresh = self._kept.fresh is not None or self._wanted is not None
+        return fresh or self._keys.fresh(Use.STATION).exists() or bool(self._new_roots())
+
+    def config(self) -> LinkConfig:
+        """How to connect next."""
+        profile = self.profile if self._back or self._wanted is None else self._wanted
+        link = self.basis.link
+        if profile != self.basis.profile:
+            scheme = "wss" if profile >= _TLS else "ws"
+            link = replace(link, url=urlsplit(link.url)._replace(scheme=scheme).geturl())
+        tls = self._tls(profile) if link.url.startswith("wss:") else None
+        password = self._password() if profile < _BOTH else None
+        return replace(link, password=password, tls=tls, wildcards=self.wildcards())
+
+    @property
+    def has_password(self) -> bool:
+        """Whether there is one to show."""
+        return self._password() is not None
+
+    def change_password(self, text: str, *, hexadecimal: bool) -> None:
+        """From the next connection on another password; ``hexadecimal`` as OCPP 1.6 writes it.
+
+        Text that is no hexadecimal key of 16 to 20 bytes counts as it is.
+        """
+        raw = hexadecimal and _HEX_KEY.fullmatch(text) is not None
+        password = bytes.fromhex(text) if raw else text.encode()
+        self._kept.change(password, self._kept.proven or self.basis.link.password)
+        self._back = False
+
+    def change_profile(self, profile: int) -> None:
+        """From the next connection on a higher security profile, if it comes about."""
+        self._wanted = profile
+        self._back = False
+
+    def failed(self, cause: Cause, sentence: str) -> None:
+        """An attempt or a connection came to nothing."""
+        fallback = self.trying
+        # Another security profile may be served elsewhere: there nobody listening is an answer.
+        moved = self._wanted is not None and cause is Cause.REFUSED
+        if fallback and (moved or cause not in _NO_PROOF):
+            self._back = not self._back
+        event = EVENTS.get(cause)
+        if event is not None and cause not in self._said and not (fallback and self._back):
+            self._said.add(cause)
+            self.event(event, sentence)
+
+    def good(self) -> None:
+        """A connection works: what it showed stays, the other one goes."""
+        self._said.clear()
+        if not self.trying:
+            return
+        if self._back:
+            self._discard()
+        else:
+            self._accept()
+
+    def _accept(self) -> None:
+        if self._kept.fresh is not None:
+            self._kept.accept()
+            log.info("the new password is in use")
+        if self._wanted is not None:
+            self._kept.raise_profile(self._wanted)
+            self.event(Event.RECONFIGURED, f"security profile {self._wanted}")
+            self._wanted = None
+        self._keys.accept(Use.STATION)
+        if new := self._new_roots():
+            for root in self._keys.roots(Use.CSMS_ROOT):
+                self._keys.remove(root)
+            for root in new:
+                self._keys.install(root.use, root.pem)
+
+    def _discard(self) -> None:
+        """The new root alone stays: the CSMS may change over to it at any time (M05.FR.14)."""
+        self._back = False
+        if self._kept.fresh is not None:
+            self._kept.discard()
+            self.event(Event.RECONFIGURED, "the new password does not work, the old one is back")
+        if self._wanted is not None:
+            log.warning("security profile %d does not work, %d stays", self._wanted, self.profile)
+            self._wanted = None
+        if self._keys.discard(Use.STATION):
+            self.event(Event.DISCARDED_CERTIFICATE, "no connection came about with it")
+
+    def _password(self) -> bytes | None:
+        fresh = None if self._back else self._kept.fresh
+        return fresh or self._kept.proven or self.basis.link.password
+
+    def _new_roots(self) -> list[Installed]:
+        return [root for root in self._keys.roots(Use.CSMS_ROOT) if not root.proven]
+
+    def _tls(self, profile: int) -> ssl.SSLContext:
+        """TLS 1.2 or newer (A00.FR.313). The server's name and chain are always checked.
+
+        The system's roots count only where neither the file nor the CSMS named others.
+        """
+        new = [] if self._back else self._new_roots()
+        roots = new or [root for root in self._keys.roots(Use.CSMS_ROOT) if root.proven]
+        texts = "".join(root.pem for root in roots)
+        if not texts and self.basis.link.tls is not None:
+            context = self.basis.link.tls
+        elif texts and (self.basis.ca_file or new):
+            context = ssl.create_default_context(cadata=texts)
+        else:
+            context = ssl.create_default_context()
+            if texts:
+                context.load_verify_locations(cadata=texts)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        own, fresh = self._keys.own(Use.STATION), self._keys.fresh(Use.STATION)
+        shown = fresh if fresh.exists() and not self._back else own
+        if profile >= _BOTH and shown.exists():
+            context.load_cert_chain(shown)
+        return context

@@ -1,0 +1,378 @@
+"""Certificates: installed, listed, deleted, asked for, renewed (OCPP 2.0.1 A02, A03, M03 to M05).
+
+The rules are in ``core.certificates``, the files in ``store.keystore``. Whatever needs cryptography
+is done in a thread: loading the library must not hold up the loop.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from chargepoint.clock import Clock, sleep_unless
+from chargepoint.core import certificates as rules
+from chargepoint.core.certificates import CertificateId, HashAlgorithm, Use
+from chargepoint.core.facts import CertificateRequested, CertificateStatusDue, Fact
+from chargepoint.core.security import Event
+from chargepoint.core.variables import (
+    ADDITIONAL_ROOT_CERTIFICATE_CHECK,
+    CERT_SIGNING_REPEAT_TIMES,
+    CERT_SIGNING_WAIT_MINIMUM,
+    CERTIFICATE_STORE_MAX_LENGTH,
+    MAX_CERTIFICATE_CHAIN_SIZE,
+    ORGANIZATION_NAME,
+    SECC_ID,
+    SECURITY_PROFILE,
+)
+from chargepoint.errors import Refused, StoreError
+from chargepoint.station.device_model import DeviceModel
+from chargepoint.store.keystore import Installed, KeyStore, fingerprint
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+log = logging.getLogger(__name__)
+
+RENEWAL_CHECK = timedelta(days=1)
+STATUS_CHECK = timedelta(days=7)
+TLS_PROFILE, CERTIFICATE_PROFILE = 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An installed certificate; ``children`` are those between it and the root, leaf excluded."""
+
+    use: Use
+    id: CertificateId
+    children: tuple[CertificateId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Awaited:
+    """A certificate that was asked for; ``due`` is monotonic, None until the CSMS answered."""
+
+    last: CertificateRequested
+    due: float | None = None
+
+
+class Certificates:
+    """The certificates of one station.
+
+    Attributes:
+        serial_number: the name in the certificates of the station (A00.FR.507).
+        reconnect: called when a new connection is to be made, with another certificate.
+        trust: called when the next connection trusts other roots. Neither may block.
+    """
+
+    def __init__(
+        self,
+        keys: KeyStore,
+        *,
+        clock: Clock,
+        model: DeviceModel,
+        record: Callable[[Fact], None],
+        event: Callable[[Event, str], None],
+    ) -> None:
+        self.serial_number = ""
+        self.reconnect: Callable[[], None] = lambda: None
+        self.trust: Callable[[], None] = lambda: None
+        self._keys = keys
+        self._clock = clock
+        self._model = model
+        self._record = record
+        self._event = event
+        self._awaited: dict[Use, _Awaited] = {}
+        self._statuses_at: float | None = None  # monotonic, when they were asked for last
+        self._changed = asyncio.Event()
+
+    # --- what the station trusts ------------------------------------------------------------
+
+    async def install(self, use: Use, pem: str) -> None:
+        """Install a root; the same one again counts as installed (M05).
+
+        Raises:
+            Refused: it may not be installed.
+            StoreError: it could not be stored.
+        """
+        strict = use is Use.CSMS_ROOT and self._model[ADDITIONAL_ROOT_CERTIFICATE_CHECK]
+        try:
+            await asyncio.to_thread(self._install, use, pem, strict=strict)
+        except Refused as refused:
+            log.info("%s not installed: %s", use, refused)
+            raise
+        self._event(Event.RECONFIGURED, f"{use} installed")
+        self.trust()
+
+    def _install(self, use: Use, pem: str, *, strict: bool) -> None:
+        from chargepoint.store import x509
+
+        root, *more = x509.read(pem)
+        if more:
+            raise Refused(f"found {1 + len(more)} certificates", reason="InvalidCertificate")
+        installed = self._keys.roots(use)
+        others = [old for old in installed if old.fingerprint != fingerprint(pem)]
+        proven = [old for old in others if old.proven] if strict else []
+        signed = not proven or any(x509.signed_by(root, x509.read(old.pem)[0]) for old in proven)
+        rules.check_root(x509.about(root), self._clock.now(), signed_by_old=signed)
+        if len(others) < len(installed):
+            return
+        for old in others if strict else ():
+            if not old.proven:  # one root and its successor, no more (M05.FR.10)
+                self._keys.remove(old)
+        rules.check_room(self._keys.count(), self._model[CERTIFICATE_STORE_MAX_LENGTH])
+        self._keys.install(use, pem, proven=not proven)
+
+    async def installed(self, uses: Collection[Use] = ()) -> list[Listed]:
+        """What is installed for these uses, or all but the station's own certificate (M03)."""
+        return await asyncio.to_thread(lambda: list(self._listed(uses or tuple(Use))))
+
+    def _listed(self, uses: Collection[Use]) -> Iterator[Listed]:
+        from chargepoint.store import x509
+
+        roots = self._roots()
+        for root, read in roots:
+            if root.use in uses:
+                yield Listed(root.use, x509.identify(read, _issuer(read, roots)))
+        if Use.V2G_CHAIN in uses and (pem := self._keys.chain(self._keys.own(Use.V2G_CHAIN))):
+            names = _chain_ids(x509.read(pem), roots, HashAlgorithm.SHA256)
+            yield Listed(Use.V2G_CHAIN, names[0], tuple(names[1:5]))
+
+    async def delete(self, wanted: CertificateId) -> bool:
+        """Remove the certificate of that name; False if there is none (M04).
+
+        Raises:
+            Refused: it is in use: the station's own, or the last root of a TLS connection.
+        """
+        use = await asyncio.to_thread(self._delete, wanted)
+        if use is not None:
+            self._event(Event.RECONFIGURED, f"{use} deleted")
+            self.trust()
+        return use is not None
+
+    def _delete(self, wanted: CertificateId) -> Use | None:
+        from chargepoint.store import x509
+
+        roots = self._roots()
+        for root, read in roots:
+            if x509.identify(read, _issuer(read, roots), wanted.algorithm) == wanted:
+                self._may_go(root, roots)
+                self._keys.remove(root)
+                return root.use
+        for use in (Use.STATION, Use.V2G_CHAIN):
+            pem = self._keys.chain(self._keys.own(use))
+            if pem and wanted in _chain_ids(x509.read(pem), roots, wanted.algorithm):
+                if use is Use.STATION:
+                    raise Refused("it is the station's own certificate", reason="Unspecified")
+                self._keys.remove_own(use)
+                return use
+        return None
+
+    def _may_go(self, root: Installed, roots: "list[tuple[Installed, x509.Certificate]]") -> None:
+        same = [other for other, _ in roots if other.use is root.use and other.proven]
+        in_use = root.use is Use.CSMS_ROOT and self._model[SECURITY_PROFILE] >= TLS_PROFILE
+        if in_use and same == [root]:
+            raise Refused("the connection to the CSMS needs it", reason="Unspecified")
+
+    def _roots(self) -> "list[tuple[Installed, x509.Certificate]]":
+        from chargepoint.store import x509
+
+        return [(root, x509.read(root.pem)[0]) for root in self._keys.roots()]
+
+    # --- what the station shows -------------------------------------------------------------
+
+    def check_request(self, use: Use) -> None:
+        """Whether a certificate for this use can be asked for.
+
+        Raises:
+            Refused: the station has no name for it.
+        """
+        if not self._common_name(use):
+            raise Refused(f"there is no name for a {use}", reason="MissingParam")
+
+    async def triggered(self, use: Use) -> None:
+        """The CSMS wants to be asked for a certificate now."""
+        try:
+            await self.request(use)
+        except (Refused, StoreError) as error:
+            log.error("%s not asked for: %s", use, error)  # noqa: TRY400 - no defect
+
+    async def request(self, use: Use) -> None:
+        """Make a new key and ask the CSMS for its certificate (A02, A03).
+
+        Raises:
+            Refused: the station has no name for such a certificate.
+            StoreError: the key could not be stored.
+        """
+        self.check_request(use)
+        name = self._common_name(use)
+        if not self._model[ORGANIZATION_NAME]:
+            log.warning("certificate asked for without OrganizationName or CpoName")
+        csr = await asyncio.to_thread(self._keys.request, use, name, self._model[ORGANIZATION_NAME])
+        self._ask(CertificateRequested(use, self._clock.now(), csr))
+
+    def answered(self, fact: CertificateRequested, *, accepted: bool) -> None:
+        """What the CSMS said to a request; after a refusal nothing is asked until a trigger."""
+        use = Use(fact.use)
+        known = self._awaited.get(use)
+        if known is not None and known.last.csr != fact.csr:
+            return  # about a key that has been replaced meanwhile
+        minimum, repeats = self._model[CERT_SIGNING_WAIT_MINIMUM], CERT_SIGNING_REPEAT_TIMES
+        wait = rules.next_wait(fact.number, minimum, self._model[repeats])
+        if not accepted or wait is None:
+            log.warning("no certificate for %s: the CSMS refused to sign", use)
+            self._awaited.pop(use, None)
+        elif self._keys.pending(use):
+            due = self._clock.monotonic() + wait.total_seconds()
+            self._awaited[use] = _Awaited(fact, due)
+            self._changed.set()
+
+    async def show(self) -> None:
+        """Make the connection that shows what is new."""
+        self.reconnect()
+
+    def keep_status(self, name: CertificateId, result: str) -> None:
+        """Keep what OCSP says of a certificate, for the vehicles (M06.FR.07)."""
+        try:
+            self._keys.save_ocsp(name.serial_number, result)
+        except StoreError as error:
+            log.error("certificate status not stored: %s", error)  # noqa: TRY400 - the disk
+
+    async def signed(self, use: Use, chain: str) -> bool:
+        """The certificate of a key of ours. True if a new connection is to be made with it.
+
+        Raises:
+            Refused: it cannot be used; the security log says why.
+            StoreError: it could not be stored.
+        """
+        self._awaited.pop(use, None)
+        try:
+            await asyncio.to_thread(self._check_signed, use, chain)
+        except Refused as refused:
+            self._event(Event.INVALID_CERTIFICATE, str(refused))
+            raise
+        shown = use is Use.STATION and self._model[SECURITY_PROFILE] == CERTIFICATE_PROFILE
+        await asyncio.to_thread(self._keys.signed, use, chain, fresh=shown)
+        self._event(Event.RECONFIGURED, f"{use} renewed")
+        if use is Use.V2G_CHAIN:
+            self._statuses_at = None
+            self._changed.set()
+        return shown
+
+    def _check_signed(self, use: Use, chain: str) -> None:
+        from chargepoint.store import x509
+
+        most = self._model[MAX_CERTIFICATE_CHAIN_SIZE]
+        key = self._keys.pending(use)
+        if not key:
+            raise Refused("no certificate was asked for", reason="Unspecified")
+        found = x509.read(chain) if len(chain) <= most else ()
+        roots = [read for _, read in self._roots()]
+        signed = rules.Signed(
+            tuple(x509.about(certificate) for certificate in found),
+            len(chain),
+            fits=bool(found) and x509.fits(found[0], key),
+            linked=bool(found) and x509.linked(found, roots),
+        )
+        rules.check_signed(
+            signed, self._clock.now(), size_most=most, common_name=self._common_name(use)
+        )
+
+    async def run(self) -> None:
+        """Ask again for what does not come, and anew for what expires; ends by cancellation."""
+        while True:
+            self._changed.clear()
+            self._ask_again()
+            await self._renew()
+            await self._ask_statuses()
+            now = self._clock.monotonic()
+            dues = [wait.due for wait in self._awaited.values() if wait.due is not None]
+            left = timedelta(seconds=min(dues) - now) if dues else RENEWAL_CHECK
+            await sleep_unless(self._clock, min(left, RENEWAL_CHECK), self._changed)
+
+    def _ask_again(self) -> None:
+        """The same request once more: whichever of the answers comes, it is about our key."""
+        for use, wait in list(self._awaited.items()):
+            if wait.due is None or wait.due > self._clock.monotonic():
+                continue
+            last = wait.last
+            if last.number > self._model[CERT_SIGNING_REPEAT_TIMES]:
+                log.warning("no certificate for %s came: none is asked for any more", use)
+                self._awaited.pop(use)
+            else:
+                again = CertificateRequested(use, self._clock.now(), last.csr, last.number + 1)
+                self._ask(again)
+
+    async def _renew(self) -> None:
+        """One month before a certificate of the station expires (A02.FR.02)."""
+        for use in (Use.STATION, Use.V2G_CHAIN):
+            busy = use in self._awaited or self._keys.fresh(use).exists()
+            if busy or not (pem := self._keys.chain(self._keys.own(use))):
+                continue
+            try:
+                if await asyncio.to_thread(self._expires, pem):
+                    await self.request(use)
+            except (Refused, StoreError) as error:
+                log.error("%s cannot be renewed: %s", use, error)  # noqa: TRY400 - no defect
+
+    async def _ask_statuses(self) -> None:
+        """What vehicles are shown must not be revoked: asked every week, and when it is new (M06).
+
+        A certificate that names no address for the question is not asked about.
+        """
+        now, last = self._clock.monotonic(), self._statuses_at
+        if last is not None and now - last < STATUS_CHECK.total_seconds():
+            return
+        if pem := self._keys.chain(self._keys.own(Use.V2G_CHAIN)):
+            self._statuses_at = now
+            for fact in await asyncio.to_thread(self._statuses_due, pem):
+                self._record(fact)
+
+    def _statuses_due(self, pem: str) -> list[CertificateStatusDue]:
+        from chargepoint.store import x509
+
+        chain = x509.read(pem)
+        names = _chain_ids(chain, self._roots(), HashAlgorithm.SHA256)
+        at = self._clock.now()
+        responders = [x509.responder(certificate) for certificate in chain]
+        return [
+            CertificateStatusDue(name, responder, at)
+            for name, responder in zip(names, responders, strict=True)
+            if responder
+        ]
+
+    def _expires(self, pem: str) -> bool:
+        from chargepoint.store import x509
+
+        return rules.renewal_due(x509.about(x509.read(pem)[0]).not_after, self._clock.now())
+
+    def _ask(self, fact: CertificateRequested) -> None:
+        self._awaited[Use(fact.use)] = _Awaited(fact)
+        self._record(fact)
+
+    def _common_name(self, use: Use) -> str:
+        return self._model[SECC_ID] if use is Use.V2G_CHAIN else self.serial_number
+
+
+def _issuer(
+    certificate: "x509.Certificate", roots: "list[tuple[Installed, x509.Certificate]]"
+) -> "x509.Certificate | None":
+    from chargepoint.store import x509
+
+    if certificate.issuer == certificate.subject:
+        return certificate
+    named = [read for _, read in roots if read.subject == certificate.issuer]
+    return next((read for read in named if x509.signed_by(certificate, read)), None)
+
+
+def _chain_ids(
+    chain: "tuple[x509.Certificate, ...]",
+    roots: "list[tuple[Installed, x509.Certificate]]",
+    algorithm: HashAlgorithm,
+) -> list[CertificateId]:
+    from chargepoint.store import x509
+
+    issuers = [*chain[1:], _issuer(chain[-1], roots)]
+    pairs = zip(chain, issuers, strict=True)
+    return [x509.identify(certificate, issuer, algorithm) for certificate, issuer in pairs]

@@ -1,0 +1,237 @@
+"""Private keys and certificates: files with mode 0600 in folders with mode 0700.
+
+A root is one file, named by its fingerprint. A certificate of the station and its key are one file,
+too, so that replacing them is one step; ``ssl`` reads both from it. Every write goes to another
+name first and is moved when it is on the disk: after a power cut a file is the old or the new one.
+
+Nothing here needs the cryptography library.
+"""
+
+import base64
+import binascii
+import contextlib
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from chargepoint.core.certificates import Use
+from chargepoint.errors import Refused
+from chargepoint.store.tables import translated
+
+INSTALLED_MOST = 50
+OCSP_MOST = 50
+
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A root in the store. ``proven`` is false until a connection was made with it, if it must."""
+
+    use: Use
+    pem: str
+    fingerprint: str
+    proven: bool
+
+
+class KeyStore:
+    """The files of one station.
+
+    Raises:
+        StoreError: from every method, if the disk refuses.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    # --- what the station trusts ------------------------------------------------------------
+
+    def roots(self, *uses: Use) -> list[Installed]:
+        """The installed roots for these uses, or all."""
+        with translated("certificates"):
+            return [root for use in uses or Use if use.is_root for root in self._roots(use)]
+
+    def count(self) -> int:
+        """Certificates installed: roots, and those of the station itself."""
+        own = [use for use in (Use.STATION, Use.V2G_CHAIN) if self.own(use).exists()]
+        return len(self.roots()) + len(own)
+
+    def install(self, use: Use, pem: str, *, proven: bool = True) -> None:
+        """Keep a root; one that was not proven may become so."""
+        name = fingerprint(pem)
+        new, final = (self._folder / use / f"{name}{suffix}.pem" for suffix in (".new", ""))
+        with translated("certificate"):
+            self._write(final if proven else new, pem)
+            if proven:
+                new.unlink(missing_ok=True)
+
+    def remove(self, root: Installed) -> None:
+        """Forget a root."""
+        with translated("certificate"):
+            for suffix in ("", ".new"):
+                path = self._folder / root.use / f"{root.fingerprint}{suffix}.pem"
+                path.unlink(missing_ok=True)
+
+    def adopt(self, use: Use, path: Path) -> None:
+        """Install what the installer's file holds, once: what the CSMS removes stays removed.
+
+        A file with more certificates than the store has room for is none of a CSMS and left alone.
+        """
+        with translated(f"certificates of {path}"):
+            found = _PEM.findall(path.read_text(encoding="ascii", errors="replace"))
+            known = self._adopted()
+            fresh = {fingerprint(_armoured(body)): _armoured(body) for body in found}
+            fresh = {name: pem for name, pem in fresh.items() if name not in known}
+            if not fresh or self.count() + len(fresh) > INSTALLED_MOST:
+                return
+            for pem in fresh.values():
+                self.install(use, pem)
+            self._write(self._folder / "adopted", "\n".join([*known, *fresh]))
+
+    def adopt_own(self, certificate: Path, key: Path) -> None:
+        """Use the station's certificate and key of the installer's files, once like roots."""
+        with translated(f"certificate of {certificate}"):
+            chain = certificate.read_text(encoding="ascii", errors="replace")
+            if (name := fingerprint(chain)) not in (known := self._adopted()):
+                secret = key.read_text(encoding="ascii", errors="replace").strip()
+                self._write(self.own(Use.STATION), f"{secret}\n{chain.strip()}\n")
+                self._write(self._folder / "adopted", "\n".join([*known, name]))
+
+    # --- what the station shows -------------------------------------------------------------
+
+    def own(self, use: Use) -> Path:
+        """The key and chain in use, one file; it may not exist."""
+        return self._folder / "own" / f"{use}.pem"
+
+    def fresh(self, use: Use) -> Path:
+        """The key and chain that have not been used for a connection yet; may not exist."""
+        return self._folder / "own" / f"{use}.fresh.pem"
+
+    def chain(self, path: Path) -> str:
+        """The certificates in a file of keys and chains, without the key; empty if none."""
+        with translated("certificate"), contextlib.suppress(FileNotFoundError):
+            bodies = _PEM.findall(path.read_text(encoding="ascii"))
+            return "".join(_armoured(body) for body in bodies)
+        return ""
+
+    def pending(self, use: Use) -> str:
+        """The private key whose certificate was asked for; empty if there is none."""
+        with translated("key"), contextlib.suppress(FileNotFoundError):
+            return self._pending(use).read_text(encoding="ascii")
+        return ""
+
+    def request(self, use: Use, common_name: str, organization: str) -> str:
+        """A new key pair for a use, kept until its certificate comes; the PKCS#10 text, PEM."""
+        from chargepoint.store.x509 import request
+
+        made = request(common_name, organization)
+        with translated("key"):
+            self._write(self._pending(use), made.key)
+        return made.csr
+
+    def signed(self, use: Use, chain: str, *, fresh: bool) -> None:
+        """The certificate of the pending key is there; ``fresh`` until a connection proves it."""
+        with translated("certificate"):
+            path = self.fresh(use) if fresh else self.own(use)
+            key = self._pending(use).read_text(encoding="ascii")
+            self._write(path, f"{key.rstrip()}\n{chain.strip()}\n")
+            self._pending(use).unlink(missing_ok=True)
+
+    def remove_own(self, use: Use) -> None:
+        """Forget the key and chain in use."""
+        with translated("certificate"):
+            self.own(use).unlink(missing_ok=True)
+
+    def accept(self, use: Use) -> bool:
+        """The fresh one works: it replaces the one in use. False if there is none."""
+        return self._move(self.fresh(use), self.own(use))
+
+    def discard(self, use: Use) -> bool:
+        """The fresh one does not work: it goes. False if there is none."""
+        with translated("certificate"):
+            there = self.fresh(use).exists()
+            self.fresh(use).unlink(missing_ok=True)
+        return there
+
+    # --- answers about certificates ---------------------------------------------------------
+
+    def save_ocsp(self, name: str, result: str) -> None:
+        """Keep the status of a certificate for the vehicles; ``name`` is its serial number."""
+        digits = re.sub("[^0-9a-f]", "", name.lower())
+        with translated("certificate status"):
+            self._write(self._folder / "ocsp" / f"{digits}.txt", result)
+            kept = sorted((self._folder / "ocsp").glob("*.txt"), key=lambda p: p.stat().st_mtime)
+            for path in kept[:-OCSP_MOST]:
+                path.unlink()
+
+    def ocsp(self, name: str) -> str:
+        """The kept status of a certificate; empty if there is none."""
+        digits = re.sub("[^0-9a-f]", "", name.lower())
+        with translated("certificate status"), contextlib.suppress(FileNotFoundError):
+            return (self._folder / "ocsp" / f"{digits}.txt").read_text(encoding="ascii")
+        return ""
+
+    # --- inside -----------------------------------------------------------------------------
+
+    def _pending(self, use: Use) -> Path:
+        return self._folder / "own" / f"{use}.key.pem"
+
+    def _roots(self, use: Use) -> Iterator[Installed]:
+        for path in sorted((self._folder / use).glob("*.pem")):
+            name, new, _ = path.name.partition(".new")
+            yield Installed(use, path.read_text(encoding="ascii"), name.split(".")[0], not new)
+
+    def _adopted(self) -> list[str]:
+        path = self._folder / "adopted"
+        return path.read_text(encoding="ascii").split() if path.exists() else []
+
+    def _move(self, source: Path, target: Path) -> bool:
+        with translated("certificate"):
+            if not source.exists():
+                return False
+            source.replace(target)
+            _flush(target.parent)
+        return True
+
+    def _write(self, path: Path, text: str) -> None:
+        for folder in (self._folder, path.parent):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        draft = path.with_name(f"{path.name}.part")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+        _flush(path.parent)
+
+
+def fingerprint(pem: str) -> str:
+    """The SHA-256 of the first certificate in a PEM text.
+
+    Raises:
+        Refused: there is none.
+    """
+    found = _PEM.search(pem)
+    try:
+        der = base64.b64decode("".join(found[1].split()), validate=True) if found else b""
+    except binascii.Error:
+        der = b""
+    if not der:
+        raise Refused("no certificate in PEM", reason="InvalidCertificate")
+    return hashlib.sha256(der).hexdigest()
+
+
+def _armoured(body: str) -> str:
+    return f"-----BEGIN CERTIFICATE-----\n{body.strip()}\n-----END CERTIFICATE-----\n"
+
+
+def _flush(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,272 @@
+"""What a connection shows and trusts, and the way back."""
+
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from pki import key_pem, pem, root
+
+from chargepoint.core.certificates import Use
+from chargepoint.core.security import Event
+from chargepoint.csms.credentials import Basis, Credentials
+from chargepoint.csms.link import LinkConfig
+from chargepoint.csms.outage import Cause
+from chargepoint.store.sqlite import Store
+
+OLD, NEW = b"the old password", "the new password!"
+HEX = "00112233445566778899aabbccddeeff"
+CA = root("CSMS CA")
+
+
+@dataclass
+class Rig:
+    store: Store
+    credentials: Credentials
+    events: list[Event] = field(default_factory=list)
+
+    def password(self) -> bytes | None:
+        return self.credentials.config().password
+
+    def fails(self, cause: Cause = Cause.CREDENTIALS) -> None:
+        self.credentials.failed(cause, "why")
+
+    def works(self) -> None:
+        self.credentials.good()
+
+    def own_certificate(self, name: str, *, fresh: bool) -> Path:
+        """As if the CSMS had signed one."""
+        keys, key = self.store.keys, ec.generate_private_key(ec.SECP256R1())
+        keys._write(keys._pending(Use.STATION), key_pem(key))
+        keys.signed(Use.STATION, pem(CA.issue(name, key.public_key())), fresh=fresh)
+        return keys.fresh(Use.STATION) if fresh else keys.own(Use.STATION)
+
+    def trusted(self) -> int:
+        context = self.credentials.config().tls
+        assert context is not None
+        return len(context.get_ca_certs())
+
+
+def rig_of(store: Store, url: str = "ws://csms.example/ocpp", profile: int = 1) -> Rig:
+    tls = ssl.create_default_context(cadata=CA.pem) if url.startswith("wss") else None
+    link = LinkConfig(url, "CP1", ("ocpp2.0.1",), password=OLD, tls=tls)
+    rig = Rig(store, Credentials(Basis(link, profile, ca_file=True), store.keys, store.credentials))
+    rig.credentials.event = lambda event, _: rig.events.append(event)
+    return rig
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "state", "CP1") as store:
+        yield store
+
+
+@pytest.fixture
+def rig(store: Store) -> Rig:
+    return rig_of(store)
+
+
+@pytest.mark.spec("2.0.1", "TC_A_01_CS")
+def test_the_password_of_the_file_is_the_first_one(rig: Rig) -> None:
+    assert rig.password() == OLD
+
+
+@pytest.mark.spec("2.0.1", "A01.FR.02")
+def test_a_changed_password_is_shown_next_and_stays_once_it_worked(rig: Rig) -> None:
+    rig.credentials.change_password(NEW, hexadecimal=False)
+    shown = rig.password()
+    rig.works()
+
+    assert shown == NEW.encode()
+    assert rig_of(rig.store).password() == NEW.encode()
+    assert not rig.credentials.trying
+
+
+@pytest.mark.spec("2.0.1", "TC_A_10_CS")
+def test_a_changed_password_that_is_refused_gives_way_to_the_old_one(rig: Rig) -> None:
+    rig.credentials.change_password(NEW, hexadecimal=False)
+    rig.fails()
+    shown = rig.password()
+    rig.works()
+
+    assert shown == OLD
+    assert rig_of(rig.store).password() == OLD
+    assert rig.events == [Event.RECONFIGURED]
+
+
+def test_old_and_new_are_shown_in_turn_until_one_works(rig: Rig) -> None:
+    rig.credentials.change_password(NEW, hexadecimal=False)
+    shown = []
+    for _ in range(4):
+        shown.append(rig.password())
+        rig.fails()
+
+    assert shown == [NEW.encode(), OLD] * 2
+
+
+@pytest.mark.parametrize("cause", [Cause.NAME, Cause.REFUSED, Cause.SERVER, Cause.LOST])
+def test_a_network_that_is_down_says_nothing_about_a_password(rig: Rig, cause: Cause) -> None:
+    rig.credentials.change_password(NEW, hexadecimal=False)
+    rig.fails(cause)
+
+    assert rig.password() == NEW.encode()
+
+
+def test_a_power_cut_before_the_new_password_worked_keeps_both(rig: Rig) -> None:
+    rig.credentials.change_password(NEW, hexadecimal=False)
+    after = rig_of(rig.store)
+
+    first = after.password()
+    after.fails()
+
+    assert (first, after.password()) == (NEW.encode(), OLD)
+
+
+@pytest.mark.parametrize(
+    ("text", "hexadecimal", "sent"),
+    [
+        (HEX, True, bytes.fromhex(HEX)),
+        (HEX.upper(), True, bytes.fromhex(HEX)),
+        (HEX, False, HEX.encode()),
+        ("not hexadecimal at all", True, b"not hexadecimal at all"),
+        ("00112233445566", True, b"00112233445566"),
+    ],
+)
+@pytest.mark.spec("1.6", "AuthorizationKey")
+def test_1_6_writes_a_key_in_hexadecimal(
+    rig: Rig, text: str, *, hexadecimal: bool, sent: bytes
+) -> None:
+    rig.credentials.change_password(text, hexadecimal=hexadecimal)
+
+    assert rig.password() == sent
+
+
+@pytest.mark.spec("2.0.1", "A02.FR.28")
+def test_a_fresh_certificate_that_works_replaces_the_old_one(store: Store) -> None:
+    rig = rig_of(store, "wss://csms.example/ocpp", 3)
+    rig.own_certificate("old", fresh=False)
+    text = rig.own_certificate("new", fresh=True).read_text()
+    rig.credentials.config()
+    rig.works()
+
+    assert store.keys.own(Use.STATION).read_text() == text
+    assert not store.keys.fresh(Use.STATION).exists()
+
+
+@pytest.mark.spec("2.0.1", "A02.FR.29")
+def test_a_fresh_certificate_that_does_not_work_is_discarded(store: Store) -> None:
+    rig = rig_of(store, "wss://csms.example/ocpp", 3)
+    text = rig.own_certificate("old", fresh=False).read_text()
+    rig.own_certificate("new", fresh=True)
+    rig.fails(Cause.TLS)
+    rig.works()
+
+    assert store.keys.own(Use.STATION).read_text() == text
+    assert not store.keys.fresh(Use.STATION).exists()
+    assert rig.events == [Event.DISCARDED_CERTIFICATE]
+
+
+@pytest.mark.spec("2.0.1", "TC_M_30_CS")
+def test_a_new_root_that_works_replaces_the_old_one(store: Store) -> None:
+    rig = rig_of(store, "wss://csms.example/ocpp", 2)
+    new = CA.under("New CA")
+    store.keys.install(Use.CSMS_ROOT, CA.pem)
+    store.keys.install(Use.CSMS_ROOT, new.pem, proven=False)
+    trusted = rig.trusted()
+    rig.works()
+
+    (left,) = store.keys.roots(Use.CSMS_ROOT)
+    assert (trusted, left.pem, left.proven) == (1, new.pem, True)
+
+
+@pytest.mark.spec("2.0.1", "TC_M_31_CS")
+def test_the_old_root_stays_while_the_csms_uses_it(store: Store) -> None:
+    rig = rig_of(store, "wss://csms.example/ocpp", 2)
+    store.keys.install(Use.CSMS_ROOT, CA.pem)
+    store.keys.install(Use.CSMS_ROOT, CA.under("New CA").pem, proven=False)
+    rig.fails(Cause.UNTRUSTED)
+    trusted = rig.credentials.config().tls
+    rig.works()
+
+    assert trusted is not None
+    assert CA.pem in {ssl.DER_cert_to_PEM_cert(der) for der in trusted.get_ca_certs(True)}
+    assert [root.pem for root in store.keys.roots(Use.CSMS_ROOT) if root.proven] == [CA.pem]
+    assert rig.events == []
+
+
+@pytest.mark.spec("1.6", "whitepaper A05")
+def test_a_higher_profile_that_works_stays(store: Store) -> None:
+    rig = rig_of(store)
+    store.keys.install(Use.CSMS_ROOT, CA.pem)
+    rig.credentials.change_profile(2)
+    url = rig.credentials.config().url
+    rig.works()
+
+    assert url == "wss://csms.example/ocpp"
+    assert rig_of(store).credentials.profile == 2
+    assert rig_of(store).credentials.config().tls is not None
+
+
+@pytest.mark.spec("1.6", "whitepaper A05")
+@pytest.mark.parametrize("cause", [Cause.TLS, Cause.REFUSED, Cause.UNTRUSTED])
+def test_a_higher_profile_that_does_not_work_gives_way(store: Store, cause: Cause) -> None:
+    rig = rig_of(store)
+    rig.credentials.change_profile(2)
+    rig.fails(cause)
+    url = rig.credentials.config().url
+    rig.works()
+
+    assert url == "ws://csms.example/ocpp"
+    assert rig.credentials.profile == 1
+
+
+@pytest.mark.parametrize(
+    ("cause", "event"),
+    [
+        pytest.param(
+            Cause.UNTRUSTED,
+            Event.INVALID_CSMS_CERTIFICATE,
+            marks=pytest.mark.spec("2.0.1", "TC_A_05_CS"),
+        ),
+        pytest.param(
+            Cause.TLS_VERSION,
+            Event.INVALID_TLS_VERSION,
+            marks=pytest.mark.spec("2.0.1", "TC_A_06_CS"),
+        ),
+        (Cause.TLS_CIPHER, Event.INVALID_TLS_CIPHER),
+        (Cause.CREDENTIALS, Event.FAILED_TO_AUTHENTICATE),
+    ],
+)
+def test_an_outage_is_a_security_event_once(rig: Rig, cause: Cause, event: Event) -> None:
+    rig.fails(cause)
+    rig.fails(cause)
+    once = list(rig.events)
+    rig.works()
+    rig.fails(cause)
+
+    assert (once, rig.events) == ([event], [event, event])
+
+
+@pytest.mark.spec("2.0.1", "TC_A_07_CS")
+def test_profile_3_shows_a_certificate_and_no_password(store: Store) -> None:
+    rig = rig_of(store, "wss://csms.example/ocpp", 3)
+    rig.own_certificate("0001", fresh=False)
+
+    config = rig.credentials.config()
+
+    assert config.password is None
+    assert config.tls is not None
+    assert config.tls.minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+def test_roots_of_the_csms_are_added_to_those_of_the_system(store: Store) -> None:
+    rig = rig_of(store, "wss://csms.example/ocpp", 2)
+    rig.credentials.basis = Basis(rig.credentials.basis.link, 2)
+    store.keys.install(Use.CSMS_ROOT, CA.pem)
+
+    tls = rig.credentials.config().tls
+
+    assert tls is not None
+    assert CA.pem in {ssl.DER_cert_to_PEM_cert(der) for der in tls.get_ca_certs(True)}

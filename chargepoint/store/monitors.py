@@ -4,7 +4,7 @@ import sqlite3
 
 from chargepoint.core.monitoring import Monitor
 from chargepoint.store import codec
-from chargepoint.store.tables import translated
+from chargepoint.store.tables import atomic, translated
 
 
 class StoredMonitors:
@@ -40,17 +40,10 @@ class StoredMonitors:
 
     def forget_all(self, setting: str, value: str) -> None:
         """Back to what the station came with, and store a setting, both or neither."""
-        with translated("monitors"):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                self._db.execute("DELETE FROM monitor")
-                self._db.execute(
-                    "INSERT INTO setting VALUES (?, ?)"
-                    " ON CONFLICT DO UPDATE SET value = excluded.value",
-                    (setting, value),
-                )
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+        with atomic(self._db, "monitors"):
+            self._db.execute("DELETE FROM monitor")
+            self._db.execute(
+                "INSERT INTO setting VALUES (?, ?)"
+                " ON CONFLICT DO UPDATE SET value = excluded.value",
+                (setting, value),
+            )

@@ -1,12 +1,11 @@
 """The tables behind the screens: messages of the CSMS, and what a session costs so far."""
 
 import sqlite3
-from contextlib import suppress
 
 from chargepoint.core.display import DisplayMessage, Messages
 from chargepoint.core.tariff import SessionCost
 from chargepoint.store import codec
-from chargepoint.store.tables import translated
+from chargepoint.store.tables import atomic, translated
 
 
 class Screens:
@@ -30,22 +29,15 @@ class Screens:
 
         Messages are only taken out, or added behind the others.
         """
-        with translated("display messages"):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                self._db.executemany(
-                    "DELETE FROM display_message WHERE message_id = ?",
-                    [(old.message_id,) for old in before if old not in after],
-                )
-                self._db.executemany(
-                    "INSERT INTO display_message (message_id, message) VALUES (?, ?)",
-                    [(m.message_id, codec.encode(m)) for m in after if m not in before],
-                )
-                self._db.execute("COMMIT")
-            except BaseException:
-                with suppress(sqlite3.Error):
-                    self._db.execute("ROLLBACK")
-                raise
+        with atomic(self._db, "display messages"):
+            self._db.executemany(
+                "DELETE FROM display_message WHERE message_id = ?",
+                [(old.message_id,) for old in before if old not in after],
+            )
+            self._db.executemany(
+                "INSERT INTO display_message (message_id, message) VALUES (?, ?)",
+                [(m.message_id, codec.encode(m)) for m in after if m not in before],
+            )
 
     def costs(self) -> dict[int, SessionCost]:
         """The last word on the cost at each EVSE."""

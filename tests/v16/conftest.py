@@ -4,14 +4,16 @@ import asyncio
 import itertools
 import json
 import uuid
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from case_rig import Case, case
 from fake_meter import FakeMeter
 
 from chargepoint import v16
@@ -347,3 +349,9 @@ async def bench(
 def now() -> datetime:
     """When the tests happen."""
     return NOW
+
+
+@pytest.fixture
+def open_case(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Case]]:
+    """Opens a whole running station and its CSMS; see ``case_rig``."""
+    return partial(case, "1.6", tmp_path)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from case_rig import Case, case
 from fake_csms import FakeCsms, Payload, Sent, check
 from file_servers import Files, http_server
 from firmware_rig import IMAGE, FakeInstaller, Maker, make_maker
@@ -170,3 +171,9 @@ async def server() -> AsyncIterator[Files]:
     async with http_server() as files:
         files.files["/fw.bin"] = IMAGE
         yield files
+
+
+@pytest.fixture
+def open_case(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Case]]:
+    """Opens a whole running station and its CSMS; see ``case_rig``."""
+    return partial(case, "2.0.1", tmp_path)

@@ -31,6 +31,7 @@ from chargepoint.hardware.api import Board, EvseHardware, Indicator, OutletDescr
 from chargepoint.hardware.catalog import load_board
 from chargepoint.hardware.simulated import SimulatedOutlet
 from chargepoint.station.device_model import DeviceModel, SettingRefused, SettingsStore
+from chargepoint.station.evse import is_socket
 from chargepoint.station.installer import CommandInstaller
 from chargepoint.station.station import EvseDescription, Station
 from chargepoint.station.upkeep import Upkeep
@@ -95,7 +96,7 @@ def device_model(
             phases=section.phases,
             max_current_a=section.max_current_a,
             voltage_v=section.voltage_v,
-            signing=Signing() if isinstance(meters[section.meter], SigningMeter) else None,
+            signing=_signing(meters[section.meter]),
             evse_id=section.evse_id,
         )
         for section in config.evses
@@ -105,6 +106,14 @@ def device_model(
     except SettingRefused as refused:
         where = config.positions.of(f"{refused.section}.{refused.name}")
         raise ConfigError(f"{where}: {refused.section}: {refused}") from refused
+
+
+def _signing(meter: Meter) -> Signing | None:
+    """What it can sign beside the record; it says so by the attributes of ``SigningMeter``."""
+    if not isinstance(meter, SigningMeter):
+        return None
+    readings = getattr(meter, "signs_readings", False)
+    return Signing(getattr(meter, "signs_begin", False), updated=readings, aligned=readings)
 
 
 def upkeep_of(config: StationConfig) -> Upkeep:
@@ -222,6 +231,7 @@ def _outlet(section: EvseSection) -> OutletDescription:
         max_current_a=section.max_current_a,
         phases=section.phases,
         options=section.hardware.options,
+        captive=frozenset(one.id for one in section.connectors if not is_socket(one.type)),
     )
 
 

@@ -43,6 +43,9 @@ class SigningMeter(Meter, Protocol):
     was not released; ``end`` and ``release`` may be repeated with the same transaction id, also by
     another process after a restart, and give the same result; a begin or end command whose answer
     was lost is never given twice.
+
+    A meter whose ``begin`` gives a signed reading of its own also has ``signs_begin = True``, one
+    whose ``read`` does, ``signs_readings = True``.
     """
 
     async def begin(self, transaction: BillingTransaction) -> Reading:

@@ -183,7 +183,8 @@ async def _charge(scene: _Scene, kwh: Decimal, teller: Teller) -> None:
     transaction = scene.life.station.evses[1].runner.state.transaction
     if transaction is None:
         raise DemoFailed("the transaction did not start")
-    begin = transaction.begin.value(Quantity.ENERGY_IMPORT) or Decimal(0)
+    first = transaction.begin.value(Quantity.ENERGY_IMPORT) if transaction.begin else None
+    begin = first or Decimal(0)
     teller.step(
         "The meter begins",
         f"It opens a billing transaction at {begin / 1000:.3f} kWh; then the contactor closes.",

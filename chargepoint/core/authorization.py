@@ -172,10 +172,11 @@ def end_reason(
 
 def with_group(state: EvseState, group: IdToken) -> EvseState:
     """The state once the group of its token is known: from now on its members may stop too."""
-    if state.authorization is None or state.transaction is None:
+    if state.authorization is None:
         return state
     named = replace(state.authorization, group=group)
-    transaction = replace(state.transaction, authorization=named)
+    running = state.transaction
+    transaction = None if running is None else replace(running, authorization=named)
     return replace(state, authorization=named, transaction=transaction)
 
 

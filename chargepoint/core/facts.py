@@ -13,6 +13,7 @@ from chargepoint.core.certificates import CertificateId
 from chargepoint.core.firmware import FirmwareStatus
 from chargepoint.core.logs import LogStatus
 from chargepoint.core.model import (
+    Authorization,
     Cause,
     ChargingState,
     Fault,
@@ -55,9 +56,12 @@ class StatusChanged:
 
 @dataclass(frozen=True, slots=True)
 class TransactionStarted:
-    """The meter counts; ``begin`` is all it said, ``samples`` what the settings want of it.
+    """A transaction has reached its start point.
 
-    ``verdict`` is what the station found of a begin that is signed by itself.
+    ``token`` is None until somebody is authorized. ``begin`` is all the meter said when it began
+    to count, None if it has not begun yet, ``samples`` what the settings want of it. ``verdict`` is
+    what the station found of a begin that is signed by itself. ``phases`` is how many give energy,
+    if known.
     """
 
     evse_id: int
@@ -67,18 +71,24 @@ class TransactionStarted:
     at: datetime
     cause: Cause
     charging_state: ChargingState
-    token: IdToken
-    begin: Reading
+    token: IdToken | None
+    begin: Reading | None
     samples: tuple[Sampled, ...] = ()
     remote_start_id: int | None = None
     with_key: bool = False
     verdict: str = ""
     reservation_id: int | None = None
+    phases: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TransactionUpdated:
-    """Something about a running transaction changed, or a reading of it was due."""
+    """Something about a running transaction changed, or a reading of it was due.
+
+    ``token`` is who was authorized by what is told, or who asked for the end. ``begin`` is the
+    whole begin reading, where the meter began only after the start point, ``begun_for`` for whom.
+    ``begun`` is false as long as it has not. ``authorizes``: ``token`` begins, it does not end.
+    """
 
     evse_id: int
     connector_id: int
@@ -89,6 +99,15 @@ class TransactionUpdated:
     charging_state: ChargingState
     samples: tuple[Sampled, ...] = ()
     with_key: bool = False
+    token: IdToken | None = None
+    authorizes: bool = False
+    remote_start_id: int | None = None
+    reservation_id: int | None = None
+    begin: Reading | None = None
+    begun: bool = True
+    begun_for: Authorization | None = None
+    verdict: str = ""
+    phases: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +116,8 @@ class TransactionEnded:
 
     ``begin`` and ``end`` are the whole readings, ``end.signed`` the meter's record whatever the
     settings say, ``verdict`` what the station found of it. ``samples`` is what the settings want in
-    the final message, in order of time. ``missing`` tells why there is no end reading or no
+    the final message, in order of time. ``begin`` is None if the meter never began, ``token`` if
+    nobody was authorized. ``missing`` tells why there is no end reading or no
     signed record although there should be one: a word of ``Missing``, a colon, a sentence.
     ``key_once``: only the last of several signed samples carries the public key.
     """
@@ -110,9 +130,9 @@ class TransactionEnded:
     cause: Cause
     reason: StopReason
     charging_state: ChargingState
-    token: IdToken
+    token: IdToken | None
     stop_token: IdToken | None
-    begin: Reading
+    begin: Reading | None
     end: Reading | None
     samples: tuple[Sampled, ...] = ()
     verdict: str = ""
@@ -137,6 +157,19 @@ class SampleKept:
 
     transaction_id: str
     sampled: Sampled
+
+
+@dataclass(frozen=True, slots=True)
+class RecordKept:
+    """A signed record of a session that never became a transaction. Stored, never sent by itself.
+
+    It happens if a transaction starts with the energy and the vehicle took none.
+    """
+
+    evse_id: int
+    transaction_id: str
+    reading: Reading
+    verdict: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +312,7 @@ Fact = (
     | TransactionEnded
     | MeterSampled
     | SampleKept
+    | RecordKept
     | SecurityEvent
     | VariableEvent
     | ReservationEnded

@@ -176,6 +176,18 @@ class ReservationsChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class BayChanged:
+    """A vehicle stands in the parking bay of this EVSE, or has left it."""
+
+    occupied: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CableUnlocked:
+    """The CSMS has unlocked the cable: nobody holds it any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class DeadlinePassed:
     """The moment in ``EvseState.deadline`` has come."""
 
@@ -187,6 +199,7 @@ class PowerRestored:
     plugged: bool = False
     connector_id: int = 1
     ev_ready: bool = False
+    bay: bool = False
 
 
 Input = (
@@ -210,4 +223,6 @@ Input = (
     | PowerRestored
     | GroupLearned
     | ReservationsChanged
+    | BayChanged
+    | CableUnlocked
 )

@@ -1,59 +1,13 @@
-"""The values the rules speak about: tokens, stages, transactions, the state of one EVSE."""
+"""The values the rules speak about: stages, transactions, the state of one EVSE."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+from chargepoint.core.tokens import IdToken as IdToken  # noqa: PLC0414 - part of the model
+from chargepoint.core.tokens import IdTokenType as IdTokenType  # noqa: PLC0414 - part of the model
 from meters.model import Quantity, Reading
-
-
-class IdTokenType(StrEnum):
-    """Where a token comes from (OCPP 2.0.1 IdTokenEnumType)."""
-
-    CENTRAL = "Central"
-    EMAID = "eMAID"
-    ISO14443 = "ISO14443"
-    ISO15693 = "ISO15693"
-    KEY_CODE = "KeyCode"
-    LOCAL = "Local"
-    MAC_ADDRESS = "MacAddress"
-    NO_AUTHORIZATION = "NoAuthorization"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class IdToken:
-    """A token; its value never appears in its repr, so it cannot reach a log by accident.
-
-    Two tokens are equal if their values are, ignoring case (OCPP 1.6 errata, 2.0.1 IdTokenType).
-    """
-
-    value: str
-    type: IdTokenType = IdTokenType.ISO14443
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, IdToken) and self.value.casefold() == other.value.casefold()
-
-    def __hash__(self) -> int:
-        return hash(self.value.casefold())
-
-    def __repr__(self) -> str:
-        return f"IdToken({self.masked}, {self.type})"
-
-    @property
-    def masked(self) -> str:
-        """Enough to tell two tokens apart in a log, not enough to copy one."""
-        long_enough = 8
-        shows = len(self.value) >= long_enough and self.type is not IdTokenType.KEY_CODE
-        return f"***{self.value[-2:]}" if shows else "***"
-
-    def matches(self, other: "IdToken") -> bool:
-        """Whether both are one token: a code that is typed is not the card of the same number.
-
-        What the CSMS made up, and every token that 1.6 names, fits any type.
-        """
-        any_type = IdTokenType.CENTRAL in {self.type, other.type}
-        return self == other and (any_type or self.type is other.type)
 
 
 class Stage(StrEnum):
@@ -82,6 +36,8 @@ class StopReason(StrEnum):
     REBOOT = "Reboot"
     REMOTE = "Remote"
     SCHEDULED_RESET = "ScheduledReset"  # 1.6 SoftReset; 2.0.1 has no word of its own
+    STOPPED_BY_EV = "StoppedByEV"
+    TIMEOUT = "Timeout"
     UNLOCK_COMMAND = "UnlockCommand"
 
 
@@ -95,14 +51,29 @@ class Cause(StrEnum):
     CHARGING_STATE_CHANGED = "ChargingStateChanged"
     DEAUTHORIZED = "Deauthorized"
     EV_COMMUNICATION_LOST = "EVCommunicationLost"
+    EV_CONNECT_TIMEOUT = "EVConnectTimeout"
+    EV_DEPARTED = "EVDeparted"
+    EV_DETECTED = "EVDetected"
     METER_CLOCK = "MeterValueClock"
     METER_PERIODIC = "MeterValuePeriodic"
     REMOTE_START = "RemoteStart"
     REMOTE_STOP = "RemoteStop"
     RESET_COMMAND = "ResetCommand"
+    SIGNED_DATA_RECEIVED = "SignedDataReceived"
     STOP_AUTHORIZED = "StopAuthorized"
     TRIGGER = "Trigger"
     UNLOCK_COMMAND = "UnlockCommand"
+
+
+class Point(StrEnum):
+    """What a transaction starts or stops with (OCPP 2.0.1 TxStartStopPointEnumType, E01 to E06)."""
+
+    BAY = "ParkingBayOccupancy"
+    CONNECTED = "EVConnected"
+    AUTHORIZED = "Authorized"
+    SIGNED = "DataSigned"  # only to start with
+    PATH = "PowerPathClosed"
+    ENERGY = "EnergyTransfer"
 
 
 class ChargingState(StrEnum):
@@ -174,8 +145,9 @@ class Fault:
         return self.connector_id in {0, connector_id}
 
 
-# What the station itself finds when a contactor or limit order is not confirmed.
+# What the station itself finds when a contactor or limit order, or one to a lock, is not confirmed.
 POWER_SWITCH_FAILURE = "PowerSwitchFailure"
+CONNECTOR_LOCK_FAILURE = "ConnectorLockFailure"
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,21 +189,46 @@ class Sampled:
 
 
 @dataclass(frozen=True, slots=True)
-class Transaction:
-    """A transaction from the begin reading on.
+class Final:
+    """What the meter gave at the end of a session, until the transaction is over too.
 
-    ``next_seq`` is the sequence number of the next fact about it, from 0 without a gap.
+    ``kept`` are the readings kept for the final message, ``missing`` as in TransactionEnded.
+    """
+
+    reading: Reading | None
+    verdict: str = ""
+    missing: str = ""
+    kept: tuple[Sampled, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A transaction from its start point, or the begin reading if that comes first, to its end.
+
+    ``authorization`` and ``begin`` are None until somebody is authorized and the meter has begun.
+    ``next_seq`` is the sequence number of the next fact about it, from 0 without a gap: 0 means
+    that nothing was told of it yet. ``stop_reason`` and ``stop_token`` say what began its end,
+    ``stop_cause`` and ``stopped_at`` are set once a stop point is reached. ``charging_state`` and
+    ``phases`` are what was told last.
     """
 
     transaction_id: str
     started_at: datetime
-    authorization: Authorization
-    begin: Reading
+    authorization: Authorization | None
+    begin: Reading | None
     next_seq: int = 0
     stop_reason: StopReason | None = None
     stop_cause: Cause | None = None
     stop_token: IdToken | None = None
     stopped_at: datetime | None = None
+    final: Final | None = None
+    charging_state: ChargingState | None = None
+    phases: int | None = None
+
+    @property
+    def told(self) -> bool:
+        """Whether the CSMS was told that it has started."""
+        return self.next_seq > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +240,8 @@ class EvseState:
     register value at which the energy ends, if the token was refused and some more is granted.
     ``inoperative`` is about the whole EVSE, ``closed`` about single connectors of it.
     ``reserved_for`` are the reservations that may be used here; if there are any, nobody else may
-    begin.
+    begin. ``bay``: a vehicle stands here. ``locked``: the cable is held in the socket; ``held`` is
+    who may have it back.
     """
 
     evse_id: int
@@ -262,6 +260,9 @@ class EvseState:
     denied_from_wh: Decimal | None = None
     closed: frozenset[int] = frozenset()
     reserved_for: tuple[int, ...] = ()
+    bay: bool = False
+    locked: bool = False
+    held: Authorization | None = None
 
     @property
     def operative(self) -> bool:
@@ -298,9 +299,32 @@ class EvseState:
         return energy >= self.denied_from_wh
 
     @property
-    def busy(self) -> bool:
-        """Whether a transaction exists, from the begin reading to the end reading."""
+    def authorized(self) -> bool:
+        """Whether somebody may charge here now, from the token to what ends it."""
+        return self.stage in {Stage.AUTHORIZED, Stage.OPENING, Stage.CHARGING}
+
+    @property
+    def metering(self) -> bool:
+        """Whether the meter counts for somebody, from the begin reading to the end reading."""
         return self.stage in {Stage.OPENING, Stage.CHARGING, Stage.CLOSING}
+
+    @property
+    def told(self) -> bool:
+        """Whether a transaction runs of which the CSMS knows."""
+        return self.transaction is not None and self.transaction.told
+
+    @property
+    def running(self) -> Transaction | None:
+        """The transaction that the CSMS knows and that has reached no stop point yet."""
+        transaction = self.transaction
+        if transaction is None or not transaction.told or transaction.stop_cause is not None:
+            return None
+        return transaction
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything runs that a restart would cut off."""
+        return self.metering or self.told
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +332,9 @@ class Policy:
     """The settings that the rules of one EVSE depend on, as they are at this moment.
 
     ``fresh_id`` is a transaction id never used before, so that ``advance`` stays pure.
-    ``connectors`` is how many the EVSE has, numbered from 1.
+    ``connectors`` is how many the EVSE has, numbered from 1; ``sockets`` are those of them whose
+    cable the driver brings, so that it is locked. ``reading`` is what the meter said last, None if
+    that is too old to be the present.
     """
 
     fresh_id: str
@@ -335,3 +361,8 @@ class Policy:
     tariff_text: str = ""
     connectors: int = 1
     tariff_shown: bool = True
+    start_points: frozenset[Point] = frozenset({Point.PATH})
+    stop_points: frozenset[Point] = frozenset({Point.AUTHORIZED})
+    unlock_on_ev_disconnect: bool = True
+    sockets: frozenset[int] = frozenset()
+    reading: Reading | None = None

@@ -47,4 +47,27 @@ class SetLimit:
     limit_a: Decimal | None
 
 
-Order = CloseContactor | OpenContactor | TakeBegin | TakeEnd | ReleaseRecord | SetLimit
+@dataclass(frozen=True, slots=True)
+class LockCable:
+    """Hold the cable in this socket."""
+
+    connector_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnlockCable:
+    """Give the cable in this socket back."""
+
+    connector_id: int
+
+
+Order = (
+    CloseContactor
+    | OpenContactor
+    | TakeBegin
+    | TakeEnd
+    | ReleaseRecord
+    | SetLimit
+    | LockCable
+    | UnlockCable
+)

@@ -6,9 +6,12 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from chargepoint.core.model import Context, Sampled
-from meters.model import Quantity, Reading, Sample
+from meters.model import Phase, Quantity, Reading, Sample
 
 ENERGY = "Energy.Active.Import.Register"
+
+FLOWS_A = 1  # a phase that carries less gives no energy: a vehicle at rest keeps its filters fed
+_PHASES = frozenset({Phase.L1, Phase.L2, Phase.L3})
 
 # Measurand of OCPP -> quantity of the meter and the sign of the values that belong to it.
 MEASURANDS: dict[str, tuple[Quantity, int]] = {
@@ -110,3 +113,13 @@ def next_aligned(now: datetime, interval: timedelta) -> datetime:
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     steps = (now - midnight) // interval + 1
     return min(midnight + steps * interval, midnight + timedelta(days=1))
+
+
+def phases_in_use(reading: Reading) -> int | None:
+    """On how many phases energy flows, None if the meter does not tell them apart, or on none."""
+    currents = [
+        sample.value
+        for sample in reading.samples
+        if sample.quantity is Quantity.CURRENT and sample.phase in _PHASES
+    ]
+    return sum(abs(value) >= FLOWS_A for value in currents) or None

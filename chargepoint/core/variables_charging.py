@@ -1,5 +1,6 @@
 """Settings about charging: when a transaction runs, what is measured and signed."""
 
+from chargepoint.core.model import Point
 from chargepoint.core.sampling import ENERGY, MEASURANDS
 from chargepoint.core.variables_kinds import BOOLEAN, MEASURAND_LIST, MEMBERS, SECONDS, TEXT
 from chargepoint.core.variables_model import Feature, Mutability, Tier, Variable
@@ -29,20 +30,18 @@ STOP_TX_ON_INVALID_ID = Variable(
 TX_START_POINT = Variable(
     MEMBERS,
     "TxCtrlr.TxStartPoint",
-    "PowerPathClosed",
-    "A transaction starts when a vehicle is connected and somebody is authorized.",
-    mutability=Mutability.READ_ONLY,
+    str(Point.PATH),
+    "What a transaction starts with: the first of these that comes.",
     low=1,
-    values=("PowerPathClosed",),
+    values=tuple(str(point) for point in Point),
 )
 TX_STOP_POINT = Variable(
     MEMBERS,
     "TxCtrlr.TxStopPoint",
-    "PowerPathClosed",
-    "A transaction ends when either is no longer so.",
-    mutability=Mutability.READ_ONLY,
+    str(Point.AUTHORIZED),
+    "What a transaction stops with: the first of these that ends.",
     low=1,
-    values=("PowerPathClosed",),
+    values=tuple(str(point) for point in Point if point is not Point.SIGNED),
 )
 # The name is that of OCPP 2.1; to 2.0.1 and 1.6 it is a variable of the maker.
 RESUME_AFTER_POWER_LOSS = Variable(

@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from chargepoint.core.model import Point
 from chargepoint.core.variables import (
     ALIGNED_SIGN_UPDATED_READINGS,
     BOOLEAN,
@@ -30,6 +31,7 @@ from chargepoint.core.variables import (
     STATION_SUPPLY_PHASES,
     TABLE,
     TEXT,
+    TX_START_POINT,
     UNLOCK_ON_EV_SIDE_DISCONNECT,
     Address,
     AnyVariable,
@@ -243,6 +245,8 @@ def _cell(
         limits = replace(limits, high=evse.rated_power_w)
     if row is CONNECTOR_PHASE_ROTATION:
         limits = replace(limits, values=_rotations(evses))
+    if row is TX_START_POINT and not any(e.signing and e.signing.started for e in evses):
+        limits = replace(limits, values=tuple(v for v in limits.values if v != Point.SIGNED))
     key_mutability = row.key_mutability or row.mutability
     return Cell(row, address, _keys(row, evses, evse), row.mutability, key_mutability, limits, None)
 

@@ -47,7 +47,14 @@ class BoardFault:
     connector_id: int = 0
 
 
-BoardEvent = VehiclePlugged | VehicleUnplugged | VehicleAsks | BoardFault
+@dataclass(frozen=True, slots=True)
+class BayOccupied:
+    """The detector of the parking bay sees a vehicle, or no longer does."""
+
+    occupied: bool
+
+
+BoardEvent = VehiclePlugged | VehicleUnplugged | VehicleAsks | BoardFault | BayOccupied
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,7 @@ class Seen:
     plugged: bool
     connector_id: int = 1
     asks: bool = False
+    bay: bool = False
 
 
 class EvseHardware(Protocol):
@@ -94,8 +102,16 @@ class EvseHardware(Protocol):
         """
         ...
 
+    async def lock(self, connector_id: int) -> bool:
+        """Hold the cable in its socket; False if the lock did not move. Locking again is fine.
+
+        Raises:
+            Refused: there is no lock at this connector.
+        """
+        ...
+
     async def unlock(self, connector_id: int) -> bool:
-        """Unlock the cable; False if the lock did not move.
+        """Give the cable back; False if the lock did not move. Unlocking again is fine.
 
         Raises:
             Refused: there is no lock at this connector.
@@ -105,13 +121,17 @@ class EvseHardware(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OutletDescription:
-    """What the installer said of an outlet; ``options`` is the ``Config`` of the board's module."""
+    """What the installer said of an outlet; ``options`` is the ``Config`` of the board's module.
+
+    ``captive`` are the connectors whose cable is fixed to the station: they have no lock.
+    """
 
     evse_id: int
     connectors: int
     max_current_a: Decimal
     phases: int
     options: object
+    captive: frozenset[int] = frozenset()
 
 
 class Board(Protocol):

@@ -16,6 +16,7 @@ import msgspec
 
 from chargepoint.errors import Refused
 from chargepoint.hardware.api import (
+    BayOccupied,
     BoardEvent,
     BoardFault,
     OutletDescription,
@@ -80,6 +81,10 @@ class SimulatedOutlet:
     closed: bool = False
     limit_a: Decimal | None = None
     moves: int = 0
+    bay: bool = False
+    locked: bool = False
+    stuck: bool = False  # the lock does not move
+    captive: frozenset[int] = frozenset()  # connectors with a fixed cable, hence without a lock
     _told: asyncio.Queue[BoardEvent] = field(default_factory=asyncio.Queue)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _generation: int = 0
@@ -88,7 +93,7 @@ class SimulatedOutlet:
     # --- what the station sees ------------------------------------------------------------
 
     def seen(self) -> Seen:  # noqa: D102
-        return Seen(self.vehicle is not None, self.connector_id, self.asks)
+        return Seen(self.vehicle is not None, self.connector_id, self.asks, self.bay)
 
     async def events(self) -> AsyncIterator[BoardEvent]:  # noqa: D102
         while True:
@@ -110,10 +115,11 @@ class SimulatedOutlet:
         self.limit_a = amps
         await self._tell_load()
 
+    async def lock(self, connector_id: int) -> bool:  # noqa: D102
+        return self._move_lock(connector_id, locked=True)
+
     async def unlock(self, connector_id: int) -> bool:  # noqa: D102
-        if not 1 <= connector_id <= self.connectors:
-            raise Refused(f"connector {connector_id} does not exist", reason="UnknownConnectorId")
-        return True
+        return self._move_lock(connector_id, locked=False)
 
     # --- what a person does to it ---------------------------------------------------------
 
@@ -143,6 +149,12 @@ class SimulatedOutlet:
         self.vehicle = None
         self.asks = False
         self._tell(VehicleUnplugged())
+
+    def park(self, *, occupied: bool) -> None:
+        """A vehicle drives into the bay, or out of it; without a change nothing happens."""
+        if self.bay is not occupied:
+            self.bay = occupied
+            self._told.put_nowait(BayOccupied(occupied))
 
     def suspend(self) -> None:
         """The vehicle pauses.
@@ -210,6 +222,15 @@ class SimulatedOutlet:
 
     # --- inside ---------------------------------------------------------------------------
 
+    def _move_lock(self, connector_id: int, *, locked: bool) -> bool:
+        if not 1 <= connector_id <= self.connectors:
+            raise Refused(f"connector {connector_id} does not exist", reason="UnknownConnectorId")
+        if connector_id in self.captive:
+            raise Refused(f"connector {connector_id} has no lock", reason="UnsupportedRequest")
+        if not self.stuck:
+            self.locked = locked
+        return not self.stuck
+
     async def _later(self, generation: int, after: float | None, act: Callable[[], None]) -> None:
         if after is None:
             return
@@ -253,6 +274,7 @@ def create(descriptions: list[OutletDescription]) -> "SimulatedBoard":
                 connectors=described.connectors,
                 max_current_a=described.max_current_a,
                 phases=described.phases,
+                captive=described.captive,
             )
             for described in descriptions
         ]

@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final, Protocol, TypeAlias
 
-from chargepoint.core.facts import ReservationUsed, SampleKept, Status
+from chargepoint.core.facts import RecordKept, ReservationUsed, SampleKept, Status
 from chargepoint.core.model import ChargingState, Missing
 from chargepoint.local.views import Views, age_s, health
 from chargepoint.station.meter_health import Health
@@ -165,7 +165,7 @@ def _store(station: Station) -> Iterator[Family]:
 
 def _oldest_s(station: Station) -> float:
     entry = station.store.next_entry()
-    if entry is None or isinstance(entry.fact, SampleKept | ReservationUsed):
+    if entry is None or isinstance(entry.fact, SampleKept | RecordKept | ReservationUsed):
         return 0.0
     return max(0.0, (station.clock.now() - entry.fact.at).total_seconds())
 

@@ -201,11 +201,12 @@ class Views:
                 _register(row.ended_at, row.end_wh, Context.END),
             ]
             return [end for end in ends if end is not None]
-        begin = Sampled(runner.state.transaction.begin, Context.BEGIN)
+        begin = runner.state.transaction.begin
         kept = self.station.store.transactions.kept(row.transaction_id)
-        readings = [_sampled(sampled) for sampled in (begin, *kept)]
+        first = (Sampled(begin, Context.BEGIN),) if begin is not None else ()
+        readings = [_sampled(sampled) for sampled in (*first, *kept)]
         last = self.station.evses[row.evse_id].meter.reading
-        if last is not None and last.taken_at > begin.reading.taken_at:
+        if last is not None and (begin is None or last.taken_at > begin.taken_at):
             readings.append({"context": None, **_reading(last)})
         return readings
 
@@ -232,14 +233,15 @@ def _running(state: EvseState, last: Reading | None) -> Json | None:
     transaction = state.transaction
     if transaction is None:
         return None
-    begin = transaction.begin.value(Quantity.ENERGY_IMPORT)
+    first, who = transaction.begin, transaction.authorization
+    begin = first.value(Quantity.ENERGY_IMPORT) if first else None
     now = last.value(Quantity.ENERGY_IMPORT) if last else None
     counted = None if begin is None or now is None else max(now - begin, Decimal(0))
     return {
         "transaction_id": transaction.transaction_id,
         "started_at": instant(transaction.started_at),
-        "token": transaction.authorization.token.masked,
-        "authorized_by": str(transaction.authorization.source),
+        "token": who.token.masked if who else None,
+        "authorized_by": str(who.source) if who else None,
         "energy_wh": _digits(counted),
     }
 

@@ -246,12 +246,15 @@ class Authorizer:
 
 
 def _running(state: EvseState) -> Authorization | None:
-    """What a token may end."""
+    """What a token may end: a session, or the hold on a cable."""
+    if state.stage is Stage.FINISHED:
+        return state.held
     return state.authorization if state.stage in {Stage.CHARGING, Stage.AUTHORIZED} else None
 
 
 def _is_of(state: EvseState, token: IdToken) -> bool:
-    return state.authorization is not None and state.authorization.token.matches(token)
+    began = _running(state)
+    return began is not None and began.token.matches(token)
 
 
 def choose(runners: Iterable[EvseRunner]) -> EvseRunner | None:

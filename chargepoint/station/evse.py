@@ -8,7 +8,7 @@ meter is signing must not leave the EVSE half closed.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar
@@ -17,6 +17,7 @@ from chargepoint.clock import Clock, sleep_unless
 from chargepoint.core.evse import Step, advance
 from chargepoint.core.facts import Fact
 from chargepoint.core.inputs import (
+    BeginFailed,
     DeadlinePassed,
     FaultRaised,
     Input,
@@ -24,26 +25,35 @@ from chargepoint.core.inputs import (
     TokenAccepted,
     Unplugged,
 )
-from chargepoint.core.model import POWER_SWITCH_FAILURE, EvseState, Fault, Policy
+from chargepoint.core.model import (
+    CONNECTOR_LOCK_FAILURE,
+    POWER_SWITCH_FAILURE,
+    EvseState,
+    Fault,
+    Policy,
+)
 from chargepoint.core.orders import (
     CloseContactor,
+    LockCable,
     OpenContactor,
     Order,
     ReleaseRecord,
     SetLimit,
     TakeBegin,
     TakeEnd,
+    UnlockCable,
 )
-from chargepoint.errors import HardwareFault, StoreError
+from chargepoint.errors import HardwareFault, Refused, StoreError
 from chargepoint.hardware.api import EvseHardware
 from chargepoint.store.sqlite import Store
-from meters.model import BillingTransaction
+from meters.model import BillingTransaction, Reading
 
 log = logging.getLogger(__name__)
 
 STORE_RETRY = timedelta(seconds=1)
 CLOCK_CHECK = timedelta(seconds=10)  # a clock that was set is noticed this soon
 HARDWARE_TIMEOUT_S = 5.0
+_TO_THE_BOARD = (CloseContactor, OpenContactor, SetLimit, LockCable, UnlockCable)
 
 
 T = TypeVar("T")
@@ -59,6 +69,10 @@ class Spawn(Protocol):
 
 class BillingMeter(Protocol):
     """What the runner asks of the meter side (``station.metering``)."""
+
+    def recent(self) -> Reading | None:
+        """The last reading, None if it is too old to be the present."""
+        ...
 
     async def take_begin(self, transaction: BillingTransaction) -> Input:
         """BeginTaken or BeginFailed, always within a bounded time."""
@@ -95,10 +109,11 @@ class EvseRunner:
         spawn: Spawn,
         reporter: Reporter,
         online: Callable[[], bool],
-        connectors: int = 1,
+        connectors: tuple[str, ...] = ("cType2",),
     ) -> None:
         self.evse_id = evse_id
-        self.connectors = connectors  # numbered from 1
+        self.connectors = len(connectors)  # numbered from 1
+        self.sockets = frozenset(n for n, kind in enumerate(connectors, 1) if is_socket(kind))
         self.state: EvseState = store.load(evse_id)
         self.outlet = outlet
         self.meter: BillingMeter | None = None
@@ -126,7 +141,7 @@ class EvseRunner:
     async def recover(self) -> None:
         """Say what the board sees after a start; ends what a power cut left open."""
         seen = self.outlet.seen()
-        await self.feed(PowerRestored(seen.plugged, seen.connector_id, seen.asks))
+        await self.feed(PowerRestored(seen.plugged, seen.connector_id, seen.asks, seen.bay))
 
     async def run(self) -> None:
         """Feed DeadlinePassed when its time has come; ends only by cancellation."""
@@ -156,12 +171,16 @@ class EvseRunner:
                     await self._keep(now, step)
                 except StoreError as error:
                     return error
-                for order in step.orders:
-                    pending.extend(await self._carry_out(order))
+                pending.extend(await self._carry_out_all(step.orders))
         return None
 
     def _advance(self, given: Input) -> Step:
-        policy = replace(self._policy(), connectors=self.connectors)
+        policy = replace(
+            self._policy(),
+            connectors=self.connectors,
+            sockets=self.sockets,
+            reading=self.meter.recent() if self.meter is not None else None,
+        )
         return advance(self.state, given, self._clock.now(), policy)
 
     async def _keep(self, given: Input, step: Step) -> None:
@@ -200,6 +219,18 @@ class EvseRunner:
             if isinstance(order, OpenContactor):
                 await self._carry_out(order)
 
+    async def _carry_out_all(self, orders: tuple[Order, ...]) -> list[Input]:
+        """No meter begins behind a cable that is not held."""
+        answers: list[Input] = []
+        loose = False
+        for order in orders:
+            if loose and isinstance(order, TakeBegin):
+                answers.append(BeginFailed(order.transaction.transaction_id))
+                continue
+            answers += await self._carry_out(order)
+            loose |= isinstance(order, LockCable) and bool(answers)
+        return answers
+
     async def _carry_out(self, order: Order) -> list[Input]:
         """What came of it: a vehicle that left while the meter began is told before the begin."""
         there = self.outlet.seen().plugged
@@ -210,13 +241,15 @@ class EvseRunner:
     async def _confirmed(self, order: Order) -> Input | None:
         try:
             async with asyncio.timeout(None) as deadline:
-                if isinstance(order, CloseContactor | OpenContactor | SetLimit):
+                if isinstance(order, _TO_THE_BOARD):
                     deadline.reschedule(asyncio.get_running_loop().time() + HARDWARE_TIMEOUT_S)
                 return await self._do(order)
         except (HardwareFault, TimeoutError) as error:
             reason = str(error) or f"no confirmation within {HARDWARE_TIMEOUT_S:g} s"
             log.warning("EVSE %d: %s: %s", self.evse_id, type(order).__name__, reason)
-            return FaultRaised(Fault(POWER_SWITCH_FAILURE, reason[:50]))
+            lock = isinstance(order, LockCable | UnlockCable)
+            code = CONNECTOR_LOCK_FAILURE if lock else POWER_SWITCH_FAILURE
+            return FaultRaised(Fault(code, reason[:50]))
 
     async def _do(self, order: Order) -> Input | None:
         meter = self.meter
@@ -229,6 +262,10 @@ class EvseRunner:
                 self.opened.set()
             case SetLimit(limit):
                 await self.outlet.set_current_limit(limit)
+            case LockCable(connector_id):
+                await _moved(self.outlet.lock(connector_id), "not locked")
+            case UnlockCable(connector_id):
+                await _moved(self.outlet.unlock(connector_id), "not unlocked")
             case TakeBegin(transaction) if meter is not None:
                 return await meter.take_begin(transaction)
             case TakeEnd(transaction_id) if meter is not None:
@@ -236,3 +273,19 @@ class EvseRunner:
             case ReleaseRecord(transaction_id) if meter is not None:
                 await meter.release(transaction_id)
         return None
+
+
+def is_socket(kind: str) -> bool:
+    """Whether a connector type is one whose cable the driver brings (2.0.1 ConnectorEnumType)."""
+    return kind.startswith("s")
+
+
+async def _moved(moving: Awaitable[bool], otherwise: str) -> None:
+    """A board that has no lock there has nothing to move."""
+    try:
+        moved = await moving
+    except Refused as refused:
+        log.debug("no lock: %s", refused)
+        return
+    if not moved:
+        raise HardwareFault(otherwise)

@@ -31,7 +31,7 @@ def parts_of(
         spawn=home.spawn,
         reporter=home,
         online=lambda: wiring.csms.online,
-        connectors=len(description.connectors),
+        connectors=description.connectors,
     )
     meter = EvseMeter(
         description.meter_name,

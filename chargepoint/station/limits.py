@@ -169,7 +169,7 @@ class Limits:
             return {}
         claims = {evse_id: self._claim(site, evse_id, within) for evse_id in self._runners}
         begun = sorted(
-            (evse_id for evse_id in claims if self._runners[evse_id].state.busy),
+            (evse_id for evse_id in claims if self._runners[evse_id].state.metering),
             key=self._started_at,
         )
         amperes = site.outlet(STATION).amperes(total.watts)

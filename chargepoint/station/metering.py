@@ -48,6 +48,7 @@ RETRY = timedelta(milliseconds=500)
 BEGIN_TIMEOUT = timedelta(seconds=60)
 RECORD_TIMEOUT = timedelta(seconds=120)
 PATIENCE = timedelta(seconds=30)
+PRESENT = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,13 @@ class EvseMeter:
     def known(self) -> Known:
         """What is known now."""
         return Known(self.name, self.books.health, self.info, self.reading, self.books.error)
+
+    def recent(self) -> Reading | None:
+        """The last reading, None if it is too old to be the present."""
+        known = self.reading
+        if known is None or self._clock.now() - known.taken_at > PRESENT:
+            return None
+        return known
 
     # --- orders -----------------------------------------------------------------------------
 
@@ -269,7 +277,7 @@ class EvseMeter:
     async def _attend(self, *, watch: bool) -> None:
         """Look after what the meter holds. A meter that refuses that can still be read."""
         try:
-            if self._left_over and not self._owner.state.busy:
+            if self._left_over and not self._owner.state.metering:
                 await self.clear_left_overs()
             elif watch:
                 await self._watch()
@@ -318,7 +326,7 @@ class EvseMeter:
         self._identify = True  # it may be another one when it is back
         self.books.failed(str(error), now)
         lost = self.books.outage_s(now) >= self._patience().total_seconds()
-        await self._tell_condition(blocks=lost and not self._owner.state.busy)
+        await self._tell_condition(blocks=lost and not self._owner.state.metering)
         if lost and not self._lost_told:
             self._lost_told = True
             await self._owner.feed(MeterLost())

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from chargepoint.clock import Clock, sleep_unless
 from chargepoint.core.facts import MeterSampled
 from chargepoint.core.inputs import ReadingTaken
-from chargepoint.core.model import Context, Stage
+from chargepoint.core.model import Context
 from chargepoint.core.sampling import next_aligned, select
 from chargepoint.station.evse import EvseRunner
 from chargepoint.station.metering import EvseMeter
@@ -103,7 +103,7 @@ class Sampler:
         return True
 
     async def _sample(self, due: Due) -> None:
-        running = self._runner.state.stage is Stage.CHARGING
+        running = self._started_at() is not None
         schedule = self._schedule()
         tell = due.tell
         if due.context is Context.CLOCK and running and schedule.idle_only:
@@ -121,7 +121,7 @@ class Sampler:
     async def _tell(
         self, given: ReadingTaken, wanted: tuple[str, ...], *, in_transaction: bool
     ) -> None:
-        if in_transaction and self._runner.state.stage is Stage.CHARGING:
+        if in_transaction and self._started_at() is not None:
             await self._runner.feed(given)
             return
         if given.context is Context.PERIODIC or not given.tell:
@@ -130,9 +130,8 @@ class Sampler:
             self._record(MeterSampled(self._runner.evse_id, given.reading.taken_at, sampled))
 
     def _started_at(self) -> datetime | None:
-        state = self._runner.state
-        running = state.stage is Stage.CHARGING and state.transaction is not None
-        return state.transaction.started_at if running and state.transaction else None
+        running = self._runner.state.running
+        return running.started_at if running is not None else None
 
 
 def all_due(now: datetime, schedule: Schedule, started_at: datetime | None) -> list[Due]:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from chargepoint.core.authorization import Rules
-from chargepoint.core.model import Policy
+from chargepoint.core.model import Point, Policy
 from chargepoint.core.tariff import Prices
 from chargepoint.core.variables import (
     ALIGNED_ENABLED,
@@ -46,9 +46,12 @@ from chargepoint.core.variables import (
     TOTAL_COST_FALLBACK_MESSAGE,
     TX_ENDED_INTERVAL,
     TX_ENDED_MEASURANDS,
+    TX_START_POINT,
     TX_STARTED_MEASURANDS,
+    TX_STOP_POINT,
     TX_UPDATED_INTERVAL,
     TX_UPDATED_MEASURANDS,
+    UNLOCK_ON_EV_SIDE_DISCONNECT,
     CachePolicy,
     PublicKeyPolicy,
 )
@@ -101,6 +104,9 @@ class StationSettings:
             key_once=once,
             tariff_text=model[TARIFF_FALLBACK_MESSAGE],
             tariff_shown=model[TARIFF_ENABLED],
+            start_points=_points(model[TX_START_POINT]),
+            stop_points=_points(model[TX_STOP_POINT]),
+            unlock_on_ev_disconnect=model[UNLOCK_ON_EV_SIDE_DISCONNECT],
         )
 
     def schedule(self) -> Schedule:
@@ -167,3 +173,7 @@ class StationSettings:
     def meter_stale_after(self) -> timedelta:
         """From which age on a reading no longer counts as the present."""
         return timedelta(seconds=5)
+
+
+def _points(names: tuple[str, ...]) -> frozenset[Point]:
+    return frozenset(Point(name) for name in names)

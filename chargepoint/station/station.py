@@ -12,6 +12,8 @@ from typing import Any
 from chargepoint.clock import Clock
 from chargepoint.core.facts import Fact, SecurityEvent, Status, StatusChanged, TransactionStarted
 from chargepoint.core.inputs import (
+    BayChanged,
+    CableUnlocked,
     FaultCleared,
     FaultRaised,
     Plugged,
@@ -37,6 +39,7 @@ from chargepoint.core.variables import (
 )
 from chargepoint.errors import Refused, StoreError
 from chargepoint.hardware.api import (
+    BayOccupied,
     Board,
     BoardFault,
     VehicleAsks,
@@ -215,6 +218,8 @@ class Station:
                     await evse.runner.feed(Unplugged())
                 case VehicleAsks(ready):
                     await evse.runner.feed(VehicleReady(ready))
+                case BayOccupied(occupied):
+                    await evse.runner.feed(BayChanged(occupied))
                 case BoardFault(code, active, info, vendor, connector_id):
                     fault = Fault(code, info, vendor, connector_id=connector_id)
                     given = FaultRaised(fault) if active else FaultCleared(code, connector_id)
@@ -289,17 +294,18 @@ class Station:
         return evse
 
     def find(self, transaction_id: str) -> EvseRunner | None:
-        """The EVSE whose transaction this is, if it still runs."""
+        """The EVSE whose transaction this is, if it still runs and the CSMS was told."""
         for evse in self.evses.values():
             transaction = evse.runner.state.transaction
-            if transaction is not None and transaction.transaction_id == transaction_id:
+            told = transaction is not None and transaction.told
+            if told and transaction is not None and transaction.transaction_id == transaction_id:
                 return evse.runner
         return None
 
     async def stop(self, transaction_id: str, reason: StopReason, cause: Cause) -> None:
         """End a transaction; nothing happens if it does not run."""
         runner = self.find(transaction_id)
-        if runner is not None and runner.state.stage is Stage.CHARGING:
+        if runner is not None:
             await runner.feed(StopRequested(reason, cause))
 
     async def token_refused(self, transaction_id: str) -> None:
@@ -333,6 +339,10 @@ class Station:
             Refused: there is no such EVSE, connector or lock.
         """
         runner = self.evse(evse_id).runner
+        if runner.state.stage is Stage.OPENING:
+            return False  # the meter is about to begin behind it
+        if runner.state.metering and connector_id not in runner.sockets:
+            raise Refused("the cable is fixed", reason="UnsupportedRequest")
         if runner.state.stage is Stage.CHARGING:
             stop = StopRequested(StopReason.UNLOCK_COMMAND, Cause.UNLOCK_COMMAND)
             self.spawn(runner.feed(stop))
@@ -341,7 +351,10 @@ class Station:
                     await runner.opened.wait()
             except TimeoutError:
                 return False
-        return await runner.outlet.unlock(connector_id)
+        unlocked = await runner.outlet.unlock(connector_id)
+        if unlocked and runner.state.held is not None:
+            await runner.feed(CableUnlocked())
+        return unlocked
 
     async def sample_now(
         self, evse_id: int, *, in_transaction: bool, measurands: tuple[str, ...] = ()

@@ -25,9 +25,6 @@ from chargepoint.core.facts import (
     CertificateRequested,
     Fact,
     MeterSampled,
-    ReservationEnded,
-    ReservationUsed,
-    SampleKept,
     SecurityEvent,
     StatusChanged,
     TransactionEnded,
@@ -39,6 +36,7 @@ from chargepoint.core.model import EvseState
 from chargepoint.core.profiles_model import Installed
 from chargepoint.errors import StoreError
 from chargepoint.store import codec, security_log, tables
+from chargepoint.store.aside import UNTOLD, put_aside
 from chargepoint.store.jobs import Jobs
 from chargepoint.store.keystore import KeyStore
 from chargepoint.store.local_list import LocalList
@@ -255,16 +253,11 @@ class Store:
 
     def _append(self, facts: Iterable[Fact], *, offline: bool) -> None:
         for fact in facts:
-            if isinstance(fact, SampleKept):
-                tables.keep(self._db, fact)
-                continue
-            if isinstance(fact, ReservationUsed | ReservationEnded):
-                self.reservations.ended(fact.reservation_id)
-            if isinstance(fact, ReservationUsed):
+            put_aside(self._db, self, fact)
+            if isinstance(fact, UNTOLD):
                 continue
             if isinstance(fact, StatusChanged | CertificateRequested):
                 self._supersede(fact)
-            self._note(fact)
             self._db.execute(
                 "INSERT INTO journal (message_id, stream, kind, fact, offline)"
                 " VALUES (?, ?, ?, ?, ?)",
@@ -281,24 +274,6 @@ class Store:
                 self._waiting -= security_log.bound_waiting(self._db)
         if self._waiting > self._thin_above:
             self._thin()
-
-    def _note(self, fact: Fact) -> None:
-        if isinstance(fact, SecurityEvent):
-            self.security_log.add(fact)
-        elif isinstance(fact, TransactionStarted):
-            self.transactions.started(fact)
-            self.profiles.started(fact.evse_id, fact.transaction_id)
-            if fact.begin.signed is not None:
-                self.records.add(
-                    fact.transaction_id, fact.evse_id, fact.begin, fact.begin.signed, fact.verdict
-                )
-        elif isinstance(fact, TransactionEnded):
-            self.transactions.ended(fact)
-            self.profiles.ended(fact.transaction_id)
-            if fact.end is not None and fact.end.signed is not None:
-                self.records.add(
-                    fact.transaction_id, fact.evse_id, fact.end, fact.end.signed, fact.verdict
-                )
 
     def _supersede(self, fact: Fact) -> None:
         """An older status that nobody saw is history (OCPP 1.6 section 4.9).
@@ -389,7 +364,7 @@ class Store:
 
 
 def _transaction_of(fact: Fact) -> str:
-    return fact.transaction_id if isinstance(fact, TransactionStarted) else ""
+    return fact.transaction_id if isinstance(fact, TransactionStarted | TransactionUpdated) else ""
 
 
 def peek(folder: Path) -> int:

@@ -12,7 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from chargepoint.core.facts import SampleKept, TransactionEnded, TransactionStarted
+from chargepoint.core.facts import (
+    SampleKept,
+    TransactionEnded,
+    TransactionStarted,
+    TransactionUpdated,
+)
 from chargepoint.core.model import Missing, Sampled
 from chargepoint.errors import StoreError
 from chargepoint.store import codec
@@ -100,11 +105,24 @@ class Transactions:
                 fact.transaction_id,
                 fact.evse_id,
                 fact.connector_id,
-                fact.token.masked,
+                fact.token.masked if fact.token else "",
                 fact.at.isoformat(),
-                _energy(fact.begin),
+                _energy(fact.begin) if fact.begin else None,
             ),
         )
+
+    def updated(self, fact: TransactionUpdated) -> None:
+        """Note who was authorized and the begin, if they came later; in the caller's commit."""
+        if fact.token is not None and fact.authorizes:
+            self._db.execute(
+                "UPDATE transactions SET token = ? WHERE transaction_id = ?",
+                (fact.token.masked, fact.transaction_id),
+            )
+        if fact.begin is not None:
+            self._db.execute(
+                "UPDATE transactions SET begin_wh = ? WHERE transaction_id = ?",
+                (_energy(fact.begin), fact.transaction_id),
+            )
 
     def ended(self, fact: TransactionEnded) -> None:
         """Note the end, in the caller's commit; readings kept for the final message go."""

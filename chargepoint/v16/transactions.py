@@ -7,13 +7,14 @@ need not be unique: there are systems that give every transaction the same one.
 from typing import Any
 
 from chargepoint.core.facts import TransactionEnded, TransactionStarted, TransactionUpdated
-from chargepoint.core.model import Sampled, StopReason
+from chargepoint.core.model import IdToken, Sampled, StopReason
 from chargepoint.csms.adapter import Delivery, delivers
 from chargepoint.csms.profiles import CsmsProfile
 from chargepoint.station.station import Station
 from chargepoint.v16 import wire
 from chargepoint.v16.connectors import Connectors
 from chargepoint.v16.metering import meter_values
+from meters.model import Reading
 
 NEVER_ANSWERED = -1  # transactionId if the CSMS gave none (errata v4.0 to section 4.8)
 
@@ -29,6 +30,8 @@ STOPPED: dict[StopReason, str] = {
     StopReason.REBOOT: "Reboot",
     StopReason.REMOTE: "Remote",
     StopReason.SCHEDULED_RESET: "SoftReset",
+    StopReason.STOPPED_BY_EV: "EVDisconnected",
+    StopReason.TIMEOUT: "Other",
     StopReason.UNLOCK_COMMAND: "UnlockCommand",
 }
 
@@ -47,18 +50,37 @@ class Transactions:
 
         If a cut or a refusal came between the two, only the second one is sent again.
         """
+        if fact.begin is None or fact.token is None:
+            return  # 1.6 knows a transaction only from its meter on; an update tells of that
         if self._station.store.csms_transaction(fact.transaction_id) is None:
-            await self._start(fact, delivery)
+            who = (fact.token, fact.reservation_id)
+            await self._start(fact, fact.begin, *who, delivery)
         await self._tell_values(fact, fact.samples, delivery, part=1)
 
     @delivers(TransactionUpdated)
     async def updated(self, fact: TransactionUpdated, delivery: Delivery) -> None:
-        """Section 4.7: a reading was due; 1.6 has no words for anything else."""
-        await self._tell_values(fact, fact.samples, delivery)
+        """Section 4.7: a reading was due; 1.6 has no words for anything else.
+
+        Where a transaction of 2.0.1 starts before its meter, this is where it starts for 1.6.
+        """
+        who = fact.begun_for
+        first = fact.begin is not None and who is not None
+        if fact.begin is not None and who is not None:
+            if self._station.store.csms_transaction(fact.transaction_id) is None:
+                given = (who.token, who.reservation_id)
+                await self._start(fact, fact.begin, *given, delivery)
+        elif not fact.begun:
+            return
+        await self._tell_values(fact, fact.samples, delivery, part=1 if first else 0)
 
     @delivers(TransactionEnded)
     async def ended(self, fact: TransactionEnded, delivery: Delivery) -> None:
-        """Section 4.10: the transaction is over; the signed record is in transactionData."""
+        """Section 4.10: the transaction is over; the signed record is in transactionData.
+
+        One whose meter never began is none in 1.6.
+        """
+        if fact.begin is None:
+            return
         payload: dict[str, Any] = {
             "transactionId": self._csms_id(fact.transaction_id),
             "meterStop": _meter_stop(fact),
@@ -76,26 +98,33 @@ class Transactions:
         if fact.stop_token is not None and "idTagInfo" in reply:
             self._station.authorizer.learn(fact.stop_token, wire.known(reply["idTagInfo"]))
 
-    async def _start(self, fact: TransactionStarted, delivery: Delivery) -> None:
+    async def _start(
+        self,
+        fact: TransactionStarted | TransactionUpdated,
+        begin: Reading,
+        token: IdToken,
+        reservation_id: int | None,
+        delivery: Delivery,
+    ) -> None:
         """Bound at once if another message follows, else in the commit that forgets the fact.
 
         ``meterStart`` is 0 only for a meter that has no import register.
         """
         payload = {
             "connectorId": self._connectors.number(fact.evse_id, fact.connector_id),
-            "idTag": wire.id_tag(fact.token),
-            "meterStart": wire.energy_wh(fact.begin) or 0,
+            "idTag": wire.id_tag(token),
+            "meterStart": wire.energy_wh(begin) or 0,
             "timestamp": wire.timestamp(fact.at),
         }
-        if fact.reservation_id is not None:
-            payload["reservationId"] = fact.reservation_id
+        if reservation_id is not None:
+            payload["reservationId"] = reservation_id
         reply = await delivery.call("StartTransaction", payload)
         if fact.samples:
             self._station.store.bind_csms_transaction(fact.transaction_id, reply["transactionId"])
         else:
             delivery.csms_id = reply["transactionId"]
         known = wire.known(reply["idTagInfo"])
-        if not self._station.authorizer.judge(fact.token, known, repeated=delivery.repeated):
+        if not self._station.authorizer.judge(token, known, repeated=delivery.repeated):
             self._station.spawn(self._station.token_refused(fact.transaction_id))
 
     async def _tell_values(

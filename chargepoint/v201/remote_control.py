@@ -53,6 +53,7 @@ class RemoteControl:
         except Refused as refused:
             return wire.answer("Rejected", refused)
         remote_start_id = payload["remoteStartId"]
+        begun = runner.state.running
         # What the CSMS made up itself, or nobody has, is not asked about (C02.FR.03, C05).
         ask = self._station.settings.authorize_remote_start() and token.type not in OWN_TO_CSMS
 
@@ -63,14 +64,16 @@ class RemoteControl:
             limits = self._station.limits
             return limits.begin_with(runner.evse_id, profile, begin, lenient=False)
 
-        return Reply({"status": "Accepted"}, start)
+        # One that a cable has begun is named at once (F01.FR.13).
+        named = {"transactionId": begun.transaction_id} if begun is not None else {}
+        return Reply({"status": "Accepted", **named}, start)
 
     @handles("RequestStopTransaction")
     async def request_stop(self, payload: dict[str, Any]) -> dict[str, Any] | Reply:
         """F03: end a transaction that runs; anything else is rejected."""
         transaction_id = payload["transactionId"]
         runner = self._station.find(transaction_id)
-        if runner is None or runner.state.stage is not Stage.CHARGING or not self._may_act():
+        if runner is None or runner.state.running is None or not self._may_act():
             return wire.answer("Rejected", Refused("no such transaction", reason="TxNotFound"))
 
         def stop() -> Coroutine[Any, Any, None]:
@@ -83,11 +86,14 @@ class RemoteControl:
         """F05: not while an authorized transaction runs."""
         try:
             evse = self._station.evse(payload["evseId"], payload["connectorId"])
-            if evse.runner.state.busy:
+            if evse.runner.state.metering or evse.runner.state.authorized:
                 return {"status": "OngoingAuthorizedTransaction"}
-            unlocked = await self._station.unlock(payload["evseId"], payload["connectorId"])
         except Refused as refused:
             return wire.answer("UnknownConnector", refused)
+        try:
+            unlocked = await self._station.unlock(payload["evseId"], payload["connectorId"])
+        except Refused as refused:  # the cable is fixed
+            return wire.answer("UnlockFailed", refused)
         return {"status": "Unlocked" if unlocked else "UnlockFailed"}
 
     @handles("TriggerMessage")
@@ -181,7 +187,7 @@ class RemoteControl:
         return profile
 
     def _charges(self, evse_id: int) -> bool:
-        return self._station.evse(evse_id).runner.state.stage is Stage.CHARGING
+        return self._station.evse(evse_id).runner.state.running is not None
 
     def _may_act(self) -> bool:
         return self._session.registration is Registration.ACCEPTED

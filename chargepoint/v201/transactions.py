@@ -3,7 +3,7 @@
 from typing import Any
 
 from chargepoint.core.facts import TransactionEnded, TransactionStarted, TransactionUpdated
-from chargepoint.core.model import StopReason
+from chargepoint.core.model import ChargingState, IdToken, StopReason
 from chargepoint.csms.adapter import Delivery, delivers, handles
 from chargepoint.csms.profiles import CsmsProfile
 from chargepoint.station.station import Station
@@ -29,25 +29,34 @@ class Transactions:
 
     @delivers(TransactionStarted)
     async def started(self, fact: TransactionStarted, delivery: Delivery) -> None:
-        """E02, E03: the transaction begins; a token that is not accepted ends it (E05)."""
+        """E01 to E03: a start point is reached; a token that is not accepted ends it (E05)."""
         payload = self._event("Started", fact, delivery)
-        payload["idToken"] = wire.id_token(fact.token)
-        if fact.remote_start_id is not None:
-            payload["transactionInfo"]["remoteStartId"] = fact.remote_start_id
-        if fact.reservation_id is not None:
-            payload["reservationId"] = fact.reservation_id
+        self._add_who(payload, fact, fact.token)
         self._add_values(payload, fact)
-        reply = await delivery.call("TransactionEvent", payload)
-        tariff.learn(self._station, fact.transaction_id, reply)
-        self._learn(fact, delivery, reply)
+        await self._tell(fact, payload, delivery, fact.token)
 
     @delivers(TransactionUpdated)
     async def updated(self, fact: TransactionUpdated, delivery: Delivery) -> None:
-        """E02: a reading was due, or the charging state changed."""
+        """E02: a reading was due, somebody was authorized, or the charging state changed."""
         payload = self._event("Updated", fact, delivery)
+        self._add_who(payload, fact, fact.token)
         self._add_values(payload, fact)
+        await self._tell(fact, payload, delivery, fact.token if fact.authorizes else None)
+
+    async def _tell(
+        self,
+        fact: TransactionStarted | TransactionUpdated,
+        payload: dict[str, Any],
+        delivery: Delivery,
+        begins: IdToken | None,
+    ) -> None:
         reply = await delivery.call("TransactionEvent", payload)
         tariff.learn(self._station, fact.transaction_id, reply)
+        if begins is None or "idTokenInfo" not in reply:
+            return
+        known = wire.known(reply["idTokenInfo"])
+        if not self._station.authorizer.judge(begins, known, repeated=delivery.repeated):
+            self._station.spawn(self._station.token_refused(fact.transaction_id))
 
     @delivers(TransactionEnded)
     async def ended(self, fact: TransactionEnded, delivery: Delivery) -> None:
@@ -73,9 +82,15 @@ class Transactions:
         waits = {"messagesInQueue": self._station.store.waits_for(transaction_id)}
         if transaction_id is None:
             return waits
-        return {"ongoingIndicator": self._station.find(transaction_id) is not None, **waits}
+        runner = self._station.find(transaction_id)
+        ongoing = runner is not None and runner.state.running is not None
+        return {"ongoingIndicator": ongoing, **waits}
 
     def _event(self, kind: str, fact: Happened, delivery: Delivery) -> dict[str, Any]:
+        """The connector is told once a vehicle is there: before, nobody knows it (E01.FR.16)."""
+        evse = {"id": fact.evse_id}
+        if kind != "Started" or fact.charging_state is not ChargingState.IDLE:
+            evse["connectorId"] = fact.connector_id
         payload: dict[str, Any] = {
             "eventType": kind,
             "timestamp": wire.timestamp(fact.at),
@@ -85,11 +100,27 @@ class Transactions:
                 "transactionId": fact.transaction_id,
                 "chargingState": str(fact.charging_state),
             },
-            "evse": {"id": fact.evse_id, "connectorId": fact.connector_id},
+            "evse": evse,
         }
         if delivery.offline:
             payload["offline"] = True
         return payload
+
+    def _add_who(
+        self,
+        payload: dict[str, Any],
+        fact: TransactionStarted | TransactionUpdated,
+        token: IdToken | None,
+    ) -> None:
+        """Who begins or ends, in the first message about it (E03.FR.01, F01.FR.25, H01.FR.15)."""
+        if token is not None:
+            payload["idToken"] = wire.id_token(token)
+        if fact.remote_start_id is not None:
+            payload["transactionInfo"]["remoteStartId"] = fact.remote_start_id
+        if fact.reservation_id is not None:
+            payload["reservationId"] = fact.reservation_id
+        if fact.phases is not None:
+            payload["numberOfPhasesUsed"] = fact.phases
 
     def _add_values(self, payload: dict[str, Any], fact: Happened) -> None:
         once = isinstance(fact, TransactionEnded) and fact.key_once
@@ -98,11 +129,3 @@ class Transactions:
         )
         if values:
             payload["meterValue"] = values
-
-    def _learn(self, fact: TransactionStarted, delivery: Delivery, reply: dict[str, Any]) -> None:
-        if "idTokenInfo" not in reply:
-            return
-        known = wire.known(reply["idTokenInfo"])
-        if self._station.authorizer.judge(fact.token, known, repeated=delivery.repeated):
-            return
-        self._station.spawn(self._station.token_refused(fact.transaction_id))

@@ -87,7 +87,16 @@ CHARGING = EvseState(
     plugged=True,
     ev_ready=True,
     authorization=WHO,
-    transaction=Transaction("T1", NOW, WHO, BEGIN, next_seq=1),
+    transaction=Transaction(
+        "T1", NOW, WHO, BEGIN, next_seq=1, charging_state=ChargingState.CHARGING
+    ),
+)
+BROKEN_DOWN = replace(
+    CHARGING,
+    faults=(BROKEN,),
+    transaction=Transaction(
+        "T1", NOW, WHO, BEGIN, next_seq=1, charging_state=ChargingState.SUSPENDED_EVSE
+    ),
 )
 CLOSING = replace(
     CHARGING,
@@ -230,7 +239,7 @@ ROWS: dict[str, Row] = {
         [OpenContactor],
     ),
     "the fault goes": (
-        replace(CHARGING, faults=(BROKEN,)),
+        BROKEN_DOWN,
         inputs.FaultCleared(BROKEN.error_code),
         Stage.CHARGING,
         [TransactionUpdated, StatusChanged],
@@ -244,7 +253,7 @@ ROWS: dict[str, Row] = {
         [],
     ),
     "the same fault twice": (
-        replace(CHARGING, faults=(BROKEN,)),
+        BROKEN_DOWN,
         inputs.FaultRaised(BROKEN),
         Stage.CHARGING,
         [],

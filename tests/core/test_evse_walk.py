@@ -1,5 +1,6 @@
 """Every sequence of inputs up to a length, from every kind of start, with what must always hold."""
 
+import os
 from collections import deque
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from chargepoint.core.availability import connector_status
 from chargepoint.core.evse import Step, advance
 from chargepoint.core.facts import (
     Fact,
+    RecordKept,
     ReservationUsed,
     Status,
     StatusChanged,
@@ -22,11 +24,13 @@ from chargepoint.core.facts import (
 from chargepoint.core.model import (
     Authorization,
     Cause,
+    ChargingState,
     Context,
     EvseState,
     Fault,
     IdToken,
     Missing,
+    Point,
     Policy,
     Scope,
     Source,
@@ -35,10 +39,12 @@ from chargepoint.core.model import (
 )
 from chargepoint.core.orders import (
     CloseContactor,
+    LockCable,
     OpenContactor,
     ReleaseRecord,
     TakeBegin,
     TakeEnd,
+    UnlockCable,
 )
 from meters.model import Quantity, Reading, Sample, SignedReading
 
@@ -87,6 +93,8 @@ class World:
     meter: str = ""
     releasable: frozenset[str] = frozenset()
     told: tuple[Status, ...] = (Status.AVAILABLE,)
+    charging: ChargingState | None = None
+    lock: bool = False
 
 
 @dataclass
@@ -96,6 +104,7 @@ class Walk:
 
     policy: Policy
     more: tuple[inputs.Input, ...] = ()
+    fixed: tuple[inputs.Input, ...] = FIXED
     seen: set[World] = field(default_factory=set)
     changes: set[tuple[Status, Status]] = field(default_factory=set)
     steps: int = 0
@@ -120,30 +129,29 @@ class Walk:
                 inputs.EndTaken(transaction_id, END, "valid"),
                 inputs.EndFailed(transaction_id, Missing.UNREACHABLE, "meter gone"),
             ]
-        return [*FIXED, *self.more, *answers]
+        return [*self.fixed, *self.more, *answers]
 
     def step(self, world: World, given: inputs.Input) -> World:
         self.steps += 1
         policy = replace(self.policy, fresh_id=f"T{world.ids}")
         step = advance(world.state, given, NOW, policy)
         after = self.observe(world, given, step)
-        check_state(after)
+        check_state(after, policy)
         self.changes |= {(a, b) for a, b in zip(world.told, after.told, strict=True) if a is not b}
         return after
 
-    def observe(self, world: World, given: inputs.Input, step: Step) -> World:  # noqa: C901
+    def observe(self, world: World, given: inputs.Input, step: Step) -> World:  # noqa: C901, PLR0912
         check_reservation(world.state, step)
         started, seq, ended = world.started, world.seq, world.ended
+        charging, ids, lock = world.charging, world.ids, world.lock
+        fresh = f"T{ids}"
         for fact in step.facts:
             started, seq, ended = check_fact(fact, started, seq, ended)
-        contactor, ids, meter, releasable = (
-            world.contactor,
-            world.ids,
-            world.meter,
-            world.releasable,
-        )
+            if isinstance(fact, TransactionStarted | TransactionUpdated):
+                charging = fact.charging_state
+        contactor, meter, releasable = world.contactor, world.meter, world.releasable
         for fact in step.facts:
-            if isinstance(fact, TransactionEnded):
+            if isinstance(fact, TransactionEnded | RecordKept):
                 releasable |= {fact.transaction_id}
         for order in step.orders:
             match order:
@@ -151,17 +159,29 @@ class Walk:
                     contactor = True
                 case OpenContactor():
                     contactor = False
+                case LockCable():
+                    lock = True
+                case UnlockCable():
+                    assert not contactor, "no cable is given back under load"
+                    lock = False
                 case TakeBegin(transaction):
-                    assert transaction.transaction_id == f"T{ids}", "an id is never used again"
-                    ids, meter = ids + 1, transaction.transaction_id
+                    own = transaction.transaction_id
+                    assert own in {fresh, started}, "a meter begins for this transaction only"
+                    assert own != meter, "an id is never begun twice"
+                    assert lock == bool(self.policy.sockets), "the cable is held before"
+                    meter = own
                 case TakeEnd(transaction_id):
-                    assert transaction_id == started, "only a transaction the CSMS knows ends"
+                    assert transaction_id == meter, "what ends has begun"
                 case ReleaseRecord(transaction_id):
                     assert transaction_id in releasable, "released before it was committed"
+        if fresh in {started, meter, *ended}:
+            ids += 1
         if isinstance(given, inputs.PowerRestored):
             assert isinstance(next(iter(step.orders), None), OpenContactor | CloseContactor)
         told = heard(world.told, step.facts)
-        return World(step.state, contactor, started, seq, ended, ids, meter, releasable, told)
+        return World(
+            step.state, contactor, started, seq, ended, ids, meter, releasable, told, charging, lock
+        )
 
 
 def heard(told: tuple[Status, ...], facts: tuple[Fact, ...]) -> tuple[Status, ...]:
@@ -185,6 +205,9 @@ def check_fact(
             if isinstance(fact, TransactionEnded):
                 return "", 0, ended | {fact.transaction_id}
             return started, seq + 1, ended
+        case RecordKept():
+            assert not started, "the record of a transaction goes with its end"
+            return started, seq, ended
         case StatusChanged() | ReservationUsed():
             return started, seq, ended
     raise AssertionError(fact)
@@ -202,24 +225,50 @@ def check_reservation(before: EvseState, step: Step) -> None:
         assert step.state.authorization is None
 
 
-def check_state(world: World) -> None:
+def check_state(world: World, policy: Policy) -> None:
     state = world.state
     for number, status in enumerate(world.told, 1):
         assert status is connector_status(state, number), "every change of a status is told"
     assert world.contactor == state.powered, "the contactor follows the state"
+    assert world.lock == state.locked, "so does the lock"
     if world.contactor:
         assert state.stage is Stage.CHARGING
         assert state.plugged
         assert not state.faulted
-    running = state.stage in {Stage.CHARGING, Stage.CLOSING}
-    assert (state.transaction is not None) == running
-    assert bool(world.started) == running, "the CSMS and the state agree whether one runs"
+        assert state.locked == bool(policy.sockets)
+    begun = state.transaction is not None and state.transaction.begin is not None
+    if state.stage in {Stage.CHARGING, Stage.CLOSING}:
+        assert begun, "the meter has begun"
+    assert bool(world.started) == state.told, "the CSMS and the state agree whether one runs"
     assert bool(state.opening) == (state.stage is Stage.OPENING)
-    assert (state.deadline is not None) == (state.stage is Stage.AUTHORIZED)
-    if state.transaction is not None:
+    waits = state.stage is Stage.CHARGING and not state.plugged
+    assert state.deadline is None or waits or state.stage is Stage.AUTHORIZED
+    assert state.deadline is not None or state.stage is not Stage.AUTHORIZED
+    if state.charging_state is ChargingState.CHARGING:
+        assert state.told, "no energy without a transaction"
+    check_transaction(world, policy)
+
+
+def check_transaction(world: World, policy: Policy) -> None:
+    state = world.state
+    if state.transaction is None:
+        return
+    if state.told:
         assert state.transaction.next_seq == world.seq
+    else:
+        assert state.stage in {Stage.CHARGING, Stage.CLOSING}
+        assert Point.ENERGY in policy.start_points
+    if state.running is None:
+        assert state.metering, "one that is over waits for its record only"
+        return
+    bay = Point.BAY in policy.start_points | policy.stop_points and state.bay
+    assert state.plugged or state.authorized or bay, "something is left that can end it"
+    assert world.charging is state.charging_state, "every change of the charging state is told"
+    if state.transaction.begin is not None and policy.stop_points <= DRIVEN:
+        assert state.authorized, "it stops with the authorization"
 
 
+DRIVEN = {Point.AUTHORIZED, Point.PATH, Point.ENERGY}
 # OCPP 1.6 section 4.9: where a status may go from each other one.
 TABLE = {
     "Available": "Preparing Charging SuspendedEV SuspendedEVSE Reserved Unavailable Faulted",
@@ -240,6 +289,8 @@ BEYOND = {
     (Status.UNAVAILABLE, Status.RESERVED),  # the other connector was reserved all the time
 }
 ALLOWED = {(Status(a), Status(b)) for a, row in TABLE.items() for b in row.split()}
+
+DEPTH = int(os.environ.get("WALK_DEPTH", "4"))
 
 POLICY = Policy(
     fresh_id="",
@@ -291,3 +342,46 @@ def test_two_connectors_keep_them_too() -> None:
     both = {world.told for world in walk.seen}
     assert (Status.UNAVAILABLE, Status.CHARGING) in both
     assert (Status.RESERVED, Status.FAULTED) in both
+
+
+EVERY_START = [frozenset({point}) for point in Point] + [
+    frozenset({Point.CONNECTED, Point.AUTHORIZED}),
+    frozenset({Point.BAY, Point.ENERGY}),
+    frozenset({Point.SIGNED, Point.PATH}),
+]
+EVERY_STOP = [frozenset({point}) for point in Point if point is not Point.SIGNED] + [
+    frozenset({Point.CONNECTED, Point.AUTHORIZED}),
+    frozenset({Point.BAY, Point.ENERGY}),
+]
+BAY: tuple[inputs.Input, ...] = (
+    inputs.BayChanged(occupied=True),
+    inputs.BayChanged(occupied=False),
+    inputs.CableUnlocked(),
+    inputs.PowerRestored(plugged=True, bay=True),
+)
+FEWER = tuple(
+    one
+    for one in FIXED
+    if not isinstance(one, inputs.AvailabilityChanged | inputs.ReservationsChanged)
+)
+
+
+@pytest.mark.parametrize("stop", EVERY_STOP, ids=lambda points: "+".join(sorted(points)))
+@pytest.mark.parametrize("start", EVERY_START, ids=lambda points: "+".join(sorted(points)))
+def test_every_start_and_stop_point_keeps_them(
+    start: frozenset[Point], stop: frozenset[Point]
+) -> None:
+    goes_on = stop.isdisjoint({Point.CONNECTED, Point.PATH})
+    policy = replace(
+        POLICY,
+        start_points=start,
+        stop_points=stop,
+        stop_on_ev_disconnect=not goes_on,
+        unlock_on_ev_disconnect=goes_on,
+        sockets=frozenset({1} if Point.CONNECTED in start else ()),
+    )
+    walk = Walk(policy, BAY, FEWER)
+
+    walk.run(DEPTH)
+
+    assert any(world.meter and world.state.stage is Stage.CHARGING for world in walk.seen)

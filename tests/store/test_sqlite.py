@@ -14,8 +14,12 @@ from station_bench import entries
 
 from chargepoint.core.model import (
     Authorization,
+    ChargingState,
+    Context,
     EvseState,
     Fault,
+    Final,
+    Sampled,
     Scope,
     Source,
     Stage,
@@ -37,6 +41,9 @@ BUSY = EvseState(
         Authorization(TOKEN, Source.CSMS),
         reading("1234.5670", signed=RECORD),
         next_seq=3,
+        final=Final(reading("1300"), "valid", "", (Sampled(reading("1250"), Context.CLOCK),)),
+        charging_state=ChargingState.SUSPENDED_EV,
+        phases=3,
     ),
     limit_a=Decimal("10.50"),
     deadline=START + timedelta(microseconds=1),
@@ -44,6 +51,9 @@ BUSY = EvseState(
     inoperative=frozenset({Scope.STATION, Scope.EVSE}),
     closed=frozenset({2}),
     reserved_for=(7, 8),
+    bay=True,
+    locked=True,
+    held=Authorization(TOKEN, Source.CACHE),
 )
 
 

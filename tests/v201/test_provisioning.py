@@ -149,7 +149,7 @@ async def test_variables_are_set_item_by_item_and_kept(talk: Any) -> None:
             "setVariableData": [
                 _item("TxCtrlr", "EVConnectionTimeOut", attributeValue="20"),
                 _item("TxCtrlr", "EVConnectionTimeOut", attributeValue="soon"),
-                _item("TxCtrlr", "TxStartPoint", attributeValue="EnergyTransfer"),
+                _item("OCPPCommCtrlr", "FileTransferProtocols", attributeValue="FTP"),
                 _item("Nonsense", "A", attributeValue="1"),
             ]
         },

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from random import SystemRandom
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
@@ -30,20 +31,19 @@ from chargepoint.core.variables import (
     MESSAGE_ATTEMPTS,
     MESSAGE_TIMEOUT,
     OFFLINE_THRESHOLD,
-    RETRY_BACK_OFF_RANDOM_RANGE,
-    RETRY_BACK_OFF_REPEAT_TIMES,
-    RETRY_BACK_OFF_WAIT_MINIMUM,
+    RESET_RETRIES,
     WEB_SOCKET_PING_INTERVAL,
 )
 from chargepoint.csms.adapter import Registration
 from chargepoint.csms.credentials import Credentials
 from chargepoint.csms.frames import masked
 from chargepoint.csms.identity import Identity
-from chargepoint.csms.link import BackOff, Link
+from chargepoint.csms.link import Link
 from chargepoint.csms.outbox import Outbox, Retry
 from chargepoint.csms.routes import Routes
 from chargepoint.csms.session import Session, Timing
 from chargepoint.errors import ConfigError, Refused, StoreError
+from chargepoint.lives import begun
 from chargepoint.provided import provide
 from chargepoint.secured import Secured, basis
 from chargepoint.station.device_model import DeviceModel
@@ -120,12 +120,13 @@ async def run(
     """
     clock = clock or SystemClock()
     access = Access.of(config)
-    reason = "PowerUp"
+    reason, retries = "PowerUp", 0
     while not stop.is_set():
-        async with live(config, clock=clock, reason=reason, access=access) as life:
+        begin = partial(live, config, clock=clock, reason=reason, access=access)
+        async with begun(begin, retries=retries, clock=clock, stop=stop) as life:
             born(life)
             reason = await _until_restart(life, stop, reload)
-            config = life.config
+            config, retries = life.config, life.station.model[RESET_RETRIES]
         if not stop.is_set():
             log.info("starting again (%s)", reason)
 
@@ -291,7 +292,7 @@ def _assemble(
     view.station, view.session = station, session
     view.routes, view.secured = routes, secured
     session.attach(view, adapters)
-    provide(config, station, profile, link)
+    provide(config, station, profile, link=link, session=session)
     return Life(config, station, session, link, secured, store, identity, routes)
 
 
@@ -300,18 +301,10 @@ def _link(credentials: Credentials, model: DeviceModel, clock: Clock, view: "_Vi
         replace(credentials.config(), ping_interval=model[WEB_SOCKET_PING_INTERVAL]),
         clock=clock,
         random=SystemRandom(),
-        back_off=lambda: _back_off(model),
+        back_off=lambda: wiring.back_off(model),
         on_change=lambda: view.link_changed(link),
     )
     return link
-
-
-def _back_off(model: DeviceModel) -> BackOff:
-    return BackOff(
-        model[RETRY_BACK_OFF_WAIT_MINIMUM],
-        model[RETRY_BACK_OFF_RANDOM_RANGE],
-        model[RETRY_BACK_OFF_REPEAT_TIMES],
-    )
 
 
 class _View:

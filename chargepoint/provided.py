@@ -9,8 +9,10 @@ from chargepoint.core.variables import (
     ALIGNED_MEASURANDS,
     ALIGNED_TX_ENDED_MEASURANDS,
     DATE_TIME,
+    FEATURE_PROFILES,
     FILE_TRANSFER_PROTOCOLS,
     FIRMWARE_MOST,
+    MESSAGE_TIMEOUT,
     METER_PUBLIC_KEY,
     SUPPORTED_FEATURE_PROFILES,
     TX_ENDED_MEASURANDS,
@@ -20,24 +22,23 @@ from chargepoint.core.variables import (
 )
 from chargepoint.csms.link import Link
 from chargepoint.csms.profiles import CsmsProfile
+from chargepoint.csms.session import Session
 from chargepoint.csms.signed import public_key
 from chargepoint.provided_parts import provide_names, provide_parts
 from chargepoint.station.station import Evse, Station
 
-PROFILES_16 = (
-    "Core",
-    "FirmwareManagement",
-    "LocalAuthListManagement",
-    "RemoteTrigger",
-    "Reservation",
-    "SmartCharging",
-)
 
-
-def provide(config: StationConfig, station: Station, profile: CsmsProfile, link: Link) -> None:
+def provide(
+    config: StationConfig,
+    station: Station,
+    profile: CsmsProfile,
+    *,
+    link: Link,
+    session: Session,
+) -> None:
     """Connect the device model with what lives."""
     model = station.model
-    model.provide(SUPPORTED_FEATURE_PROFILES, lambda: PROFILES_16)
+    model.provide(SUPPORTED_FEATURE_PROFILES, lambda: FEATURE_PROFILES)
     model.provide(DATE_TIME, station.clock.now)
     model.provide(FILE_TRANSFER_PROTOCOLS, lambda: tuple(sorted(station.services.transfer.schemes)))
     model.provide(FIRMWARE_MOST, lambda: station.services.firmware.size_most)
@@ -53,6 +54,7 @@ def provide(config: StationConfig, station: Station, profile: CsmsProfile, link:
         _provide_evse(station, evse, profile)
     provide_names(config, station)
     provide_parts(station)
+    model.subscribe(MESSAGE_TIMEOUT, lambda _: session.retime())
 
     def set_ping(interval: timedelta) -> None:
         link.ping_interval = interval

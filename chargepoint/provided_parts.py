@@ -13,6 +13,7 @@ from chargepoint.core.availability import (
 from chargepoint.core.facts import Status
 from chargepoint.core.variables import (
     ALIGNED_ENABLED,
+    ALIGNED_TX_ENDED_MEASURANDS,
     CONNECTOR_AVAILABILITY,
     CONNECTOR_PROBLEM,
     EVSE_AVAILABILITY,
@@ -26,6 +27,7 @@ from chargepoint.core.variables import (
     STATION_MODEL,
     STATION_PROBLEM,
     STATION_VENDOR,
+    TX_ENDED_MEASURANDS,
     AvailabilityState,
 )
 from chargepoint.station.meter_health import Health
@@ -63,11 +65,10 @@ def _provide_evse(station: Station, evse: Evse) -> None:
     def of_connector(number: int) -> AvailabilityState:
         return connector_availability(evse.runner.state, number)
 
-    def switched(_: bool) -> None:  # noqa: FBT001 - it is the value
-        evse.sampler.reconsider()
-
-    model.subscribe(SAMPLED_ENABLED, switched)
-    model.subscribe(ALIGNED_ENABLED, switched)
+    for switch in (SAMPLED_ENABLED, ALIGNED_ENABLED):
+        model.subscribe(switch, lambda _: evse.sampler.reconsider())
+    for wanted in (TX_ENDED_MEASURANDS, ALIGNED_TX_ENDED_MEASURANDS):
+        model.subscribe(wanted, lambda _: evse.sampler.reconsider())
     model.provide(EVSE_AVAILABILITY, availability, evse_id)
     model.provide(EVSE_PROBLEM, lambda: bool(evse.runner.state.faults), evse_id)
     for number, _ in enumerate(evse.description.connectors, 1):

@@ -15,6 +15,11 @@ import msgspec
 from chargepoint.config import StationConfig
 from chargepoint.config_model import EvseSection
 from chargepoint.core.profiles_model import Outlet
+from chargepoint.core.variables import (
+    RETRY_BACK_OFF_RANDOM_RANGE,
+    RETRY_BACK_OFF_REPEAT_TIMES,
+    RETRY_BACK_OFF_WAIT_MINIMUM,
+)
 from chargepoint.core.variables_layout import (
     ConnectorDescription,
     CustomSetting,
@@ -25,6 +30,7 @@ from chargepoint.core.variables_layout import (
 )
 from chargepoint.csms.adapter import Adapter, SessionView
 from chargepoint.csms.identity import Identity
+from chargepoint.csms.link import BackOff
 from chargepoint.csms.profiles import PROFILES, CsmsProfile
 from chargepoint.errors import ConfigError
 from chargepoint.hardware.api import Board, EvseHardware, Indicator, OutletDescription, Picture
@@ -109,11 +115,20 @@ def device_model(
 
 
 def _signing(meter: Meter) -> Signing | None:
-    """What it can sign beside the record; it says so by the attributes of ``SigningMeter``."""
+    """What a meter can sign; no driver here signs single readings."""
     if not isinstance(meter, SigningMeter):
         return None
-    readings = getattr(meter, "signs_readings", False)
-    return Signing(getattr(meter, "signs_begin", False), updated=readings, aligned=readings)
+    begin, readings = getattr(meter, "signs_begin", False), getattr(meter, "signs_readings", False)
+    return Signing(started=begin, updated=readings, aligned=readings)
+
+
+def back_off(model: DeviceModel) -> BackOff:
+    """How long to wait before the next attempt to connect, as set now."""
+    return BackOff(
+        model[RETRY_BACK_OFF_WAIT_MINIMUM],
+        model[RETRY_BACK_OFF_RANDOM_RANGE],
+        model[RETRY_BACK_OFF_REPEAT_TIMES],
+    )
 
 
 def upkeep_of(config: StationConfig) -> Upkeep:

@@ -44,8 +44,8 @@ class SigningMeter(Meter, Protocol):
     another process after a restart, and give the same result; a begin or end command whose answer
     was lost is never given twice.
 
-    A meter whose ``begin`` gives a signed reading of its own also has ``signs_begin = True``, one
-    whose ``read`` does, ``signs_readings = True``.
+    A driver whose ``begin`` gives a record of its own says so with ``signs_begin``, one whose
+    ``read`` does with ``signs_readings``.
     """
 
     async def begin(self, transaction: BillingTransaction) -> Reading:

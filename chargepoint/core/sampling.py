@@ -28,6 +28,7 @@ MEASURANDS: dict[str, tuple[Quantity, int]] = {
     "Frequency": (Quantity.FREQUENCY, 0),
     "Temperature": (Quantity.TEMPERATURE, 0),
 }
+KEPT_MOST = 500  # readings of a transaction that wait for its final message
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from chargepoint.core.model import Point
 from chargepoint.core.sampling import ENERGY, MEASURANDS
 from chargepoint.core.variables_kinds import BOOLEAN, MEASURAND_LIST, MEMBERS, SECONDS, TEXT
-from chargepoint.core.variables_model import Feature, Mutability, Tier, Variable
+from chargepoint.core.variables_model import MEASURANDS_MOST, Feature, Mutability, Tier, Variable
 
 EV_CONNECTION_TIMEOUT = Variable(
     SECONDS,
@@ -75,6 +75,7 @@ TX_STARTED_MEASURANDS = Variable(
     "Measured at the begin of a transaction.",
     key="StartTxnSampledData",
     values=tuple(MEASURANDS),
+    items=MEASURANDS_MOST,
 )
 TX_UPDATED_MEASURANDS = Variable(
     MEASURAND_LIST,
@@ -83,6 +84,7 @@ TX_UPDATED_MEASURANDS = Variable(
     "Measured periodically during a transaction.",
     key="MeterValuesSampledData",
     values=tuple(MEASURANDS),
+    items=MEASURANDS_MOST,
 )
 TX_UPDATED_INTERVAL = Variable(
     SECONDS,
@@ -99,6 +101,7 @@ TX_ENDED_MEASURANDS = Variable(
     "Measured for the final message of a transaction; empty is none.",
     key="StopTxnSampledData",
     values=tuple(MEASURANDS),
+    items=MEASURANDS_MOST,
 )
 TX_ENDED_INTERVAL = Variable(
     SECONDS,
@@ -144,6 +147,7 @@ ALIGNED_MEASURANDS = Variable(
     "Measured at fixed times of day.",
     key="MeterValuesAlignedData",
     values=tuple(MEASURANDS),
+    items=MEASURANDS_MOST,
 )
 ALIGNED_INTERVAL = Variable(
     SECONDS,
@@ -160,6 +164,7 @@ ALIGNED_TX_ENDED_MEASURANDS = Variable(
     "Measured at fixed times of day for the final message of a transaction; empty is none.",
     key="StopTxnAlignedData",
     values=tuple(MEASURANDS),
+    items=MEASURANDS_MOST,
 )
 ALIGNED_TX_ENDED_INTERVAL = Variable(
     SECONDS,

@@ -154,6 +154,14 @@ def _names(text: str) -> tuple[str, ...]:
     return names
 
 
+def _rotations(text: str) -> tuple[str, ...]:
+    rotations = _names(text)
+    connectors = [rotation.partition(".")[0] for rotation in rotations]
+    if len(set(connectors)) < len(connectors):
+        raise _invalid(text, "one item for each connector, such as 1.RST,2.RTS")
+    return rotations
+
+
 BOOLEAN = Kind(DataType.BOOLEAN, _boolean, _boolean_text)
 INTEGER = Kind(DataType.INTEGER, _integer, str)
 DECIMAL = Kind(DataType.DECIMAL, _decimal, lambda value: f"{value:f}")
@@ -168,4 +176,5 @@ TEXT = Kind(DataType.STRING, str, str)
 SECRET = Kind(DataType.STRING, Secret, lambda secret: secret.value)
 MEMBERS = Kind(DataType.MEMBER_LIST, _names, ",".join)
 SEQUENCE = Kind(DataType.SEQUENCE_LIST, _names, ",".join)
+ROTATIONS = Kind(DataType.MEMBER_LIST, _rotations, ",".join)
 MEASURAND_LIST = Kind(DataType.MEMBER_LIST, _names, ",".join)  # the meters decide which

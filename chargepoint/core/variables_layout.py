@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from chargepoint.core.model import Point
 from chargepoint.core.variables import (
+    ALIGNED_SIGN_READINGS,
     ALIGNED_SIGN_UPDATED_READINGS,
     BOOLEAN,
     CONNECTOR_PHASE_ROTATION,
@@ -278,6 +279,7 @@ def _cannot(evses: Sequence[EvseDescription]) -> frozenset[AnyVariable]:
     able = {
         SIGN_STARTED_READINGS: any(s.started for s in signing),
         SIGN_UPDATED_READINGS: any(s.updated for s in signing),
+        ALIGNED_SIGN_READINGS: any(s.aligned for s in signing),
         ALIGNED_SIGN_UPDATED_READINGS: any(s.aligned for s in signing),
         UNLOCK_ON_EV_SIDE_DISCONNECT: any(
             not connector.has_fixed_cable for evse in evses for connector in evse.connectors

@@ -23,6 +23,7 @@ from chargepoint.core.variables_kinds import (
 )
 from chargepoint.errors import Refused
 
+MEASURANDS_MOST = 20  # in one list: every one that a meter knows, some of them by phase
 LONGEST_VALUE = 1000  # characters of SetVariableData.attributeValue; 1.6 allows 500
 
 
@@ -113,13 +114,15 @@ class Limits:
     """What a value must keep to. None and an empty tuple are no limit.
 
     ``low`` and ``high`` bound a number, or the characters of a text or list; a list or option is
-    made of ``values``, of which a measurand may name one ``phased``: Voltage.L1.
+    made of ``values``, of which a measurand may name one ``phased``: Voltage.L1. A list has at most
+    ``items`` words.
     """
 
     low: Decimal | None = None
     high: Decimal | None = None
     values: tuple[str, ...] = ()
     phased: bool = False
+    items: int | None = None
 
     def check(self, data_type: DataType, text: str) -> None:
         """Accept a value in its canonical text, or say what is wrong.
@@ -132,6 +135,10 @@ class Limits:
             return
         if data_type in {DataType.STRING, DataType.SEQUENCE_LIST, DataType.MEMBER_LIST}:
             self._check_length(len(text))
+        if self.items is not None and len(found := words(data_type, text)) > self.items:
+            raise Refused(
+                f"found {len(found)} items, allowed {self.items}", reason=Reason.TOO_LARGE
+            )
         if self.values and (strange := [w for w in words(data_type, text) if not self.allows(w)]):
             raise Refused(
                 f"found {shown(strange[0])}, allowed {', '.join(self.values)}",
@@ -177,8 +184,8 @@ class Variable(Generic[T]):
     is text; None means that there is no value until the station provides one. ``key`` is the 1.6
     name, None if that version has none; ``{connector}`` in it stands for the number of the
     connector. ``fact`` marks what is so and cannot be chosen: the installer's file may not name it.
-    ``reboot`` means that a change counts from the next start on. A variable whose ``needs`` the
-    station lacks does not exist and reads as ``lacking``.
+    ``items`` bounds a list; ``reboot`` means that a change counts from the next start on. A
+    variable whose ``needs`` the station lacks does not exist and reads as ``lacking``.
     """
 
     kind: Kind[T]
@@ -193,6 +200,7 @@ class Variable(Generic[T]):
     low: int | Decimal | None = None
     high: int | Decimal | None = None
     values: tuple[str, ...] = ()
+    items: int | None = None
     unit: str = ""
     constant: bool = False
     fact: bool = False
@@ -213,6 +221,7 @@ class Variable(Generic[T]):
             None if self.high is None else Decimal(self.high),
             self.values,
             phased=self.kind is MEASURAND_LIST,
+            items=self.items,
         )
 
     def accept(self, text: str, limits: Limits | None = None) -> str:

@@ -34,5 +34,6 @@ MINIMUM_STATUS_DURATION = Variable(
     "0",
     "How long a status must last before it is told in OCPP 1.6; a shorter one never is.",
     key="MinimumStatusDuration",
+    low=0,
     high=3600,
 )

@@ -2,9 +2,17 @@
 
 from enum import StrEnum
 
-from chargepoint.core.sampling import MEASURANDS
-from chargepoint.core.variables_kinds import BOOLEAN, DECIMAL, INTEGER, MEMBERS, TEXT, choice
-from chargepoint.core.variables_model import Mutability, Tier, Variable
+from chargepoint.core.sampling import KEPT_MOST
+from chargepoint.core.variables_kinds import (
+    BOOLEAN,
+    DECIMAL,
+    INTEGER,
+    MEMBERS,
+    ROTATIONS,
+    TEXT,
+    choice,
+)
+from chargepoint.core.variables_model import MEASURANDS_MOST, Mutability, Tier, Variable
 
 
 class AvailabilityState(StrEnum):
@@ -161,6 +169,14 @@ NUMBER_OF_CONNECTORS = Variable(
     mutability=Mutability.READ_ONLY,
     fact=True,
 )
+FEATURE_PROFILES = (
+    "Core",
+    "FirmwareManagement",
+    "LocalAuthListManagement",
+    "Reservation",
+    "SmartCharging",
+    "RemoteTrigger",
+)
 SUPPORTED_FEATURE_PROFILES = Variable(
     MEMBERS,
     "SupportedFeatureProfiles",
@@ -168,18 +184,20 @@ SUPPORTED_FEATURE_PROFILES = Variable(
     "Feature profiles of OCPP 1.6 that the station has.",
     key="SupportedFeatureProfiles",
     mutability=Mutability.READ_ONLY,
-    values=(
-        "Core",
-        "FirmwareManagement",
-        "LocalAuthListManagement",
-        "Reservation",
-        "SmartCharging",
-        "RemoteTrigger",
-    ),
+    values=FEATURE_PROFILES,
+    fact=True,
+)
+SUPPORTED_FEATURE_PROFILES_MAX_LENGTH = Variable(
+    INTEGER,
+    "SupportedFeatureProfilesMaxLength",
+    str(len(FEATURE_PROFILES)),
+    "Items that SupportedFeatureProfiles can hold.",
+    key="SupportedFeatureProfilesMaxLength",
+    mutability=Mutability.READ_ONLY,
     fact=True,
 )
 CONNECTOR_PHASE_ROTATION = Variable(
-    MEMBERS,
+    ROTATIONS,
     "ConnectorPhaseRotation",
     None,
     "Order of the phases at each connector relative to its meter: 1.RST,2.RTS; 0 is the supply.",
@@ -197,7 +215,7 @@ CONNECTOR_PHASE_ROTATION_MAX_LENGTH = Variable(
 METER_VALUES_SAMPLED_DATA_MAX_LENGTH = Variable(
     INTEGER,
     "MeterValuesSampledDataMaxLength",
-    str(len(MEASURANDS)),
+    str(MEASURANDS_MOST),
     "Items that MeterValuesSampledData can hold.",
     key="MeterValuesSampledDataMaxLength",
     mutability=Mutability.READ_ONLY,
@@ -206,7 +224,7 @@ METER_VALUES_SAMPLED_DATA_MAX_LENGTH = Variable(
 METER_VALUES_ALIGNED_DATA_MAX_LENGTH = Variable(
     INTEGER,
     "MeterValuesAlignedDataMaxLength",
-    str(len(MEASURANDS)),
+    str(MEASURANDS_MOST),
     "Items that MeterValuesAlignedData can hold.",
     key="MeterValuesAlignedDataMaxLength",
     mutability=Mutability.READ_ONLY,
@@ -215,7 +233,7 @@ METER_VALUES_ALIGNED_DATA_MAX_LENGTH = Variable(
 STOP_TXN_SAMPLED_DATA_MAX_LENGTH = Variable(
     INTEGER,
     "StopTxnSampledDataMaxLength",
-    str(len(MEASURANDS)),
+    str(MEASURANDS_MOST),
     "Items that StopTxnSampledData can hold.",
     key="StopTxnSampledDataMaxLength",
     mutability=Mutability.READ_ONLY,
@@ -224,9 +242,18 @@ STOP_TXN_SAMPLED_DATA_MAX_LENGTH = Variable(
 STOP_TXN_ALIGNED_DATA_MAX_LENGTH = Variable(
     INTEGER,
     "StopTxnAlignedDataMaxLength",
-    str(len(MEASURANDS)),
+    str(MEASURANDS_MOST),
     "Items that StopTxnAlignedData can hold.",
     key="StopTxnAlignedDataMaxLength",
+    mutability=Mutability.READ_ONLY,
+    fact=True,
+)
+STOP_TRANSACTION_MAX_METER_VALUES = Variable(
+    INTEGER,
+    "StopTransactionMaxMeterValues",
+    str(KEPT_MOST + 2),
+    "Readings in a final message: those between begin and end are thinned beyond this.",
+    key="StopTransactionMaxMeterValues",
     mutability=Mutability.READ_ONLY,
     fact=True,
 )

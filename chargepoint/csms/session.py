@@ -119,6 +119,11 @@ class Session:
         except CsmsRejected as error:
             raise CsmsUnavailable(f"no word about the token: {error}") from error
 
+    def retime(self) -> None:
+        """The settings in ``Timing`` are others now: they hold for the open connection too."""
+        if self._endpoint is not None:
+            self._endpoint.timeout = self._station.timing().call_timeout
+
     def boot_again(self) -> bool:
         """Announce the station now; False if it is accepted already (1.6 errata, 2.0.1 F06)."""
         if self.registration is Registration.ACCEPTED:

@@ -1,8 +1,8 @@
 """The live settings: typed look-up, change by the CSMS in either version, persistence, reports.
 
 A value comes from the first of these that has one: a provider (what is so at this moment), what
-was changed while running (the store keeps it over restarts), the installer's file, the default of
-the table.
+was changed while running (the store keeps it over restarts), the installer's file, another variable
+that it follows, the default of the table.
 """
 
 import logging
@@ -100,11 +100,14 @@ class DeviceModel:
         self._directory = _directory(evses, custom)
         self._texts = {cell: cell.initial for cell in self._directory.cells}
         self._providers: dict[Cell, Callable[[], str | None]] = {}
+        self._followed: dict[Cell, tuple[Cell, Cell]] = {}
         self._words: dict[AnyVariable, Callable[[], Sequence[str]]] = {}
         self._checks: dict[AnyVariable, list[Callable[[str], None]]] = {}
         self._listeners: dict[Cell, list[Callable[[str], None]]] = {}
-        self._texts |= _from_file(self._directory, settings or {})
-        self._texts |= _from_store(self._directory, store.load_settings())
+        chosen = _from_file(self._directory, settings or {})
+        chosen |= _from_store(self._directory, store.load_settings())
+        self._texts |= chosen
+        self._chosen = set(chosen)
 
     def __getitem__(self, variable: Variable[T]) -> T:
         return self.for_evse(variable, None)
@@ -154,6 +157,17 @@ class DeviceModel:
             return None if value is None else variable.kind.format(value)
 
         self._providers[self._at(variable, evse, connector)] = text
+
+    def follow(self, variable: Variable[T], other: Variable[T], given: AnyVariable) -> None:
+        """Let a variable of the station be as ``other`` until it is chosen, once ``given`` is.
+
+        Chosen is what the file or the CSMS gave a value.
+
+        Raises:
+            LookupError: one of them does not exist.
+        """
+        cell, leader, asked = (self._at(row, None, None) for row in (variable, other, given))
+        self._followed[cell] = leader, asked
 
     def provide_words(self, variable: AnyVariable, provider: Callable[[], Sequence[str]]) -> None:
         """Ask ``provider`` which words a list may hold; none from it means those of the table.
@@ -250,12 +264,17 @@ class DeviceModel:
         provider = self._providers.get(cell)
         text = provider() if provider else None
         if text is None:
-            text = self._texts[cell]
+            text = self._texts[self._source(cell)]
         data_type = cell.variable.kind.data_type
         if text and data_type.is_list and cell.variable in self._words:
             limits = self._limits(cell)
             return ",".join(word for word in words(data_type, text) if limits.allows(word))
         return text
+
+    def _source(self, cell: Cell) -> Cell:
+        """Where the value that is kept comes from."""
+        leader, asked = self._followed.get(cell, (cell, cell))
+        return leader if asked in self._chosen and cell not in self._chosen else cell
 
     def _change(self, cell: Cell, mutability: Mutability, text: str) -> Outcome:
         if mutability is Mutability.READ_ONLY:
@@ -277,6 +296,7 @@ class DeviceModel:
         """Store first, then put in force, then tell."""
         self._store.save_setting(cell.name, text)
         self._texts[cell] = text
+        self._chosen.add(cell)
         for listener in self._listeners.get(cell, ()):
             listener(text)
 

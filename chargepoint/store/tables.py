@@ -19,12 +19,12 @@ from chargepoint.core.facts import (
     TransactionUpdated,
 )
 from chargepoint.core.model import Missing, Sampled
+from chargepoint.core.sampling import KEPT_MOST
 from chargepoint.errors import StoreError
 from chargepoint.store import codec
 from meters.model import Quantity, Reading, SignedReading
 
 TRANSACTIONS_MOST = 5000
-KEPT_MOST = 500
 
 
 @contextmanager

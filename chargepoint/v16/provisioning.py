@@ -5,7 +5,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from chargepoint.core.model import StopReason
-from chargepoint.core.variables import ITEMS_PER_GET_VARIABLES
+from chargepoint.core.variables import (
+    ALIGNED_INTERVAL,
+    ALIGNED_TX_ENDED_INTERVAL,
+    ALIGNED_TX_ENDED_MEASURANDS,
+    ITEMS_PER_GET_VARIABLES,
+    TX_ENDED_INTERVAL,
+    TX_ENDED_MEASURANDS,
+    TX_UPDATED_INTERVAL,
+)
 from chargepoint.core.variables_answers import Answer, KeyValue
 from chargepoint.csms.adapter import BootAnswer, Csms, Registration, handles
 from chargepoint.csms.identity import Identity
@@ -32,6 +40,10 @@ class Provisioning:
     def __init__(self, station: Station, identity: Identity) -> None:
         self._station = station
         self._identity = identity
+        # Sections 9.1.25 and 9.1.27 know one interval for what is sent and what the end holds.
+        follow = station.model.follow
+        follow(TX_ENDED_INTERVAL, TX_UPDATED_INTERVAL, TX_ENDED_MEASURANDS)
+        follow(ALIGNED_TX_ENDED_INTERVAL, ALIGNED_INTERVAL, ALIGNED_TX_ENDED_MEASURANDS)
 
     # --- the station speaks -----------------------------------------------------------------
 

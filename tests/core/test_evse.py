@@ -762,7 +762,7 @@ def test_a_reading_for_the_final_message_is_kept_with_its_own_measurands(
     context: Context, measurands: tuple[str, ...]
 ) -> None:
     policy = replace(
-        POLICY, ended_measurands=ENERGY, aligned_ended_measurands=("Frequency",), sign_ended=True
+        POLICY, ended_measurands=ENERGY, aligned_ended_measurands=("Frequency",), sign_ended=False
     )
 
     done = step(CHARGING, inputs.ReadingTaken(END, context, tell=False, keep=True), policy)

@@ -178,6 +178,13 @@ SAME_THING = {
     "WebSocketPingInterval": "OCPPCommCtrlr.WebSocketPingInterval",
 }
 
+# As many measurands as a list holds.
+_MANY = ",".join(
+    f"{measurand}.{phase}"
+    for measurand in ("Voltage", "Current.Import", "Power.Factor", "Current.Export", "Temperature")
+    for phase in ("L1", "L2", "L3", "N")
+)
+
 BY_NAME = {row.name: row for row in TABLE}
 
 BY_KEY = {row.key: row for row in TABLE if row.key}
@@ -289,6 +296,8 @@ def test_a_row_is_complete_and_its_default_keeps_its_own_rules(row: AnyVariable)
         (TX_UPDATED_MEASURANDS, "", None),
         (TX_UPDATED_MEASURANDS, "SoC", "InvalidValue"),
         (TX_UPDATED_MEASURANDS, "Voltage.L9", "InvalidValue"),
+        (TX_UPDATED_MEASURANDS, _MANY, None),
+        (TX_UPDATED_MEASURANDS, f"{_MANY},Frequency", "TooLargeElement"),
         (ALIGNED_TX_ENDED_MEASURANDS, "Frequency", None),
     ],
 )

@@ -42,10 +42,10 @@ def test_a_station_without_signing_meter_has_no_signing_variables() -> None:
 @pytest.mark.parametrize(
     ("signing", "expected"),
     [
-        (EM580, (RO, RO, RO)),
-        (Signing(started=True), (RW, RO, RO)),
-        (Signing(updated=True), (RO, RW, RO)),
-        (Signing(aligned=True), (RO, RO, RW)),
+        (EM580, (RO, RO, RO, RO)),
+        (Signing(started=True), (RW, RO, RO, RO)),
+        (Signing(updated=True), (RO, RW, RO, RO)),
+        (Signing(aligned=True), (RO, RO, RW, RW)),
     ],
 )
 def test_what_no_meter_can_sign_is_read_only_false(
@@ -55,6 +55,7 @@ def test_what_no_meter_can_sign_is_read_only_false(
     switches = [
         cells["SampledDataCtrlr.SignStartedReadings"],
         cells["SampledDataCtrlr.SignUpdatedReadings"],
+        cells["AlignedDataCtrlr.SignReadings"],
         cells["AlignedDataCtrlr.SignUpdatedReadings"],
     ]
 
@@ -114,8 +115,9 @@ def test_phase_rotations_are_those_of_existing_connectors() -> None:
     cell = _station(EvseDescription(1, (SOCKET,)))["ConnectorPhaseRotation"]
 
     assert cell.variable.accept("0.RST,1.RTS", cell.limits) == "0.RST,1.RTS"
-    with pytest.raises(Refused):
-        cell.variable.accept("2.RST", cell.limits)
+    for wrong in ("2.RST", "1.RST,1.RTS", "1.RS"):
+        with pytest.raises(Refused):
+            cell.variable.accept(wrong, cell.limits)
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,7 @@ def test_a_transaction_gives_a_record_that_verifies(driver: str, simulator: str)
             assert energy_of(end) > energy_of(begin)
             assert begin.taken_at.astimezone(UTC) <= end.taken_at.astimezone(UTC)
             assert end.signed is not None
+            assert (begin.signed is not None) is getattr(meter, "signs_begin", False)
             if begin.signed is None:  # one record for both
                 assert_authentic(
                     end.signed, found.device, begin=energy_of(begin), end=energy_of(end)

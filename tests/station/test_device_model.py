@@ -216,7 +216,7 @@ def test_get_answers_as_the_standard_says(
         ("MeterValuesSampledData", "Voltage.L1", Answer.ACCEPTED, ""),
         ("MeterValuesSampledData", "RPM", Answer.REJECTED, "InvalidValue"),
         ("AuthorizationKey", PASSWORD, Answer.ACCEPTED, ""),
-        ("AlignedDataSignReadings", "TRUE", Answer.ACCEPTED, ""),
+        ("SampledDataSignReadings", "TRUE", Answer.ACCEPTED, ""),
         ("MeterPublicKey1", "x", Answer.REJECTED, "ReadOnly"),
         ("LightIntensity", "50", Answer.UNKNOWN_VARIABLE, ""),
     ],

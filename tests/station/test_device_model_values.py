@@ -5,6 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chargepoint.core.variables import (
+    ALIGNED_INTERVAL,
+    ALIGNED_TX_ENDED_INTERVAL,
+    ALIGNED_TX_ENDED_MEASURANDS,
     CONNECTOR_AVAILABILITY,
     DATE_TIME,
     EVSE_AVAILABILITY,
@@ -119,6 +122,29 @@ def test_a_provider_tells_what_is_so_now() -> None:
     assert read(model, "EVSE[2].AvailabilityState") == "Occupied"
     assert model.for_evse(CONNECTOR_AVAILABILITY, 2, 1) is AvailabilityState.FAULTED
     assert key(model, "NumberOfConnectors") == "4"
+
+
+@pytest.mark.parametrize("settings", [{}, {"StopTxnAlignedData": ""}])
+def test_a_variable_is_as_the_one_that_it_follows_until_it_is_chosen(
+    settings: dict[str, Plain],
+) -> None:
+    store = MemoryStore()
+    model = build(store, settings)
+    follow = (ALIGNED_TX_ENDED_INTERVAL, ALIGNED_INTERVAL, ALIGNED_TX_ENDED_MEASURANDS)
+    model.follow(*follow)
+
+    model.set_key("ClockAlignedDataInterval", "900")
+    assert key(model, "StopTxnAlignedDataInterval") == ("900" if settings else "0")
+
+    model.set_key("StopTxnAlignedData", ENERGY)
+    assert model[ALIGNED_TX_ENDED_INTERVAL] == timedelta(seconds=900)
+    assert read(model, "AlignedDataCtrlr.TxEndedInterval") == "900"
+
+    model.set_key("StopTxnAlignedDataInterval", "0")
+    again = build(store)
+    again.follow(*follow)
+    assert not model[ALIGNED_TX_ENDED_INTERVAL]
+    assert not again[ALIGNED_TX_ENDED_INTERVAL]
 
 
 def test_the_public_key_is_the_meters_or_else_the_installers() -> None:

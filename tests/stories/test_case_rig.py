@@ -170,6 +170,16 @@ async def test_a_station_that_is_pending_boots_again_in_time(opened: Open) -> No
         assert [one.action for one in run.take()][:2] == ["BootNotification", "StatusNotification"]
 
 
+async def test_a_connection_can_come_back_at_once(opened: Open) -> None:
+    async with opened() as run:
+        await run.advance(10)
+        await run.cut()
+
+        await run.back()
+
+        assert run.csms.stations[STATION].connections == 2
+
+
 async def test_time_stands_still_and_passes_by_order_only(opened: Open) -> None:
     async with opened() as run:
         begun = asyncio.get_running_loop().time()

@@ -64,6 +64,8 @@ class BauerBsm(BauerMeter):
     Other than with meters that sign one record for both, the reading of ``begin`` is signed too.
     """
 
+    signs_begin = True
+
     def __init__(self, config: Config, bus: ModbusBus, *, now: Callable[[], datetime]) -> None:
         super().__init__(config, bus, now=now)
         self._lock = asyncio.Lock()  # protects the transaction and the clock of this meter

@@ -1,0 +1,49 @@
+"""Begins the next life of the station after a reset, again if it fails (ResetRetries)."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from typing import TypeVar
+
+from chargepoint.clock import Clock, sleep_unless
+from chargepoint.errors import ChargePointError
+
+log = logging.getLogger(__name__)
+
+L = TypeVar("L")
+
+PAUSE = timedelta(seconds=5)  # before another attempt
+
+
+@asynccontextmanager
+async def begun(
+    begin: Callable[[], AbstractAsyncContextManager[L]],
+    *,
+    retries: int,
+    clock: Clock,
+    stop: asyncio.Event,
+) -> AsyncIterator[L]:
+    """A life that ``begin`` makes, after at most ``retries`` further attempts (1.6 section 9.1.22).
+
+    What a life needs may be gone for a moment: a disk, a serial line, a port. ``stop`` ends the
+    wait between two attempts.
+
+    Raises:
+        ChargePointError, OSError: what the last attempt said.
+    """
+    async with AsyncExitStack() as stack:
+        for left in range(retries, -1, -1):
+            try:
+                life = await stack.enter_async_context(begin())
+                break
+            except (ChargePointError, OSError) as error:
+                if not left or await sleep_unless(clock, _said(error, left), stop):
+                    raise
+        yield life
+
+
+def _said(error: Exception, left: int) -> timedelta:
+    log.error("reset failed, %d further attempts: %s", left, error)
+    return PAUSE

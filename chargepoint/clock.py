@@ -3,7 +3,7 @@
 import asyncio
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Clock(Protocol):
@@ -26,17 +26,33 @@ class Clock(Protocol):
         ...
 
 
+@runtime_checkable
+class CorrectableClock(Clock, Protocol):
+    """A clock that can be put right."""
+
+    def correct(self, by: timedelta) -> None:
+        """Add this to wall time from now on; monotonic time goes on as it was."""
+        ...
+
+
 class SystemClock:
-    """The machine's clock.
+    """The machine's clock, and what is known to be wrong with it.
 
     A long sleep is cut into pieces of at most ten seconds, so that a clock set by NTP or by the
-    CSMS is noticed.
+    CSMS is noticed. To set the machine's own clock is for root, and for one program only; what
+    the CSMS says is right is therefore kept beside it.
     """
 
     _PIECE = 10.0
 
+    def __init__(self) -> None:
+        self._ahead = timedelta(0)
+
     def now(self) -> datetime:  # noqa: D102
-        return datetime.now(UTC)
+        return datetime.now(UTC) + self._ahead
+
+    def correct(self, by: timedelta) -> None:  # noqa: D102
+        self._ahead += by
 
     def monotonic(self) -> float:  # noqa: D102
         return time.monotonic()

@@ -252,6 +252,10 @@ class FirmwareSection(Section, frozen=True, kw_only=True):
         bool, Meta(description="take updates without certificate and signature")
     ] = False
     max_size_mb: Annotated[int, Meta(ge=1, le=2047)] = 1024
+    while_charging: Annotated[
+        Literal["nothing", "download", "install"],
+        Meta(description="how much of an update does not wait for sessions to end"),
+    ] = "download"
 
 
 class StationConfig(Section, frozen=True, kw_only=True):

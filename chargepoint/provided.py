@@ -14,6 +14,7 @@ from chargepoint.core.variables import (
     FIRMWARE_MOST,
     MESSAGE_TIMEOUT,
     METER_PUBLIC_KEY,
+    QUEUE_ALL_MESSAGES,
     SUPPORTED_FEATURE_PROFILES,
     TX_ENDED_MEASURANDS,
     TX_STARTED_MEASURANDS,
@@ -25,6 +26,7 @@ from chargepoint.csms.profiles import CsmsProfile
 from chargepoint.csms.session import Session
 from chargepoint.csms.signed import public_key
 from chargepoint.provided_parts import provide_names, provide_parts
+from chargepoint.station.local_time import provide_local_time
 from chargepoint.station.station import Evse, Station
 
 
@@ -40,6 +42,7 @@ def provide(
     model = station.model
     model.provide(SUPPORTED_FEATURE_PROFILES, lambda: FEATURE_PROFILES)
     model.provide(DATE_TIME, station.clock.now)
+    provide_local_time(station)
     model.provide(FILE_TRANSFER_PROTOCOLS, lambda: tuple(sorted(station.services.transfer.schemes)))
     model.provide(FIRMWARE_MOST, lambda: station.services.firmware.size_most)
     for measurands in (
@@ -59,7 +62,12 @@ def provide(
     def set_ping(interval: timedelta) -> None:
         link.ping_interval = interval
 
+    def set_queue(everything: bool) -> None:  # noqa: FBT001 - it is the value
+        station.store.queue_all = everything
+
     model.subscribe(WEB_SOCKET_PING_INTERVAL, set_ping)
+    model.subscribe(QUEUE_ALL_MESSAGES, set_queue)
+    set_queue(model[QUEUE_ALL_MESSAGES])
 
 
 def _provide_evse(station: Station, evse: Evse, profile: CsmsProfile) -> None:

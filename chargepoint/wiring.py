@@ -14,6 +14,7 @@ import msgspec
 
 from chargepoint.config import StationConfig
 from chargepoint.config_model import EvseSection
+from chargepoint.core.firmware import WhileCharging
 from chargepoint.core.profiles_model import Outlet
 from chargepoint.core.variables import (
     RETRY_BACK_OFF_RANDOM_RANGE,
@@ -151,6 +152,7 @@ def upkeep_of(config: StationConfig) -> Upkeep:
         common,
         installer=installer,
         unsigned=firmware.allow_unsigned,
+        while_charging=WhileCharging(firmware.while_charging),
         size_most=firmware.max_size_mb * 1024 * 1024,
         roots=firmware.roots,
     )

@@ -828,7 +828,10 @@ def test_what_a_struct_itself_finds_stands_in_its_own_words(tmp_path: Path) -> N
 def test_the_commands_for_firmware_are_read_with_their_limits(
     site: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    section = "firmware: {install_command: [sh, -c, exit], roots: roots, max_size_mb: 10}\n"
+    section = (
+        "firmware: {install_command: [sh, -c, exit], roots: roots, max_size_mb: 10,"
+        " while_charging: nothing}\n"
+    )
 
     firmware = load_config(site(GOOD + section), {}).firmware
 
@@ -836,6 +839,7 @@ def test_the_commands_for_firmware_are_read_with_their_limits(
     assert firmware.install_command == ("sh", "-c", "exit")
     assert firmware.roots == tmp_path / "roots"
     assert not firmware.allow_unsigned
+    assert firmware.while_charging == "nothing"
     assert load_config(site(GOOD), {}).firmware is None
 
 
@@ -847,6 +851,10 @@ def test_the_commands_for_firmware_are_read_with_their_limits(
         (
             "firmware: {install_command: [/no/such/program]}\n",
             'firmware.install_command: found "/no/such/program", no program here',
+        ),
+        (
+            "firmware: {install_command: [sh], while_charging: all}\n",
+            'firmware.while_charging: found "all"',
         ),
     ],
 )

@@ -204,7 +204,7 @@ class ReservationEnding(StrEnum):
     """Why a reservation ended without being used or cancelled."""
 
     EXPIRED = "Expired"
-    REMOVED = "Removed"  # what was reserved is out of order
+    REMOVED = "Removed"  # what was reserved is out of order, or who reserved is to be forgotten
 
 
 @dataclass(frozen=True, slots=True)

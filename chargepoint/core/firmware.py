@@ -17,6 +17,7 @@ class FirmwareStatus(StrEnum):
     IDLE = "Idle"  # only as an answer to a trigger
     DOWNLOAD_SCHEDULED = "DownloadScheduled"
     DOWNLOADING = "Downloading"
+    DOWNLOAD_PAUSED = "DownloadPaused"  # it broke off in the middle, and goes on by itself
     DOWNLOADED = "Downloaded"
     DOWNLOAD_FAILED = "DownloadFailed"
     SIGNATURE_VERIFIED = "SignatureVerified"
@@ -41,8 +42,21 @@ OVER = frozenset(
 WAITING = frozenset({FirmwareStatus.DOWNLOAD_SCHEDULED, FirmwareStatus.INSTALL_SCHEDULED})
 UNTOUCHABLE = frozenset({FirmwareStatus.INSTALLING, FirmwareStatus.INSTALL_REBOOTING})
 _BEFORE_DOWNLOADED = frozenset(
-    {None, FirmwareStatus.DOWNLOAD_SCHEDULED, FirmwareStatus.DOWNLOADING}
+    {
+        None,
+        FirmwareStatus.DOWNLOAD_SCHEDULED,
+        FirmwareStatus.DOWNLOADING,
+        FirmwareStatus.DOWNLOAD_PAUSED,
+    }
 )
+
+
+class WhileCharging(StrEnum):
+    """How much of an update may be done while sessions run; all else waits for their end (L01)."""
+
+    NOTHING = "nothing"
+    DOWNLOAD = "download"
+    INSTALL = "install"
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,14 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
+class Remembered:
+    """What must survive a power cut of one watch; it counts only for the very same monitor."""
+
+    monitor: Monitor
+    watch: Watch
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """What a monitor has to tell; ``cleared``: what it alerted of is over."""
 
@@ -189,6 +197,18 @@ def look(monitor: Monitor, watch: Watch, value: str, now: datetime) -> tuple[Wat
         return replace(watch, seen=value), None
     event = Event(Trigger.ALERTING, value, cleared=not beyond)
     return replace(watch, seen=value, alerted=beyond), event
+
+
+def remember(monitor: Monitor, watch: Watch) -> Remembered | None:
+    """What to keep of a watch over a restart, so that nothing is told twice and no end is missed.
+
+    Of a threshold that it has alerted, of a difference the value told last. Periods begin anew.
+    """
+    if monitor.kind in _THRESHOLDS and watch.alerted:
+        return Remembered(monitor, Watch(alerted=True))
+    if monitor.kind is MonitorType.DELTA and watch.seen is not None:
+        return Remembered(monitor, Watch(watch.seen))
+    return None
 
 
 def _delta(monitor: Monitor, watch: Watch, value: str) -> tuple[Watch, Event | None]:

@@ -9,6 +9,7 @@ from chargepoint.core.model import Context, Sampled
 from meters.model import Phase, Quantity, Reading, Sample
 
 ENERGY = "Energy.Active.Import.Register"
+_TOTAL = ".total"  # instead of a phase: all phases together, and none of them
 
 FLOWS_A = 1  # a phase that carries less gives no energy: a vehicle at rest keeps its filters fed
 _PHASES = frozenset({Phase.L1, Phase.L2, Phase.L3})
@@ -36,13 +37,14 @@ class Asked:
     """What one entry of a list of measurands asks for.
 
     ``sign`` 1 or -1 asks for that direction of a signed quantity, 0 for the value as it is;
-    ``phase`` None for the total and every phase there is.
+    ``phase`` None for the total and every phase there is, ``total`` for the total alone.
     """
 
     measurand: str
     quantity: Quantity
     sign: int
     phase: str | None
+    total: bool = False
 
     def of(self, sample: Sample) -> Sample | None:
         """The sample as this measurand, or None if it is something else.
@@ -51,6 +53,8 @@ class Asked:
         counts as zero, as a register of that direction would say.
         """
         if sample.quantity is not self.quantity or self.phase not in {None, sample.phase}:
+            return None
+        if self.total and sample.phase is not None:
             return None
         if self.sign == 0 or (self.sign == 1 and sample.value > 0):
             return sample
@@ -64,11 +68,13 @@ def asked(name: str) -> Asked | None:
 
     Cached: names come from settings, and every message asks again.
     """
-    measurand = plain(name)
+    total = name.endswith(_TOTAL)
+    measurand = plain(name.removesuffix(_TOTAL))
     if measurand not in MEASURANDS:
         return None
     quantity, sign = MEASURANDS[measurand]
-    return Asked(measurand, quantity, sign, name[len(measurand) + 1 :] or None)
+    phase = None if total else name[len(measurand) + 1 :] or None
+    return Asked(measurand, quantity, sign, phase, total)
 
 
 def values(sampled: Sampled) -> Iterator[tuple[str, Sample]]:
@@ -91,13 +97,20 @@ def select(
     there whatever the measurands say, because a record without a sample cannot be sent.
     """
     record = reading.signed if signed else None
-    wanted = measurands if record is None or ENERGY in measurands else (ENERGY, *measurands)
+    registers = {ENERGY, f"{ENERGY}{_TOTAL}"} & set(measurands)
+    wanted = measurands if record is None or registers else (ENERGY, *measurands)
     quantities = {found.quantity for name in wanted if (found := asked(name)) is not None}
     if not quantities:
         return ()
     chosen = [sample for sample in reading.samples if sample.quantity in quantities]
     samples = tuple(sorted(chosen, key=lambda sample: sample.phase is not None))
     return (Sampled(replace(reading, samples=samples, signed=record), context, wanted),)
+
+
+def without_phases(measurands: tuple[str, ...]) -> tuple[str, ...]:
+    """The same, but of the energy register only the total (2.0.1 RegisterValuesWithoutPhases)."""
+    total = f"{ENERGY}{_TOTAL}"
+    return tuple(dict.fromkeys(total if plain(name) == ENERGY else name for name in measurands))
 
 
 def plain(measurand: str) -> str:

@@ -15,6 +15,10 @@ from chargepoint.core.variables_kinds import (
 )
 from chargepoint.core.variables_model import LONGEST_VALUE, Feature, Mutability, Variable
 
+# Characters of a signed record in Base64. OCPP 2.0.1 says 2500, 2.1 this: a longer record is still
+# better sent to a CSMS that may refuse it than kept from one that would take it.
+LONGEST_RECORD = 32_768
+
 
 class PublicKeyPolicy(StrEnum):
     """When a signed value is sent together with the meter's public key."""
@@ -31,6 +35,17 @@ ACTIVE_NETWORK_PROFILE = Variable(
     "Configuration slot of the connection in use.",
     mutability=Mutability.READ_ONLY,
     fact=True,
+)
+RECORD_LENGTH = Variable(
+    INTEGER,
+    "OCPPCommCtrlr.FieldLength#TransactionEventRequest.signedMeterData",
+    str(LONGEST_RECORD),
+    "Characters of the longest signed record that is sent; the standard says 2500.",
+    mutability=Mutability.READ_ONLY,
+    constant=True,
+    fact=True,
+    needs=Feature.SIGNING,
+    lacking="2500",
 )
 FILE_TRANSFER_PROTOCOLS = Variable(
     MEMBERS,
@@ -145,6 +160,12 @@ UNLOCK_ON_EV_SIDE_DISCONNECT = Variable(
     "Unlock the cable when it is pulled out of the vehicle; ReadOnly false with fixed cables.",
     key="UnlockConnectorOnEVSideDisconnect",
 )
+QUEUE_ALL_MESSAGES = Variable(
+    BOOLEAN,
+    "OCPPCommCtrlr.QueueAllMessages",
+    "false",
+    "While offline keep every status and every event of a monitor, not only what counts still.",
+)
 WEB_SOCKET_PING_INTERVAL = Variable(
     SECONDS,
     "OCPPCommCtrlr.WebSocketPingInterval",
@@ -238,6 +259,31 @@ TIME_SOURCE = Variable(
     "Where the time comes from: Heartbeat is the CSMS, NTP leaves the clock to the system.",
     low=1,
     values=("Heartbeat", "NTP"),
+)
+
+TIME_OFFSET = Variable(
+    TEXT,
+    "ClockCtrlr.TimeOffset",
+    None,
+    "Offset of the local time from UTC now; follows from ClockCtrlr.TimeZone.",
+    mutability=Mutability.READ_ONLY,
+    fact=True,
+)
+NEXT_TIME_OFFSET = Variable(
+    TEXT,
+    "ClockCtrlr.TimeOffset#NextTransition",
+    None,
+    "The offset after its next change; empty if there is none within a year.",
+    mutability=Mutability.READ_ONLY,
+    fact=True,
+)
+NEXT_TIME_OFFSET_TRANSITION = Variable(
+    MOMENT,
+    "ClockCtrlr.NextTimeOffsetTransitionDateTime",
+    None,
+    "When that is.",
+    mutability=Mutability.READ_ONLY,
+    fact=True,
 )
 
 BASIC_AUTH_PASSWORD = Variable(

@@ -39,6 +39,12 @@ ALIGNED_IDLE_ONLY = Variable(
     "false",
     "Tell these readings only of outlets without a transaction.",
 )
+REGISTER_VALUES_WITHOUT_PHASES = Variable(
+    BOOLEAN,
+    "SampledDataCtrlr.RegisterValuesWithoutPhases",
+    "false",
+    "Tell of the energy register the total alone, not what each phase has counted.",
+)
 IDENTITY = Variable(
     TEXT,
     "SecurityCtrlr.Identity",

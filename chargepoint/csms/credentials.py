@@ -186,6 +186,8 @@ class Credentials:
             if texts:
                 context.load_verify_locations(cadata=texts)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        # A root that the one before vouches for is not its own issuer (M05.FR.09).
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         own, fresh = self._keys.own(Use.STATION), self._keys.fresh(Use.STATION)
         shown = fresh if fresh.exists() and not self._back else own
         if profile >= _BOTH and shown.exists():

@@ -22,13 +22,10 @@ from typing import Any, Final, Literal
 import fastjsonschema
 import msgspec
 
+from chargepoint.core.variables import LONGEST_RECORD
 from chargepoint.errors import ChargePointError
 
 Direction = Literal["request", "response"]
-
-# Characters of a signed record in Base64. OCPP 2.0.1 says 2500, 2.1 this: a longer record is still
-# better sent to a CSMS that may refuse it than kept from one that would take it.
-LONGEST_RECORD: Final = 32768
 
 # Words of a schema that check nothing; without them less code is generated.
 _PROSE = frozenset({"description", "javaType", "comment", "default", "title", "$id"})

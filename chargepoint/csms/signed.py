@@ -6,6 +6,7 @@ Source: note "Signed Meter Values in OCPP" 1.0, sections 3.2.1 and 3.2.2.
 import base64
 import logging
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -14,7 +15,8 @@ import msgspec
 from chargepoint.core.model import Sampled
 from chargepoint.csms.profiles import CsmsProfile, SignedForm
 from meters.model import SignedReading
-from meters.ocmf import OcmfError, load_public_key
+from meters.ocmf import OcmfError, load_public_key, parse
+from meters.ocmf.registers import is_import_total
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +42,24 @@ def container(signed: SignedReading, *, with_key: bool, profile: CsmsProfile) ->
         "encodingMethod": signed.encoding,
         "publicKey": public_key(signed.public_key, signed.method, profile) if with_key else "",
     }
+
+
+def stated(signed: SignedReading) -> Decimal | None:
+    """The total of the import register in Wh that a record states last; None if it states none.
+
+    Only a register as the meter counts it is meant, not one of this transaction alone nor one that
+    is corrected for the cable.
+    """
+    if signed.encoding != "OCMF":
+        return None
+    try:
+        readings = parse(signed.document).readings
+    except OcmfError:
+        return None
+    for reading in reversed(readings):
+        if is_import_total(reading.register) and "E" not in reading.errors:
+            return reading.energy_wh
+    return None
 
 
 def value_16(signed: SignedReading, *, with_key: bool, profile: CsmsProfile) -> str:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
 from chargepoint.core.model import Context, EvseState, Fault, Sampled, Text
+from chargepoint.core.reservation import Reservation
 from chargepoint.local.http import Event
 from chargepoint.local.ports import IdentityView, LinkView, SessionView
 from chargepoint.station.meter_health import Health
@@ -57,6 +58,7 @@ class Views:
                 "version": self.identity.firmware_version,
             },
             "now": instant(station.clock.now()),
+            "local_time": self._local_time(),
             "boot_status": str(self.session.registration),
             "online": self.session.online,
             "link": {
@@ -72,7 +74,13 @@ class Views:
             "status": str(station.own_status()),
             "faults": [_fault(fault) for fault in station.faults.values()],
             "evses": [self._evse(evse) for evse in station.evses.values()],
+            "reservations": [_reservation(known) for known in station.reservations.known],
         }
+
+    def _local_time(self) -> str:
+        """Now, as people at the station read it; with its offset from UTC."""
+        zone = self.station.profiles.zone()
+        return self.station.clock.now().astimezone(zone).isoformat(timespec="seconds")
 
     def transactions(self, limit: int, before: datetime | None) -> Json:
         """One page, newest first; ``next`` is the ``before`` of the page after it, if any.
@@ -248,6 +256,18 @@ def _running(state: EvseState, last: Reading | None) -> Json | None:
 
 def _text(text: Text) -> Json:
     return {"content": text.content, "format": text.format, "language": text.language or None}
+
+
+def _reservation(known: Reservation) -> Json:
+    """Who has reserved what; what is None was left open."""
+    return {
+        "reservation_id": known.reservation_id,
+        "expires": instant(known.expires),
+        "token": known.token.masked,
+        "evse_id": known.evse_id,
+        "connector_id": known.connector_id,
+        "connector_type": known.connector_type or None,
+    }
 
 
 def _fault(fault: Fault) -> Json:

@@ -5,14 +5,15 @@ restart goes on where it was. The rules are in ``core.firmware``.
 
 A newer request takes the place of one under way, unless that is being installed. While an update
 waits for running sessions to end, free EVSEs are out of use (L01.FR.06, .07), unless
-AllowNewSessionsPendingFirmwareUpdate is set; while it is being installed they always are.
+AllowNewSessionsPendingFirmwareUpdate is set; from then on until it is over they always are. How
+much can be done while sessions run is the maker's word; a restart never is.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from chargepoint.clock import Clock
@@ -21,6 +22,7 @@ from chargepoint.core.firmware import (
     RESULTS,
     FirmwareJob,
     FirmwareStatus,
+    WhileCharging,
     after_start,
     on_trigger,
 )
@@ -32,7 +34,7 @@ from chargepoint.station.evse import EvseRunner, Spawn
 from chargepoint.station.firmware_check import check_certificate, signature_holds
 from chargepoint.station.installer import Installer
 from chargepoint.station.maintenance import Maintenance
-from chargepoint.station.transfer import Transfer, TransferFailed
+from chargepoint.station.transfer import Partial, Transfer, TransferFailed
 from chargepoint.store.sqlite import Store
 
 log = logging.getLogger(__name__)
@@ -42,6 +44,7 @@ Tell = Callable[[str, object | None, tuple[Fact, ...]], None]
 
 JOB = "firmware"
 IDLE_CHECK = timedelta(seconds=1)
+HEARD_WITHIN = timedelta(seconds=5)
 BOOT_REASON = "FirmwareUpdate"
 
 
@@ -54,6 +57,7 @@ class FirmwareRules:
     installer: Installer | None
     size_most: int
     unsigned: bool = False
+    while_charging: WhileCharging = WhileCharging.DOWNLOAD
 
 
 class Firmware:
@@ -73,6 +77,7 @@ class Firmware:
         spawn: Spawn,
     ) -> None:
         self._runners = runners
+        self._store = store
         self._clock = clock
         self._rules = rules
         self._transfer = transfer
@@ -218,43 +223,63 @@ class Firmware:
             return
         if job.signed and job.status is FirmwareStatus.DOWNLOADED:
             job = self._step(job, FirmwareStatus.SIGNATURE_VERIFIED)
-        job = await self._wait_for_turn(job)
+        ends_sessions = self._rules.while_charging is not WhileCharging.INSTALL
+        job = await self._turn(
+            job, FirmwareStatus.INSTALL_SCHEDULED, job.install_at, free=ends_sessions
+        )
         await self._install(job, file)
 
     async def _fetch(self, job: FirmwareJob, place: Location, file: Path) -> FirmwareJob:
-        if job.retrieve_at > self._clock.now():
-            if job.status is not FirmwareStatus.DOWNLOAD_SCHEDULED:
-                job = self._step(job, FirmwareStatus.DOWNLOAD_SCHEDULED)
-            await self._clock.sleep_until(job.retrieve_at)
-        if job.status is not FirmwareStatus.DOWNLOADING:
-            job = self._step(job, FirmwareStatus.DOWNLOADING)
+        """Download, trying again as often as asked for; what broke off in the middle is paused."""
+        alone = self._rules.while_charging is WhileCharging.NOTHING
+        so_far = Partial()
         _empty(self._rules.folder)
-        await self._transfer.download(place, file, self._rules.size_most, job.attempts)
+        for left in range(job.attempts.retries, -1, -1):
+            scheduled = FirmwareStatus.DOWNLOAD_SCHEDULED
+            job = await self._turn(job, scheduled, job.retrieve_at, free=alone)
+            if job.status is not FirmwareStatus.DOWNLOADING:
+                job = self._step(job, FirmwareStatus.DOWNLOADING)
+            try:
+                await self._transfer.download(place, file, self._rules.size_most, so_far)
+                break
+            except TransferFailed as failed:
+                if not left:
+                    raise
+                if failed.begun:
+                    job = self._step(job, FirmwareStatus.DOWNLOAD_PAUSED)
+            await self._block(blocked=False)
+            await self._clock.sleep(job.attempts.interval)
         return self._step(job, FirmwareStatus.DOWNLOADED)
 
     async def _genuine(self, job: FirmwareJob, file: Path) -> bool:
         return await asyncio.to_thread(signature_holds, file, job.certificate, job.signature)
 
-    async def _wait_for_turn(self, job: FirmwareJob) -> FirmwareJob:
-        """Wait for the moment asked for and for the end of every session."""
-        moment = job.install_at
+    async def _turn(
+        self, job: FirmwareJob, waits: FirmwareStatus, moment: datetime | None, *, free: bool
+    ) -> FirmwareJob:
+        """Wait for the moment asked for and, with ``free``, for the end of every session."""
         if moment is not None and moment > self._clock.now():
-            job = self._scheduled(job)
+            job = self._scheduled(job, waits)
+            await self._block(blocked=False)
             await self._clock.sleep_until(moment)
-        if self._maintenance.busy:
-            job = self._scheduled(job)
+        if free and self._maintenance.busy:
+            job = self._scheduled(job, waits)
+        if free:
+            await self._free()
+        return job
+
+    async def _free(self) -> None:
+        """Wait for the end of every session, then let none begin."""
         while True:
             while self._maintenance.busy:
                 await self._block(blocked=not self._new_sessions())
                 await self._clock.sleep(IDLE_CHECK)
             await self._block(blocked=True)
             if not self._maintenance.busy:  # no session began while the others were taken out
-                return job
+                return
 
-    def _scheduled(self, job: FirmwareJob) -> FirmwareJob:
-        if job.status is FirmwareStatus.INSTALL_SCHEDULED:
-            return job
-        return self._step(job, FirmwareStatus.INSTALL_SCHEDULED)
+    def _scheduled(self, job: FirmwareJob, waits: FirmwareStatus) -> FirmwareJob:
+        return job if job.status is waits else self._step(job, waits)
 
     async def _install(self, job: FirmwareJob, file: Path) -> None:
         installer = self._rules.installer
@@ -265,27 +290,44 @@ class Firmware:
         if status is not FirmwareStatus.INSTALL_REBOOTING:
             await self._finish(job, status)
             return
+        await self._free()
         self._step(job, status)
+        await self._heard()
         if not await installer.reboot():
             await self._maintenance.restart(StopReason.REBOOT, reason=BOOT_REASON)
 
+    async def _heard(self) -> None:
+        """Wait, but not for long, until the CSMS knows: what restarts says nothing for a while."""
+        until = self._clock.now() + HEARD_WITHIN
+        while self._store.waiting_of(FirmwareProgress) and self._clock.now() < until:
+            await self._clock.sleep(IDLE_CHECK)
+
     async def _finish(self, job: FirmwareJob, status: FirmwareStatus) -> None:
-        events: list[Fact] = []
+        """The last status; whoever hears of it finds the EVSEs in use again."""
+        before: list[Fact] = []
+        after: list[Fact] = []
         now = self._clock.now()
         if status is FirmwareStatus.INSTALLED:
-            events.append(SecurityEvent("FirmwareUpdated", now))
+            before.append(SecurityEvent("FirmwareUpdated", now))
         elif status is FirmwareStatus.INVALID_SIGNATURE:
-            events.append(SecurityEvent("InvalidFirmwareSignature", now))
-        self._step(job, status, *events)
-        _empty(self._rules.folder)
+            after.append(SecurityEvent("InvalidFirmwareSignature", now))
         await self._block(blocked=False)
+        self._step(job, status, before=before, after=after)
+        _empty(self._rules.folder)
 
-    def _step(self, job: FirmwareJob, status: FirmwareStatus, *more: Fact) -> FirmwareJob:
+    def _step(
+        self,
+        job: FirmwareJob,
+        status: FirmwareStatus,
+        *,
+        before: Sequence[Fact] = (),
+        after: Sequence[Fact] = (),
+    ) -> FirmwareJob:
         """Store the next step and what is told of it, in one commit."""
         log.info("firmware update: %s", status)
         job = replace(job, status=status)
         told = FirmwareProgress(job.request_id, status, self._clock.now(), job.signed)
-        self._tell(JOB, job, (told, *more))
+        self._tell(JOB, job, (*before, told, *after))
         self._job = job
         return job
 

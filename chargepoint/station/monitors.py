@@ -3,6 +3,9 @@
 OCPP 2.0.1 block N. Why the variables are looked at every second and not where they change: there
 are a dozen sources of values (boards, meters, settings), a look costs microseconds, and a monitor
 that one of them forgot to wake would be silent.
+
+What a monitor has told is stored together with the event, so that a restart neither tells it again
+nor forgets to tell that it is over.
 """
 
 import logging
@@ -23,6 +26,7 @@ from chargepoint.core.monitoring import (
     MonitorType,
     NotMonitored,
     Origin,
+    Remembered,
     Verdict,
     Watch,
     change,
@@ -30,12 +34,14 @@ from chargepoint.core.monitoring import (
     duplicate,
     fresh_id,
     look,
+    remember,
 )
 from chargepoint.core.variables import (
     ACTIVE_MONITORING_BASE,
     ACTIVE_MONITORING_LEVEL,
     MONITORING_ENABLED,
     OFFLINE_QUEUING_SEVERITY,
+    QUEUE_ALL_MESSAGES,
     Address,
     MonitoringBase,
 )
@@ -47,6 +53,7 @@ from chargepoint.store.sqlite import Store
 
 log = logging.getLogger(__name__)
 
+JOB = "monitors"
 LOOK_EVERY = timedelta(seconds=1)
 PROBLEM_SEVERITY = 4  # an error
 NEARLY_FULL = Monitor(
@@ -71,8 +78,8 @@ class Monitored(Protocol):
         """The EVSEs; their runners know of transactions."""
         ...
 
-    def record(self, fact: Fact) -> None:
-        """Store a fact that changes no EVSE."""
+    def recorded(self, evse_id: int, facts: tuple[Fact, ...]) -> None:
+        """Facts were stored; EVSE 0 is the station."""
         ...
 
 
@@ -84,7 +91,13 @@ class Monitors:
         self._online = online
         self._factory = {monitor.id: monitor for monitor in _factory(sorted(station.evses))}
         self._changed = station.store.monitors.load()
-        self._watches: dict[int, Watch] = {}
+        self._kept = station.store.jobs.get(JOB, tuple[Remembered, ...]) or ()
+        known = self._factory | self._changed
+        self._watches = {
+            kept.monitor.id: kept.watch
+            for kept in self._kept
+            if known.get(kept.monitor.id) == kept.monitor
+        }
 
     @property
     def all(self) -> list[Monitor]:
@@ -125,7 +138,7 @@ class Monitors:
             return Verdict.REJECTED, new, Refused("it could not be stored", reason="InternalError")
         self._changed[new.id] = new
         self._watches.pop(new.id, None)
-        self._look_at(new)
+        self._keep(self._look_at(new))
         return Verdict.ACCEPTED, new, None
 
     def get(self, monitor_id: int) -> Monitor | None:
@@ -193,8 +206,7 @@ class Monitors:
 
     def look(self) -> None:
         """Look at every monitored variable once, and tell what there is to tell."""
-        for monitor in self.all:
-            self._look_at(monitor)
+        self._keep(*(self._look_at(monitor) for monitor in self.all))
 
     def _identified(self, old: Monitor | None, new: Monitor) -> Monitor:
         if old is not None:
@@ -203,39 +215,54 @@ class Monitors:
             raise Refused(f"there are {MONITORS_MOST} already", reason="OutOfStorage")
         return replace(new, id=fresh_id(self._factory.keys() | self._changed.keys()))
 
-    def _look_at(self, monitor: Monitor) -> None:
+    def _look_at(self, monitor: Monitor) -> VariableEvent | None:
         address = Address.parse(monitor.variable)
         running = self._transaction(address.evse)
         outcome = self._station.model.get(address)
         if (monitor.transaction and not running) or outcome.value is None:
-            return
+            return None
         watch = self._watches.get(monitor.id, Watch())
         now = self._station.clock.now()
         self._watches[monitor.id], event = look(monitor, watch, outcome.value, now)
-        if event is not None and self._is_told(monitor):
-            self._tell(monitor, event, running)
+        if event is None or not self._is_told(monitor):
+            return None
+        return self._event(monitor, event, running)
+
+    def _keep(self, *events: VariableEvent | None) -> None:
+        """Store what is to be told and what is remembered; a disk that refuses costs the event."""
+        facts = tuple(event for event in events if event is not None)
+        watched = ((one, self._watches[one.id]) for one in self.all if one.id in self._watches)
+        kept = tuple(found for pair in watched if (found := remember(*pair)) is not None)
+        if not facts and kept == self._kept:
+            return
+        try:
+            self._station.store.commit_job(JOB, kept, facts, offline=not self._online())
+        except StoreError as error:
+            log.error("events of monitors not stored: %s", error)  # noqa: TRY400 - the disk
+            return
+        self._kept = kept
+        if facts:
+            self._station.recorded(0, facts)
 
     def _is_told(self, monitor: Monitor) -> bool:
         """Not above the level (N08.FR.02), offline not above the queuing severity (N07.FR.04)."""
         model = self._station.model
         most = model[ACTIVE_MONITORING_LEVEL]
-        if not self._online():
+        if not self._online() and not model[QUEUE_ALL_MESSAGES]:
             most = min(most, model[OFFLINE_QUEUING_SEVERITY])
         return model[MONITORING_ENABLED] and monitor.severity <= most
 
-    def _tell(self, monitor: Monitor, event: Event, transaction_id: str) -> None:
-        self._station.record(
-            VariableEvent(
-                monitor.variable,
-                self._station.clock.now(),
-                event.trigger,
-                event.value,
-                monitor.id,
-                monitor.origin,
-                monitor.severity,
-                cleared=event.cleared,
-                transaction_id=transaction_id,
-            )
+    def _event(self, monitor: Monitor, event: Event, transaction_id: str) -> VariableEvent:
+        return VariableEvent(
+            monitor.variable,
+            self._station.clock.now(),
+            event.trigger,
+            event.value,
+            monitor.id,
+            monitor.origin,
+            monitor.severity,
+            cleared=event.cleared,
+            transaction_id=transaction_id,
         )
 
     def _transaction(self, evse_id: int | None) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from chargepoint.clock import Clock
@@ -117,7 +118,7 @@ class Profiles:
         if not self.enabled:
             profiles = tuple(i for i in profiles if i.profile.purpose is Purpose.EXTERNAL)
         supply = self._model[SITE_CURRENT]
-        return Site(profiles, self.outlets, self._sessions(), supply or None, self._zone())
+        return Site(profiles, self.outlets, self._sessions(), supply or None, self.zone())
 
     def install(
         self, evse_id: int, profile: Profile, *, lenient: bool = False, awaited: bool = False
@@ -277,6 +278,14 @@ class Profiles:
         outside = Criteria(evse_id=evse_id, purpose=Purpose.EXTERNAL, sources={source})
         return next(iter(self.find(outside)), None)
 
+    def zone(self) -> tzinfo:
+        """The zone that the CSMS chose for local time; UTC if this machine does not know it."""
+        try:
+            return _zone(self._model[TIME_ZONE])
+        except Refused as refused:  # from the installer's file, or known to another machine only
+            _complain(str(refused))
+            return UTC
+
     def _free_id(self) -> int:
         """Negative, as the standard advises, so that no id of a CSMS is taken (K11)."""
         return min((i.profile.id for i in self.installed if i.profile.id < 0), default=0) - 1
@@ -289,17 +298,16 @@ class Profiles:
         change = 100 * abs(after - before) / before
         return change > 0 and change >= self._model[LIMIT_CHANGE_SIGNIFICANCE]
 
-    def _zone(self) -> tzinfo:
-        try:
-            return _zone(self._model[TIME_ZONE])
-        except Refused as refused:  # from the installer's file, or known to another machine only
-            log.warning("recurring profiles keep UTC: %s", refused)
-            return UTC
-
 
 def constant(amperes: Decimal) -> Schedule:
     """A schedule of one limit for ever, in amperes per phase."""
     return Schedule(Unit.AMPERE, (Period(0, amperes),))
+
+
+@lru_cache(maxsize=16)
+def _complain(what: str) -> None:
+    """Once: somebody asks for the zone all the time."""
+    log.warning("local time is UTC: %s", what)
 
 
 def _check_zone(name: str) -> None:

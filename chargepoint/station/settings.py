@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from chargepoint.core.authorization import Rules
 from chargepoint.core.model import Point, Policy
+from chargepoint.core.sampling import without_phases
 from chargepoint.core.tariff import Prices
 from chargepoint.core.variables import (
     ALIGNED_ENABLED,
@@ -33,6 +34,7 @@ from chargepoint.core.variables import (
     METER_FAILURE_TIMEOUT,
     OFFLINE_TX_FOR_UNKNOWN_ID,
     PUBLIC_KEY_WITH_SIGNED_METER_VALUE,
+    REGISTER_VALUES_WITHOUT_PHASES,
     RESUME_AFTER_POWER_LOSS,
     SAMPLED_ENABLED,
     SIGN_READINGS,
@@ -54,6 +56,7 @@ from chargepoint.core.variables import (
     UNLOCK_ON_EV_SIDE_DISCONNECT,
     CachePolicy,
     PublicKeyPolicy,
+    Variable,
 )
 from chargepoint.station.device_model import DeviceModel
 from chargepoint.station.sampling import Schedule
@@ -88,11 +91,13 @@ class StationSettings:
             stop_on_ev_disconnect=model[STOP_TX_ON_EV_SIDE_DISCONNECT],
             resume_after_power_loss=model[RESUME_AFTER_POWER_LOSS],
             stop_on_meter_failure=model[STOP_TX_ON_METER_FAILURE],
-            started_measurands=model[TX_STARTED_MEASURANDS] if sampled else (),
-            updated_measurands=model[TX_UPDATED_MEASURANDS],
-            aligned_measurands=model[ALIGNED_MEASURANDS],
-            ended_measurands=model[TX_ENDED_MEASURANDS] if sampled else (),
-            aligned_ended_measurands=model[ALIGNED_TX_ENDED_MEASURANDS] if aligned else (),
+            started_measurands=self.measurands(TX_STARTED_MEASURANDS) if sampled else (),
+            updated_measurands=self.measurands(TX_UPDATED_MEASURANDS),
+            aligned_measurands=self.measurands(ALIGNED_MEASURANDS),
+            ended_measurands=self.measurands(TX_ENDED_MEASURANDS) if sampled else (),
+            aligned_ended_measurands=self.measurands(ALIGNED_TX_ENDED_MEASURANDS)
+            if aligned
+            else (),
             sign_started=sign_started,
             sign_updated=sign and model[SIGN_UPDATED_READINGS],
             sign_aligned=model[ALIGNED_SIGN_READINGS] and model[ALIGNED_SIGN_UPDATED_READINGS],
@@ -109,6 +114,11 @@ class StationSettings:
             unlock_on_ev_disconnect=model[UNLOCK_ON_EV_SIDE_DISCONNECT],
         )
 
+    def measurands(self, variable: Variable[tuple[str, ...]]) -> tuple[str, ...]:
+        """What one of the lists of measurands asks for."""
+        wanted = self._model[variable]
+        return without_phases(wanted) if self._model[REGISTER_VALUES_WITHOUT_PHASES] else wanted
+
     def schedule(self) -> Schedule:
         """When readings are due."""
         model, never = self._model, timedelta(0)
@@ -118,7 +128,7 @@ class StationSettings:
             aligned=model[ALIGNED_INTERVAL] if aligned else never,
             kept=model[TX_ENDED_INTERVAL] if sampled else never,
             aligned_kept=model[ALIGNED_TX_ENDED_INTERVAL] if aligned else never,
-            aligned_measurands=model[ALIGNED_MEASURANDS],
+            aligned_measurands=self.measurands(ALIGNED_MEASURANDS),
             idle_only=model[ALIGNED_IDLE_ONLY],
         )
 

@@ -65,6 +65,7 @@ from chargepoint.station.reservations import Reservations
 from chargepoint.station.sampling import Sampler
 from chargepoint.station.security import Security
 from chargepoint.station.settings import StationSettings
+from chargepoint.station.time_source import TimeSource
 from chargepoint.station.upkeep import Services, Upkeep
 from chargepoint.station.vendors import Vendors
 from chargepoint.store.sqlite import Store
@@ -182,6 +183,7 @@ class Station:
         self.profiles, self.limits = smart_charging(runners, outlets, wiring, self)
         self.displays = Displays(self, runners)
         self.vendors = Vendors(self)
+        self.time_source = TimeSource(self.clock, self.model)
         self.services = Services.build(wiring.upkeep, self, lambda: wiring.csms.online)
 
     # --- life -------------------------------------------------------------------------------

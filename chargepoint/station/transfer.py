@@ -13,7 +13,6 @@ import logging
 import os
 import shutil
 import ssl
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,11 +32,15 @@ SPARE_BYTES = 32 * 1024 * 1024  # of the disk, for the database
 
 
 class TransferFailed(ChargePointError):  # noqa: N818 - reads as a state
-    """One attempt failed; ``trouble`` says how. Caught where a status is told."""
+    """One attempt failed; ``trouble`` says how. Caught where a status is told.
+
+    ``begun``: some of a file had arrived.
+    """
 
     def __init__(self, message: str, trouble: Trouble = Trouble.FAILED) -> None:
         super().__init__(message)
         self.trouble = trouble
+        self.begun = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,17 @@ class Trust:
         if self.ca_file is not None:
             context.load_verify_locations(self.ca_file)
         return context
+
+
+@dataclass(slots=True)
+class Partial:
+    """What attempts at one file have in common: which version of it has arrived so far.
+
+    ``validator`` is the word of the server for that, empty if it gave none or the way knows none;
+    then the next attempt begins anew.
+    """
+
+    validator: str = ""
 
 
 class Transfer:
@@ -81,25 +95,31 @@ class Transfer:
         """
         return parse_location(text, self.schemes)
 
-    async def download(self, place: Location, target: Path, most: int, attempts: Attempts) -> None:
-        """Fetch a file of at most ``most`` bytes; afterwards it is whole, or not there.
+    async def download(
+        self, place: Location, target: Path, most: int, so_far: Partial | None = None
+    ) -> None:
+        """Try to fetch a file of at most ``most`` bytes; afterwards it is whole, or not there.
+
+        With ``so_far`` what arrived stays beside it, for the next attempt to go on with.
 
         Raises:
-            TransferFailed: the last attempt failed, too.
+            TransferFailed: it did not come.
         """
         partial = target.with_name(target.name + ".part")
         try:
             room = min(most, shutil.disk_usage(target.parent).free - SPARE_BYTES)
-            await self._try(
-                f"download from {place.shown}",
-                attempts,
-                lambda: _module(place).download(place, partial, room, self._trust),
-            )
+            await _module(place).download(place, partial, room, self._trust, so_far or Partial())
             partial.replace(target)
+        except TransferFailed as failed:
+            failed.begun = partial.is_file() and partial.stat().st_size > 0
+            log.warning("download from %s failed: %s", place.shown, failed)
+            raise
         except OSError as error:
             raise TransferFailed(f"{target.name}: {error.strerror or error}") from error
         finally:
-            partial.unlink(missing_ok=True)
+            if so_far is None:
+                partial.unlink(missing_ok=True)
+        log.info("download from %s done", place.shown)
 
     async def upload(self, place: Location, source: Path, attempts: Attempts) -> None:
         """Put a file; a location that is a folder gets it under its own name.
@@ -107,24 +127,16 @@ class Transfer:
         Raises:
             TransferFailed: the last attempt failed, too.
         """
-        await self._try(
-            f"upload to {place.shown}",
-            attempts,
-            lambda: _module(place).upload(place, source, self._trust),
-        )
-
-    async def _try(
-        self, what: str, attempts: Attempts, once: Callable[[], Awaitable[None]]
-    ) -> None:
         for left in range(attempts.retries, -1, -1):
             try:
-                await once()
+                await _module(place).upload(place, source, self._trust)
             except TransferFailed as failed:
-                log.warning("%s failed: %s%s", what, failed, "" if left else ", given up")
+                given_up = "" if left else ", given up"
+                log.warning("upload to %s failed: %s%s", place.shown, failed, given_up)
                 if not left:
                     raise
             else:
-                log.info("%s done", what)
+                log.info("upload to %s done", place.shown)
                 return
             await self._clock.sleep(attempts.interval)
 
@@ -146,12 +158,15 @@ def _module(place: Location) -> ModuleType:
 
 
 class Sink:
-    """A file that is being received: refuses to grow beyond its bound."""
+    """A file that is being received: refuses to grow beyond its bound.
 
-    def __init__(self, target: Path, most: int) -> None:
+    With ``goes_on`` it begins behind what is there already.
+    """
+
+    def __init__(self, target: Path, most: int, *, goes_on: bool = False) -> None:
         self._most = most
-        self._size = 0
-        self._file = target.open("wb")
+        self._file = target.open("ab" if goes_on else "wb")
+        self._size = self._file.tell()
 
     def write(self, block: bytes) -> None:
         """Append.
@@ -165,13 +180,13 @@ class Sink:
         self._file.write(block)
 
     def expect(self, size: int | None) -> None:
-        """The size that the other side announces.
+        """The size that the other side announces of what is still to come.
 
         Raises:
             TransferFailed: larger than allowed.
         """
-        if size is not None and size > self._most:
-            raise TransferFailed(f"{size} bytes, allowed {self._most}")
+        if size is not None and self._size + size > self._most:
+            raise TransferFailed(f"{self._size + size} bytes, allowed {self._most}")
 
     def finish(self) -> None:
         """Everything arrived: it is on the disk afterwards."""

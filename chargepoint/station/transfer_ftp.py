@@ -20,6 +20,7 @@ from chargepoint.station.transfer import (
     BLOCK,
     CONNECT_TIMEOUT_S,
     IDLE_TIMEOUT_S,
+    Partial,
     Sink,
     TransferFailed,
     Trust,
@@ -33,7 +34,9 @@ _SYNTAX = ("500", "501")
 _NO_COMMAND = ("502", "504")
 
 
-async def download(place: Location, target: Path, most: int, trust: Trust) -> None:
+async def download(
+    place: Location, target: Path, most: int, trust: Trust, _so_far: Partial
+) -> None:
     """RETR the file.
 
     Raises:

@@ -19,6 +19,7 @@ from chargepoint.station.transfer import (
     CONNECT_TIMEOUT_S,
     IDLE_TIMEOUT_S,
     TOTAL_TIMEOUT_S,
+    Partial,
     Sink,
     TransferFailed,
     Trust,
@@ -26,22 +27,31 @@ from chargepoint.station.transfer import (
 
 _NO_SUCH_METHOD = frozenset({405, 501})
 _OK_BELOW = 300
+_PARTIAL, _NO_SUCH_PART = 206, 416
 _DENIED = frozenset({401, 403, 407})
 _UNFIT = frozenset({400, 411, 413, 415, 422})
 
 
-async def download(place: Location, target: Path, most: int, trust: Trust) -> None:
-    """GET the file.
+async def download(place: Location, target: Path, most: int, trust: Trust, so_far: Partial) -> None:
+    """GET the file, or what is missing of it, if it is the same still (RFC 9110 section 13.1.5).
 
     Raises:
         TransferFailed: it is not whole.
     """
-    async with _session(place, trust) as session, session.get(_address(place)) as answer:
-        _check(answer)
-        sink = Sink(target, most)
+    there = target.stat().st_size if so_far.validator and target.is_file() else 0  # noqa: ASYNC240 - no wait
+    ask = {"Range": f"bytes={there}-", "If-Range": so_far.validator} if there else {}
+    async with _session(place, trust) as session, session.get(_address(place), headers=ask) as said:
+        part = said.headers.get("Content-Range", "")
+        goes_on = said.status == _PARTIAL
+        if said.status == _NO_SUCH_PART or (goes_on and not part.startswith(f"bytes {there}-")):
+            so_far.validator = ""
+            raise TransferFailed("the rest of the file is not to be had, only the whole")
+        _check(said)
+        so_far.validator = _validator(said)
+        sink = Sink(target, most, goes_on=goes_on)
         try:
-            sink.expect(answer.content_length)
-            async for block in answer.content.iter_chunked(BLOCK):
+            sink.expect(said.content_length)
+            async for block in said.content.iter_chunked(BLOCK):
                 sink.write(block)
             sink.finish()
         finally:
@@ -106,6 +116,12 @@ def _address(place: Location, name: str = "") -> str:
     parts = urlsplit(place.url)
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, (parts.path or "/") + quote(name), parts.query, ""))
+
+
+def _validator(answer: aiohttp.ClientResponse) -> str:
+    """What tells this version of the file from any other; a weak tag does not."""
+    tag = answer.headers.get("ETag", "")
+    return answer.headers.get("Last-Modified", "") if tag.startswith("W/") or not tag else tag
 
 
 def _check(answer: aiohttp.ClientResponse) -> None:

@@ -12,13 +12,16 @@ from chargepoint.station.transfer import (
     BLOCK,
     CONNECT_TIMEOUT_S,
     IDLE_TIMEOUT_S,
+    Partial,
     Sink,
     TransferFailed,
     Trust,
 )
 
 
-async def download(place: Location, target: Path, most: int, trust: Trust) -> None:
+async def download(
+    place: Location, target: Path, most: int, trust: Trust, _so_far: Partial
+) -> None:
     """Read the file.
 
     Raises:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chargepoint.core.facts import Fact
+from chargepoint.core.firmware import WhileCharging
 from chargepoint.core.transfer import Attempts
 from chargepoint.core.variables import (
     ALLOW_NEW_SESSIONS_PENDING_FIRMWARE_UPDATE,
@@ -39,6 +40,7 @@ class Upkeep:
 
     installer: Installer | None = None
     unsigned: bool = False
+    while_charging: WhileCharging = WhileCharging.DOWNLOAD
     size_most: int = int(FIRMWARE_MOST.default or 0)
     ca_file: Path | None = None
     roots: Path | None = None
@@ -115,6 +117,7 @@ def _firmware_rules(upkeep: Upkeep, state: Path) -> FirmwareRules:
         upkeep.installer,
         upkeep.size_most,
         unsigned=upkeep.unsigned,
+        while_charging=upkeep.while_charging,
     )
 
 

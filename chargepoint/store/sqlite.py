@@ -22,15 +22,12 @@ from pathlib import Path
 from typing import Self
 
 from chargepoint.core.facts import (
-    CertificateRequested,
     Fact,
-    MeterSampled,
     SecurityEvent,
     StatusChanged,
     TransactionEnded,
     TransactionStarted,
     TransactionUpdated,
-    VariableEvent,
 )
 from chargepoint.core.model import EvseState
 from chargepoint.core.profiles_model import Installed
@@ -46,7 +43,7 @@ from chargepoint.store.network import NetworkProfiles
 from chargepoint.store.profiles import ChargingProfiles
 from chargepoint.store.reservations import Reservations
 from chargepoint.store.screens import Screens
-from chargepoint.store.streams import stream_of
+from chargepoint.store.streams import stream_of, supersedes, thin
 from chargepoint.store.tables import Records, Settings, Transactions, translated
 from chargepoint.store.tokens import Tokens
 
@@ -79,6 +76,7 @@ class Store:
         self._folder = folder
         self._station_id = station_id
         self.low = False
+        self.queue_all = False  # also a status that is history before anybody saw it
         self._thin_above = JOURNAL_MOST
 
     def __enter__(self) -> Self:
@@ -228,6 +226,8 @@ class Store:
 
     def forget_statuses(self) -> None:
         """Every status is about to be told afresh: what waits is history."""
+        if self.queue_all:
+            return
         with self._write():
             gone = self._db.execute("DELETE FROM journal WHERE kind = ?", (StatusChanged.__name__,))
             self._waiting -= gone.rowcount
@@ -256,7 +256,7 @@ class Store:
             put_aside(self._db, self, fact)
             if isinstance(fact, UNTOLD):
                 continue
-            if isinstance(fact, StatusChanged | CertificateRequested):
+            if supersedes(fact, queue_all=self.queue_all):
                 self._supersede(fact)
             self._db.execute(
                 "INSERT INTO journal (message_id, stream, kind, fact, offline)"
@@ -293,15 +293,10 @@ class Store:
         What stays may be above the bound by itself: then the next look comes a tenth later, because
         it reads the whole journal.
         """
-        gone = self._db.execute(
-            "DELETE FROM journal WHERE number IN (SELECT number FROM (SELECT number, row_number()"
-            " OVER (PARTITION BY stream ORDER BY number) AS place FROM journal"
-            " WHERE kind IN (?, ?, ?)) WHERE place % 2 = 0)",
-            (TransactionUpdated.__name__, MeterSampled.__name__, VariableEvent.__name__),
-        )
-        self._waiting -= gone.rowcount
+        gone = thin(self._db, self._waiting - JOURNAL_MOST)
+        self._waiting -= gone
         self._thin_above = max(JOURNAL_MOST, self._waiting + JOURNAL_MOST // 10)
-        log.warning("journal is full: %d intermediate readings dropped", gone.rowcount)
+        log.warning("journal is full: %d intermediate readings dropped", gone)
 
     @contextmanager
     def _write(self) -> Iterator[None]:

@@ -1,4 +1,7 @@
-"""Which facts wait for each other."""
+"""Which facts wait for each other, which take the place of others, which are dropped first."""
+
+import sqlite3
+from typing import Final
 
 from chargepoint.core.facts import (
     CertificateRequested,
@@ -15,6 +18,12 @@ from chargepoint.core.facts import (
     VariableEvent,
 )
 from chargepoint.store.security_log import STREAM
+
+# What a full journal thins, in this order (2.0.1 QueueAllMessages: transactions come last).
+_THINNED: Final = (
+    (MeterSampled.__name__, VariableEvent.__name__, StatusChanged.__name__),
+    (TransactionUpdated.__name__,),
+)
 
 
 def stream_of(fact: Fact) -> str:
@@ -37,3 +46,36 @@ def stream_of(fact: Fact) -> str:
         case CertificateRequested():
             return f"certificate {fact.use}"
     return "other"
+
+
+def supersedes(fact: Fact, *, queue_all: bool) -> bool:
+    """Whether what waits in the stream of a fact is history once it is there.
+
+    A status is not if everything is to be queued (2.0.1 QueueAllMessages).
+    """
+    return isinstance(fact, CertificateRequested) or (
+        isinstance(fact, StatusChanged) and not queue_all
+    )
+
+
+def thin(journal: sqlite3.Connection, surplus: int) -> int:
+    """Drop every second intermediate fact of each stream, until no ``surplus`` is left; how many.
+
+    The first and the last of a stream stay: the last one tells how things are. So does what says
+    who was authorized, or what the meter began with.
+    """
+    gone = 0
+    for kinds in _THINNED:
+        if gone >= surplus:
+            break
+        marks = ",".join("?" * len(kinds))
+        gone += journal.execute(
+            "DELETE FROM journal WHERE number IN (SELECT number FROM (SELECT number,"  # noqa: S608 - marks only
+            " row_number() OVER one AS place, lead(number) OVER one AS next"
+            f" FROM journal WHERE kind IN ({marks}) AND json_extract(CAST(fact AS TEXT), '$.token')"
+            " IS NULL AND json_extract(CAST(fact AS TEXT), '$.begin') IS NULL"
+            " WINDOW one AS (PARTITION BY stream ORDER BY number))"
+            " WHERE place % 2 = 0 AND next NOT NULL)",
+            kinds,
+        ).rowcount
+    return gone

@@ -20,6 +20,7 @@ _CERTIFICATE_STATUSES: Final = frozenset({"InvalidCertificate", "RevokedCertific
 # Statuses that the plain message lacks, by what is told instead; None is nothing.
 _PLAIN: Final[Mapping[FirmwareStatus, FirmwareStatus | None]] = {
     FirmwareStatus.DOWNLOAD_SCHEDULED: None,
+    FirmwareStatus.DOWNLOAD_PAUSED: FirmwareStatus.DOWNLOADING,
     FirmwareStatus.SIGNATURE_VERIFIED: None,
     FirmwareStatus.INSTALL_SCHEDULED: None,
     FirmwareStatus.INSTALL_REBOOTING: None,

@@ -50,16 +50,20 @@ class Provisioning:
     async def boot(self, csms: Csms, _reason: str) -> BootAnswer:
         """Section 4.2: announce the station; 1.6 has no word for the reason."""
         reply = await csms.call("BootNotification", boot_notification(self._identity))
+        now = wire.moment(reply["currentTime"])
+        self._station.time_source.told(now)
         return BootAnswer(
             Registration(reply["status"]),
-            wire.moment(reply["currentTime"]),
+            now,
             timedelta(seconds=max(reply["interval"], 0)),
         )
 
     async def heartbeat(self, csms: Csms) -> datetime:
         """Section 4.6: say that the station lives."""
         reply = await csms.call("Heartbeat", {})
-        return wire.moment(reply["currentTime"])
+        now = wire.moment(reply["currentTime"])
+        self._station.time_source.told(now)
+        return now
 
     # --- the CSMS asks ----------------------------------------------------------------------
 

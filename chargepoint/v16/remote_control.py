@@ -139,7 +139,7 @@ class RemoteControl:
 
     async def _sample(self, evse_ids: list[int]) -> None:
         for evse_id in evse_ids:
-            wanted = self._station.model[TX_UPDATED_MEASURANDS]
+            wanted = self._station.settings.measurands(TX_UPDATED_MEASURANDS)
             await self._station.sample_now(evse_id, in_transaction=True, measurands=wanted)
 
     async def _report(self, connectors: list[int]) -> None:

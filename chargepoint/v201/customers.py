@@ -5,11 +5,14 @@ kept of them for people names tokens in masked form only.
 """
 
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 from chargepoint.core.authorization import Known
+from chargepoint.core.display import DisplayMessage
+from chargepoint.core.facts import ReservationEnded, ReservationEnding
 from chargepoint.core.model import IdToken
+from chargepoint.core.reservation import Reservation
 from chargepoint.csms.adapter import SessionView, handles
 from chargepoint.csms.rpc import Reply
 from chargepoint.errors import CsmsError, StoreError
@@ -24,7 +27,7 @@ CLEARED = "what was stored about this customer is cleared"
 
 
 class Customers:
-    """Tells and clears what is stored about a token."""
+    """Tells and clears what is stored about a token: what is known of it, reserved, shown."""
 
     def __init__(self, station: Station, session: SessionView) -> None:
         self._station = station
@@ -60,23 +63,55 @@ class Customers:
 
     def _done(self, token: IdToken, *, report: bool, clear: bool) -> str:
         """What is stored, or that it is gone; it is gone when this returns."""
-        lines = self._about(token)
+        lines = [*self._known(token), *self._reserved(token), *self._in_use(token)]
         if clear:
-            self._station.store.tokens.forget(token)
+            self._clear(token)
         if not lines:
             return NOTHING
         return "\n".join(lines) if report else CLEARED
 
-    def _about(self, token: IdToken) -> list[str]:
-        lines = []
+    def _known(self, token: IdToken) -> Iterator[str]:
         if (known := self._station.store.tokens.known(token)) is not None:
-            lines.append(f"authorization cache: {_words(known)}")
+            yield f"authorization cache: {_words(known)}"
+
+    def _reserved(self, token: IdToken) -> Iterator[str]:
+        for reservation in self._reservations(token):
+            where = "any EVSE" if reservation.evse_id is None else f"EVSE {reservation.evse_id}"
+            until = wire.timestamp(reservation.expires)
+            yield f"reservation {reservation.reservation_id}: {where} until {until}"
+
+    def _in_use(self, token: IdToken) -> Iterator[str]:
         for evse_id, evse in self._station.evses.items():
             state = evse.runner.state
             held = state.transaction.authorization if state.transaction else state.authorization
             if held is not None and held.token == token:
-                lines.append(f"EVSE {evse_id}: in use now")
-        return lines
+                yield f"EVSE {evse_id}: in use now"
+        for message in self._messages(token):
+            yield f"display message {message.message_id}: {message.text.content}"
+
+    def _reservations(self, token: IdToken) -> list[Reservation]:
+        return [one for one in self._station.reservations.known if one.token == token]
+
+    def _messages(self, token: IdToken) -> list[DisplayMessage]:
+        """Those bound to a transaction of this token; they end with it (O02)."""
+        running = [evse.runner.state.transaction for evse in self._station.evses.values()]
+        own = {
+            one.transaction_id
+            for one in running
+            if one and one.authorization and one.authorization.token == token
+        }
+        return [one for one in self._station.displays.find() if one.transaction_id in own]
+
+    def _clear(self, token: IdToken) -> None:
+        """What is in use stays: it ends with the session. The CSMS is told of reservations."""
+        station = self._station
+        station.store.tokens.forget(token)
+        for message in self._messages(token):
+            station.displays.clear(message.message_id)
+        for one in self._reservations(token):
+            station.reservations.cancel(one.reservation_id)
+            now, gone = station.clock.now(), ReservationEnding.REMOVED
+            station.record(ReservationEnded(one.reservation_id, now, gone))
 
     async def _send(self, request_id: int, text: str) -> None:
         """NotifyCustomerInformation with parts counted from 0; a lost connection ends it."""

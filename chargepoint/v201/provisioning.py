@@ -43,16 +43,20 @@ class Provisioning:
         if who.firmware_version:
             station["firmwareVersion"] = who.firmware_version[:FIRMWARE_MOST]
         reply = await csms.call("BootNotification", {"reason": reason, "chargingStation": station})
+        now = wire.moment(reply["currentTime"])
+        self._station.time_source.told(now)
         return BootAnswer(
             Registration(reply["status"]),
-            wire.moment(reply["currentTime"]),
+            now,
             timedelta(seconds=max(reply["interval"], 0)),
         )
 
     async def heartbeat(self, csms: Csms) -> Any:
         """G02: say that the station lives."""
         reply = await csms.call("Heartbeat", {})
-        return wire.moment(reply["currentTime"])
+        now = wire.moment(reply["currentTime"])
+        self._station.time_source.told(now)
+        return now
 
     # --- the CSMS asks ----------------------------------------------------------------------
 

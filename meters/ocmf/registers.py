@@ -101,6 +101,18 @@ def is_energy_of_vehicle(code: Obis) -> bool:
     return code.a == 1 and code.d == _RUNNING_TOTAL and any(code.c in some for some in PREFERENCE)
 
 
+def is_import_total(register: str) -> bool:
+    """Whether this is the meter's own register of all energy ever imported, tariffs together."""
+    code = obis(register)
+    return (
+        code is not None
+        and code.a == 1
+        and code.c in PREFERENCE[3]
+        and code.d == _RUNNING_TOTAL
+        and code.e == 0
+    )
+
+
 def billing_span(readings: Sequence[RegisterReading]) -> Span:
     """Choose the register to bill and its begin and end."""
     spans = [_span(readings, name) for name in _billable(readings)]

@@ -6,7 +6,16 @@ from decimal import Decimal
 import pytest
 
 from chargepoint.core.model import Context, Sampled
-from chargepoint.core.sampling import ENERGY, MEASURANDS, asked, next_aligned, plain, select, values
+from chargepoint.core.sampling import (
+    ENERGY,
+    MEASURANDS,
+    asked,
+    next_aligned,
+    plain,
+    select,
+    values,
+    without_phases,
+)
 from meters.model import Phase, Quantity, Reading, Sample, SignedReading
 
 NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)
@@ -35,6 +44,34 @@ def test_select_keeps_the_quantities_asked_for(
     (sampled,) = select(READING, Context.PERIODIC, measurands)
 
     assert sampled == Sampled(Reading(NOW, kept), Context.PERIODIC, measurands)
+
+
+BY_PHASE = Sample(Quantity.ENERGY_IMPORT, Decimal(300), Phase.L1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ((ENERGY,), [TOTAL]),
+        ((f"{ENERGY}.L1", ENERGY), [TOTAL]),
+        (("Voltage", ENERGY), [L1, TOTAL]),
+    ],
+    ids=["register", "a phase of it", "others"],
+)
+def test_a_register_may_be_told_without_its_phases(
+    asked: tuple[str, ...], told: list[Sample]
+) -> None:
+    reading = Reading(NOW, (TOTAL, BY_PHASE, L1), SIGNED)
+    assert [s for _, s in values(Sampled(reading, Context.PERIODIC, (ENERGY,)))] == [
+        TOTAL,
+        BY_PHASE,
+    ]
+
+    (sampled,) = select(reading, Context.PERIODIC, without_phases(asked), signed=True)
+
+    assert list(values(sampled)) == [
+        (ENERGY if sample is TOTAL else "Voltage", sample) for sample in told
+    ]
 
 
 @pytest.mark.parametrize("measurands", [(), ("SoC",)], ids=["nothing", "nothing known"])

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 from served_station import Served, serve, until
 
 from chargepoint.core.display import DisplayMessage, Priority
-from chargepoint.core.model import Text
+from chargepoint.core.model import IdToken, Text
+from chargepoint.core.reservation import Reservation
 from chargepoint.station.meter_health import MeterBooks
 from meters.errors import RecordLost
 from meters.model import Reading, SignedReading
@@ -48,6 +50,35 @@ async def test_status_says_who_and_how_the_station_is(served: Served) -> None:
     assert (told["status"], told["storage_low"]) == ("Available", False)
     assert told["journal"] == {"waiting": served.station.store.waiting}
     assert told["now"].endswith("Z")
+
+
+async def test_status_shows_the_local_time(served: Served) -> None:
+    assert served.station.model.set_key("TimeZone", "Asia/Tokyo").answer == "Accepted"
+
+    told = await served.get("/v1/status")
+
+    local = datetime.fromisoformat(told["local_time"])
+    assert local.utcoffset() == timedelta(hours=9)
+    assert abs(local - datetime.fromisoformat(told["now"])) < timedelta(seconds=2)
+
+
+async def test_status_shows_the_reservations(served: Served) -> None:
+    expires = served.station.clock.now() + timedelta(hours=1)
+    open_one = Reservation(7, expires, IdToken("04A1B2C3D4"), connector_type="cType2")
+    assert (await served.get("/v1/status"))["reservations"] == []
+
+    assert served.station.reservations.reserve(open_one) == "Accepted"
+
+    assert (await served.get("/v1/status"))["reservations"] == [
+        {
+            "reservation_id": 7,
+            "expires": expires.isoformat().replace("+00:00", "Z"),
+            "token": "***D4",
+            "evse_id": None,
+            "connector_id": None,
+            "connector_type": "cType2",
+        }
+    ]
 
 
 async def test_status_shows_the_meter_and_its_last_reading(served: Served) -> None:

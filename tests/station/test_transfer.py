@@ -13,7 +13,7 @@ from station_bench import until
 
 from chargepoint.core.transfer import Attempts, Scheme, Trouble
 from chargepoint.station import transfer_ftp
-from chargepoint.station.transfer import Transfer, TransferFailed, Trust
+from chargepoint.station.transfer import Partial, Transfer, TransferFailed, Trust
 
 IMAGE = bytes(range(256)) * 1000
 ONCE = Attempts()
@@ -38,7 +38,7 @@ async def test_a_file_comes_over_http(transfer: Transfer, tmp_path: Path) -> Non
         server.files["/fw.bin"] = IMAGE
 
         place = transfer.location(f"{server.url}/fw.bin?version=2")
-        await transfer.download(place, tmp_path / "fw", 10**6, ONCE)
+        await transfer.download(place, tmp_path / "fw", 10**6)
 
         assert (tmp_path / "fw").read_bytes() == IMAGE
         assert server.seen == ["GET /fw.bin?version=2"]
@@ -50,7 +50,7 @@ async def test_a_file_comes_over_ftp(transfer: Transfer, tmp_path: Path) -> None
         server.login = ("me", "p@ss")
         place = transfer.location(f"{server.url.replace('//', '//me:p%40ss@')}/a%20b/fw.bin")
 
-        await transfer.download(place, tmp_path / "fw", 10**6, ONCE)
+        await transfer.download(place, tmp_path / "fw", 10**6)
 
         assert (tmp_path / "fw").read_bytes() == IMAGE
 
@@ -66,9 +66,9 @@ async def test_an_encrypted_way_checks_the_certificate(
         trusting, wary = Transfer(clock, Trust(ca_file)), Transfer(clock, Trust())
         place = trusting.location(f"{server.url}/fw.bin")
 
-        await trusting.download(place, tmp_path / "fw", 10**6, ONCE)
+        await trusting.download(place, tmp_path / "fw", 10**6)
         with pytest.raises(TransferFailed, match="certificate"):
-            await wary.download(place, tmp_path / "other", 10**6, ONCE)
+            await wary.download(place, tmp_path / "other", 10**6)
 
         assert (tmp_path / "fw").read_bytes() == IMAGE
         assert not (tmp_path / "other").exists()
@@ -174,7 +174,7 @@ async def test_a_file_that_is_too_large_leaves_nothing_behind(
 
         place = transfer.location(f"{server.url}/fw.bin")
         with pytest.raises(TransferFailed):
-            await transfer.download(place, tmp_path / "fw", 1000, ONCE)
+            await transfer.download(place, tmp_path / "fw", 1000)
 
         assert left(tmp_path) == []
 
@@ -183,11 +183,11 @@ async def test_a_failed_attempt_is_repeated_after_the_interval(
     transfer: Transfer, clock: FakeClock, tmp_path: Path
 ) -> None:
     async with http_server() as server:
-        server.files["/fw.bin"] = IMAGE
+        (tmp_path / "log").write_bytes(IMAGE)
         server.failures.extend([500, 500])
-        place = transfer.location(f"{server.url}/fw.bin")
+        place = transfer.location(f"{server.url}/log")
         task = asyncio.create_task(
-            transfer.download(place, tmp_path / "fw", 10**6, Attempts(2, timedelta(seconds=30)))
+            transfer.upload(place, tmp_path / "log", Attempts(2, timedelta(seconds=30)))
         )
 
         await until(lambda: clock.sleeping == 1)
@@ -198,7 +198,76 @@ async def test_a_failed_attempt_is_repeated_after_the_interval(
         await clock.advance(30)
         await task
 
+        assert server.files == {"/log": IMAGE}
+
+
+async def test_what_broke_off_goes_on_where_it_was(transfer: Transfer, tmp_path: Path) -> None:
+    async with http_server() as server:
+        server.files["/fw.bin"] = IMAGE
+        server.breaks.extend([1000, 2000])
+        place, so_far = transfer.location(f"{server.url}/fw.bin"), Partial()
+
+        for _ in range(2):
+            with pytest.raises(TransferFailed) as failed:
+                await transfer.download(place, tmp_path / "fw", len(IMAGE), so_far)
+            assert failed.value.begun
+        await transfer.download(place, tmp_path / "fw", len(IMAGE), so_far)
+
         assert (tmp_path / "fw").read_bytes() == IMAGE
+        assert server.ranges == ["", "bytes=1000-", "bytes=3000-"]
+
+
+@pytest.mark.parametrize("tag", ['"2"', 'W/"1"', ""])
+async def test_another_version_of_a_file_begins_anew(
+    tag: str, transfer: Transfer, tmp_path: Path
+) -> None:
+    async with http_server() as server:
+        server.files["/fw.bin"] = IMAGE
+        server.breaks.append(1000)
+        server.tag = '"1"' if tag == '"2"' else tag
+        place, so_far = transfer.location(f"{server.url}/fw.bin"), Partial()
+        with pytest.raises(TransferFailed):
+            await transfer.download(place, tmp_path / "fw", 10**6, so_far)
+
+        server.files["/fw.bin"] = IMAGE[::-1]
+        server.tag = tag
+        await transfer.download(place, tmp_path / "fw", 10**6, so_far)
+
+        assert (tmp_path / "fw").read_bytes() == IMAGE[::-1]
+
+
+@pytest.mark.parametrize("lie", ["bytes 0-9/10", "416"])
+async def test_a_server_that_gives_no_rest_is_asked_for_the_whole(
+    lie: str, transfer: Transfer, tmp_path: Path
+) -> None:
+    async with http_server() as server:
+        server.files["/fw.bin"] = IMAGE
+        server.breaks.append(1000)
+        place, so_far = transfer.location(f"{server.url}/fw.bin"), Partial()
+        with pytest.raises(TransferFailed):
+            await transfer.download(place, tmp_path / "fw", 10**6, so_far)
+        server.lie = lie
+        with pytest.raises(TransferFailed, match="only the whole"):
+            await transfer.download(place, tmp_path / "fw", 10**6, so_far)
+
+        await transfer.download(place, tmp_path / "fw", 10**6, so_far)
+
+        assert (tmp_path / "fw").read_bytes() == IMAGE
+
+
+@pytest.mark.parametrize("most", [10, 1500])
+async def test_the_rest_may_not_be_too_much_either(
+    most: int, transfer: Transfer, tmp_path: Path
+) -> None:
+    async with http_server() as server:
+        server.files["/fw.bin"] = IMAGE
+        server.breaks.append(1000)
+        place, so_far = transfer.location(f"{server.url}/fw.bin"), Partial()
+        with pytest.raises(TransferFailed):
+            await transfer.download(place, tmp_path / "fw", 10**6, so_far)
+
+        with pytest.raises(TransferFailed, match=f"{len(IMAGE)} bytes, allowed {most}"):
+            await transfer.download(place, tmp_path / "fw", most, so_far)
 
 
 @pytest.mark.parametrize("serve", [http_server, ftp_server])
@@ -209,7 +278,7 @@ async def test_a_cancelled_transfer_ends_at_once_and_leaves_nothing(
         server.files["/fw.bin"] = IMAGE
         server.gate.clear()
         place = transfer.location(f"{server.url}/fw.bin")
-        task = asyncio.create_task(transfer.download(place, tmp_path / "fw", 10**6, ONCE))
+        task = asyncio.create_task(transfer.download(place, tmp_path / "fw", 10**6))
         await until(lambda: server.waiting == 1)
 
         task.cancel()
@@ -232,7 +301,7 @@ async def test_no_password_reaches_the_log(
             place = transfer.location(f"{address}/fw.bin?token=hush-too")
 
             with pytest.raises(TransferFailed) as failed:
-                await transfer.download(place, tmp_path / "fw", 10**6, ONCE)
+                await transfer.download(place, tmp_path / "fw", 10**6)
 
             assert "hush" not in f"{place!r} {failed.value} {caplog.text}"
             assert failed.value.trouble is Trouble.DENIED
@@ -242,7 +311,7 @@ async def test_nobody_listens(transfer: Transfer, tmp_path: Path) -> None:
     for scheme in ("http", "ftp"):
         place = transfer.location(f"{scheme}://127.0.0.1:1/fw.bin")
         with pytest.raises(TransferFailed):
-            await transfer.download(place, tmp_path / "fw", 10**6, ONCE)
+            await transfer.download(place, tmp_path / "fw", 10**6)
 
 
 async def test_a_file_travels_over_sftp_to_a_known_host_only(
@@ -279,14 +348,14 @@ async def test_a_file_travels_over_sftp_to_a_known_host_only(
         transfer = Transfer(clock, Trust(known_hosts=hosts))
         address = f"sftp://me:right@127.0.0.1:{port}"
 
-        await transfer.download(transfer.location(f"{address}/fw.bin"), near / "fw", 10**6, ONCE)
+        await transfer.download(transfer.location(f"{address}/fw.bin"), near / "fw", 10**6)
         await transfer.upload(transfer.location(f"{address}/"), near / "fw", ONCE)
         wrong = transfer.location(f"{address.replace('right', 'wrong')}/fw.bin")
         with pytest.raises(TransferFailed) as denied:
-            await transfer.download(wrong, near / "no", 10**6, ONCE)
+            await transfer.download(wrong, near / "no", 10**6)
         hosts.write_text("")
         with pytest.raises(TransferFailed):
-            await transfer.download(transfer.location(f"{address}/x"), near / "no", 10, ONCE)
+            await transfer.download(transfer.location(f"{address}/x"), near / "no", 10)
 
     assert (far / "fw").read_bytes() == (near / "fw").read_bytes() == IMAGE
     assert denied.value.trouble is Trouble.DENIED

@@ -1,6 +1,7 @@
 """The journal is the outbox: order, ids that last, superseded statuses, its bound."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from fake_clock import START
 from sample_facts import (
     ALL,
     RECORD,
+    TOKEN,
     ended,
     idle_sample,
     kept,
@@ -19,7 +21,13 @@ from sample_facts import (
 )
 from station_bench import entries
 
-from chargepoint.core.facts import CertificateRequested, Fact, Status, TransactionUpdated
+from chargepoint.core.facts import (
+    CertificateRequested,
+    Fact,
+    MeterSampled,
+    Status,
+    TransactionUpdated,
+)
 from chargepoint.core.model import EvseState
 from chargepoint.errors import StoreError
 from chargepoint.store import codec, sqlite
@@ -216,6 +224,55 @@ def test_readings_of_one_transaction_are_not_thinned_away_by_another(small_store
         small_store.record(updated("T2", seq))
 
     assert entries(small_store)[0].fact == updated("T1")
+
+
+def test_who_was_authorized_and_what_the_meter_began_with_are_never_thinned(
+    small_store: Store,
+) -> None:
+    authorized = replace(updated(seq=1), token=TOKEN, authorizes=True)
+    begun = replace(updated(seq=3), begin=reading("1000"))
+    small_store.record(updated(seq=0), authorized, updated(seq=2), begun)
+
+    for seq in range(4, 40):
+        small_store.record(updated(seq=seq))
+
+    facts = [entry.fact for entry in entries(small_store)]
+    assert {authorized, begun} <= set(facts)
+
+
+def test_readings_of_transactions_are_dropped_last(small_store: Store) -> None:
+    for seq in range(8):
+        small_store.record(updated(seq=seq))
+
+    for wh in range(5):
+        small_store.record(idle_sample(str(wh)))
+
+    facts = [entry.fact for entry in entries(small_store)]
+    assert sum(isinstance(fact, TransactionUpdated) for fact in facts) == 8
+    assert [fact for fact in facts if isinstance(fact, MeterSampled)] == [
+        idle_sample(str(wh)) for wh in (0, 2, 4)
+    ]
+
+
+def test_every_status_waits_if_everything_is_queued(store: Store) -> None:
+    store.queue_all = True
+    words = (Status.PREPARING, Status.CHARGING, Status.FINISHING)
+
+    store.record(*(status(word) for word in words))
+    store.forget_statuses()
+
+    assert [entry.fact for entry in entries(store)] == [status(word) for word in words]
+
+
+def test_queued_statuses_are_bounded_and_the_last_one_stays(small_store: Store) -> None:
+    small_store.queue_all = True
+
+    for number in range(41):
+        small_store.record(status(Status.CHARGING if number % 2 else Status.PREPARING))
+
+    facts = [entry.fact for entry in entries(small_store)]
+    assert len(facts) == small_store.waiting <= 13
+    assert facts[-1] == status(Status.PREPARING)
 
 
 def test_what_must_not_be_dropped_goes_beyond_the_bound(

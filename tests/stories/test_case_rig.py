@@ -115,6 +115,15 @@ async def test_what_happens_offline_is_told_when_the_connection_is_back(opened: 
         assert run.csms.stations[STATION].connections == 2
 
 
+async def test_a_connection_may_be_back_at_once(opened: Open) -> None:
+    async with opened() as run:
+        await run.cut()
+
+        await run.back()
+
+        assert run.csms.stations[STATION].connections == 2
+
+
 async def test_a_power_cut_ends_what_ran_and_the_vehicle_stays(opened: Open) -> None:
     async with opened() as run:
         transaction = await run.charge()

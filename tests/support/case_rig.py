@@ -47,7 +47,8 @@ T = TypeVar("T")
 class Case:
     """A station that runs, over all its lives, and what a test does to it.
 
-    ``verdicts`` are those on the next signed records, else "valid".
+    ``verdicts`` are those on the next signed records, else "valid". ``elsewhere`` are other CSMSs
+    that a test has opened for the station to move to; ``take`` and ``ask`` are about ``csms``.
     """
 
     csms: ScriptedCsms
@@ -57,6 +58,7 @@ class Case:
     outlets: dict[int, BenchOutlet]
     verdicts: list[str] = field(default_factory=list)
     lives: list[Life] = field(default_factory=list)
+    elsewhere: list[ScriptedCsms] = field(default_factory=list)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _running: asyncio.Task[None] | None = None
     _taken: int = 0
@@ -220,14 +222,17 @@ class Case:
             return ""
         link, endpoint = self.life.link, self.life.session._endpoint
         if link.state is LinkState.CONNECTING and not _pause_left(link, self.clock):
-            return "a connection is being opened"
-        there = self.csms.talk(STATION) is not None
+            # Its pause may be over for others, and itself still be woken at this very moment.
+            return "" if self.clock.waking else "a connection is being opened"
+        all_csms = [self.csms, *self.elsewhere]
+        there = any(csms.talk(STATION) is not None for csms in all_csms)
         if not self.csms.mute and there is not (link.state is LinkState.CONNECTED):
             return f"the link is {link.state}, the CSMS {'sees' if there else 'does not see'} it"
-        if action := self.csms.asks(STATION):
-            return f"the CSMS's {action} is not answered"
+        for csms in all_csms:
+            if action := csms.asks(STATION):
+                return f"the CSMS's {action} is not answered"
         waiting = None if endpoint is None else endpoint._waiting
-        if waiting is not None and self.csms.owes(STATION, waiting.message_id):
+        if waiting is not None and any(c.owes(STATION, waiting.message_id) for c in all_csms):
             return f"a call of the station is not answered: {waiting.message_id}"
         return ""
 
@@ -248,12 +253,14 @@ async def case(
     settings: dict[str, str] | None = None,
     upkeep: Upkeep | None = None,
     start: bool = True,
+    served: dict[str, Any] | None = None,
     **sections: dict[str, Any],
 ) -> AsyncIterator[Case]:
     """A station with one EVSE per element of ``connectors``, and its CSMS.
 
     It has been accepted and has told everything, unless ``start`` is false: then ``start()`` of
     the case switches it on. ``sections`` is what the config says besides; see ``_config``.
+    ``served`` are options of the CSMS, as TLS and a password.
     """
     clock = QuietClock()
     versions = [version] if isinstance(version, str) else list(version)
@@ -261,7 +268,7 @@ async def case(
     async with AsyncExitStack() as stack:
         stack.enter_context(clock.driving())
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        csms = await stack.enter_async_context(ScriptedCsms(clock, versions))
+        csms = await stack.enter_async_context(ScriptedCsms(clock, versions, **(served or {})))
         sections = {"settings": settings or {}, **sections}
         config = _config(folder, by_id, sections, {"url": csms.url, "ocpp": versions})
         it = Case(
@@ -278,7 +285,7 @@ async def case(
             await it.start()
         yield it
         await it.settle()
-        assert csms.violations == []
+        assert csms.violations == [], csms.violations
 
 
 def _furnish(patch: pytest.MonkeyPatch, it: Case, upkeep: Upkeep | None) -> None:

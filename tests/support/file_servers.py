@@ -27,7 +27,9 @@ class Files:
     """What a server holds and how it behaves.
 
     ``failures`` are the next answers: an HTTP status, or an FTP reply to RETR and STOR. ``gate``
-    holds up every transfer while it is closed. ``login`` is what it wants to hear.
+    holds up every transfer while it is closed. ``login`` is what it wants to hear. ``breaks`` are
+    after how many bytes the next downloads over HTTP break off, ``tag`` is the version of every
+    file, ``lie`` how the next request for a part is answered, ``ranges`` what parts were asked for.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
@@ -36,6 +38,10 @@ class Files:
     login: tuple[str, str] | None = None
     folders: set[str] = field(default_factory=lambda: {"/"})
     methods: tuple[str, ...] = ("PUT", "POST")
+    breaks: deque[int] = field(default_factory=deque)
+    tag: str = '"1"'
+    lie: str = ""
+    ranges: list[str] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     waiting: int = 0
@@ -60,7 +66,7 @@ async def http_server(tls: ssl.SSLContext | None = None) -> AsyncIterator[Files]
     """GET, PUT and POST of whole files."""
     files = Files()
 
-    async def handle(request: web.Request) -> web.Response:
+    async def handle(request: web.Request) -> web.StreamResponse:
         files.seen.append(f"{request.method} {request.path_qs}")
         if request.method in {"PUT", "POST"} and request.method not in files.methods:
             return web.Response(status=405)
@@ -75,7 +81,7 @@ async def http_server(tls: ssl.SSLContext | None = None) -> AsyncIterator[Files]
         if request.method == "GET":
             if request.path not in files.files:
                 return web.Response(status=404)
-            return web.Response(body=files.files[request.path])
+            return await _part(files, request)
         files.files[request.path] = body
         return web.Response(status=201)
 
@@ -92,6 +98,30 @@ async def http_server(tls: ssl.SSLContext | None = None) -> AsyncIterator[Files]
     finally:
         files.gate.set()
         await runner.cleanup()
+
+
+async def _part(files: Files, request: web.Request) -> web.StreamResponse:
+    """The file, or the part of it that is asked for; breaks off if that is wanted."""
+    asked, body = request.headers.get("Range", ""), files.files[request.path]
+    files.ranges.append(asked)
+    lie, files.lie = (files.lie, "") if asked else ("", files.lie)
+    if lie == "416":
+        return web.Response(status=416)
+    same = files.tag and request.headers.get("If-Range") == files.tag
+    begin = int(asked.removeprefix("bytes=").rstrip("-")) if asked and same else 0
+    headers = {"ETag": files.tag} if files.tag else {}
+    if begin:
+        headers["Content-Range"] = lie or f"bytes {begin}-{len(body) - 1}/{len(body)}"
+    answer = web.StreamResponse(status=206 if begin else 200, headers=headers)
+    answer.content_length = len(body) - begin
+    await answer.prepare(request)
+    if not files.breaks:
+        await answer.write(body[begin:])
+        return answer
+    await answer.write(body[begin : begin + files.breaks.popleft()])
+    assert request.transport is not None
+    request.transport.close()
+    return answer
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ import heapq
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from fake_clock import FakeClock
@@ -85,6 +86,16 @@ class QuietClock(FakeClock):
                 await self._watch.calm(_Patience())
         self._move(end)
         await self.settle()
+
+    def correct(self, by: timedelta) -> None:
+        """The station's own wall time is put right."""
+        self.wall += by
+
+    @property
+    def waking(self) -> bool:
+        """Whether somebody who slept until now is still to be woken."""
+        sleepers = (due for due, _, sleeper in self._sleepers if not sleeper.done())
+        return min(sleepers, default=float("inf")) <= self.elapsed
 
     def _next_due(self) -> float:
         while self._sleepers and self._sleepers[0][2].done():

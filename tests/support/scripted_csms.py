@@ -88,7 +88,8 @@ class ScriptedCsms(SmallCsms):
         if answer is None:
             answer = self.answers.answer(self.stations[station].version, action, payload)
             if answer is not None and action in _TIMED:
-                answer["currentTime"] = self.clock.now().isoformat().replace("+00:00", "Z")
+                now = self.clock.now().isoformat(timespec="milliseconds")
+                answer["currentTime"] = now.replace("+00:00", "Z")
         return _never() if answer == SILENCE else answer
 
 

@@ -1,12 +1,15 @@
 """Block N: what is stored about a customer, told and cleared."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from station_bench import TOKEN
 
 from chargepoint.core.authorization import Known
-from chargepoint.core.model import IdToken, Source
+from chargepoint.core.display import DisplayMessage, Priority
+from chargepoint.core.model import IdToken, Source, Text
+from chargepoint.core.reservation import Reservation
 from chargepoint.errors import CsmsUnavailable, StoreError
 
 BY_TOKEN = {"idToken": {"idToken": TOKEN.value.lower(), "type": "ISO14443"}}
@@ -86,6 +89,55 @@ async def test_a_token_in_use_is_told_with_its_place(talk: Any) -> None:
     await talk.bench.charge(evse_id=2)
 
     assert await _ask(talk, report=True, clear=True, **BY_TOKEN) == ["EVSE 2: in use now"]
+
+
+def _reserve(talk: Any, reservation_id: int, token: IdToken, evse_id: int | None) -> None:
+    expires = talk.bench.clock.now() + timedelta(hours=1)
+    reservation = Reservation(reservation_id, expires, token, evse_id=evse_id)
+    assert talk.bench.station.reservations.reserve(reservation) == "Accepted"
+
+
+async def _removed(talk: Any) -> list[tuple[int, str]]:
+    return [
+        (sent.payload["reservationId"], sent.payload["reservationUpdateStatus"])
+        for sent in await talk.tell()
+        if sent.action == "ReservationStatusUpdate"
+    ]
+
+
+async def test_reservations_are_told_and_given_up(talk: Any) -> None:
+    _reserve(talk, 5, TOKEN, 1)
+    _reserve(talk, 6, IdToken("OTHER"), 2)
+
+    told = await _ask(talk, report=True, clear=False, **BY_TOKEN)
+    assert await _removed(talk) == []
+    cleared = await _ask(talk, report=False, clear=True, **BY_TOKEN)
+
+    assert told == ["reservation 5: EVSE 1 until 2026-03-01T11:00:00.000Z"]
+    assert cleared == ["what was stored about this customer is cleared"]
+    assert await _removed(talk) == [(5, "Removed")]
+    assert [one.reservation_id for one in talk.bench.store.reservations.load()] == [6]
+
+
+async def test_a_reservation_of_no_particular_place_is_told(talk: Any) -> None:
+    _reserve(talk, 5, TOKEN, None)
+
+    told = await _ask(talk, report=True, clear=False, **BY_TOKEN)
+
+    assert told == ["reservation 5: any EVSE until 2026-03-01T11:00:00.000Z"]
+
+
+async def test_messages_for_a_session_are_told_and_cleared(talk: Any) -> None:
+    transaction = await talk.bench.charge(evse_id=1)
+    for number, bound in ((1, transaction.transaction_id), (2, None)):
+        text = Text(f"Message {number}")
+        message = DisplayMessage(number, Priority.NORMAL_CYCLE, text, transaction_id=bound)
+        talk.bench.station.displays.put(message)
+
+    told = await _ask(talk, report=True, clear=True, **BY_TOKEN)
+
+    assert told == ["EVSE 1: in use now\ndisplay message 1: Message 1"]
+    assert [message.message_id for message in talk.bench.station.displays.find()] == [2]
 
 
 @pytest.mark.spec("2.0.1", "TC_N_29_CS")

@@ -9,7 +9,7 @@ import pytest
 from file_servers import Files, issue
 from firmware_rig import IMAGE, FakeInstaller, Maker, at, firmware, settled, statuses, update
 
-from chargepoint.core.firmware import InstallResult
+from chargepoint.core.firmware import InstallResult, WhileCharging
 from chargepoint.core.variables import ALLOW_NEW_SESSIONS_PENDING_FIRMWARE_UPDATE
 from chargepoint.station.upkeep import Upkeep
 
@@ -108,6 +108,23 @@ async def test_a_file_that_is_not_there_fails_after_the_retries(
     assert server.seen == ["GET /fw.bin"] * 2
 
 
+@pytest.mark.spec("2.0.1", "L01.FR.10")
+async def test_a_download_that_breaks_off_is_paused_and_goes_on(
+    talk: Any, maker: Maker, server: Files, installer: FakeInstaller
+) -> None:
+    server.breaks.append(1000)
+
+    await update(talk, firmware(maker, server.url), retries=1, retryInterval=10)
+    before = await statuses(talk)
+    await talk.bench.clock.advance(10)
+    await settled(talk.bench.station, talk.bench.clock)
+
+    assert before == ["Downloading", "DownloadPaused"]
+    assert await statuses(talk) == DONE
+    assert server.ranges == ["", "bytes=1000-"]
+    assert installer.installed == [IMAGE]
+
+
 @pytest.mark.spec("2.0.1", "TC_L_08_CS")
 @pytest.mark.parametrize(
     "broken",
@@ -202,6 +219,40 @@ async def test_free_connectors_are_out_of_use_while_an_installation_waits(
     assert await statuses(talk) == DONE[3:]
     assert talk.bench.state(1).operative
     assert talk.bench.state(2).operative
+
+
+async def test_free_connectors_are_in_use_between_download_and_installation(
+    begin: Any, upkeep: Upkeep, maker: Maker, server: Files
+) -> None:
+    def prepare(wiring: Any) -> None:
+        wiring.upkeep = replace(upkeep, while_charging=WhileCharging.NOTHING)
+
+    async with begin(prepare=prepare) as talk:
+        await update(talk, firmware(maker, server.url, install_s=600))
+
+        assert await statuses(talk) == [*DONE[:3], "InstallScheduled"]
+        assert talk.bench.state().operative
+
+
+async def test_a_restart_after_an_installation_waits_for_sessions(
+    begin: Any, upkeep: Upkeep, maker: Maker, server: Files, installer: FakeInstaller
+) -> None:
+    def prepare(wiring: Any) -> None:
+        wiring.upkeep = replace(upkeep, while_charging=WhileCharging.INSTALL)
+
+    installer.result = InstallResult.REBOOT
+    async with begin(prepare=prepare) as talk:
+        await talk.bench.charge(evse_id=1)
+        await update(talk, firmware(maker, server.url))
+        before = await statuses(talk)
+        await talk.bench.clock.advance(5)
+
+        assert before == DONE[:4]
+        assert talk.bench.evse(1).runner.state.busy
+        await talk.bench.finish(1)
+        await talk.bench.clock.advance(1)
+        await settled(talk.bench.station, talk.bench.clock)
+        assert await statuses(talk) == ["InstallRebooting"]
 
 
 @pytest.mark.spec("2.0.1", "TC_L_18_CS")

@@ -35,6 +35,7 @@ async def test_after_the_restart_the_outcome_is_told_once(
     async with begin() as talk:
         await update(talk, firmware(maker, server.url))
         assert await statuses(talk) == [*DONE[:4], "InstallRebooting"]
+        await talk.bench.clock.advance(1)
         assert talk.bench.station.maintenance.reason == "FirmwareUpdate"
         clock = talk.bench.clock
 
@@ -48,6 +49,24 @@ async def test_after_the_restart_the_outcome_is_told_once(
         assert talk.bench.station.services.firmware.boot_reason == ""
         await talk.bench.station.services.resume()
         assert await statuses(talk) == []
+
+
+@pytest.mark.parametrize("heard", [True, False])
+async def test_a_restart_waits_a_little_for_the_csms_to_hear_of_it(
+    begin: Any, maker: Maker, server: Files, installer: Any, *, heard: bool
+) -> None:
+    installer.result = InstallResult.REBOOT
+    async with begin() as talk:
+        await update(talk, firmware(maker, server.url))
+        wanted = talk.bench.station.maintenance.wanted
+        assert not wanted.is_set()
+
+        if heard:
+            await statuses(talk)
+        await talk.bench.clock.advance(1)
+        assert wanted.is_set() is heard
+        await talk.bench.clock.advance(5)
+        assert wanted.is_set()
 
 
 async def test_a_power_cut_while_waiting_goes_on_where_it_was(

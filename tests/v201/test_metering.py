@@ -11,7 +11,7 @@ from sample_facts import ENERGY, RECORD, idle_sample, reading
 from chargepoint.core.model import Context, Sampled
 from chargepoint.csms.profiles import CsmsProfile
 from chargepoint.v201.metering import UNITS, meter_value, meter_values
-from meters.model import Phase, Quantity, Reading, Sample
+from meters.model import Phase, Quantity, Reading, Sample, SignedReading
 
 STANDARD = CsmsProfile()
 
@@ -130,11 +130,63 @@ def test_the_signed_record_goes_with_the_total_of_the_register() -> None:
     assert [(one["value"], "phase" in one) for one in signed] == [(900, False)]
 
 
-def test_a_record_without_register_is_not_held_back() -> None:
-    value = _value(measurands=ENERGY, signed=RECORD)
+STATING = SignedReading(
+    b'OCMF|{"RD":[{"TX":"B","RV":1.5,"RI":"1-b:1.8.0","RU":"kWh"},'
+    b'{"TX":"E","RV":2.75,"RI":"1-b:1.8.0","RU":"kWh"},'
+    b'{"TX":"E","RV":9,"RI":"1-b:2.8.0","RU":"kWh"},'
+    b'{"TX":"E","RV":1.25,"RI":"01-00:B2.08.00*FF","RU":"kWh"}]}|{"SD":"00"}'
+)
+POWER = Sample(Quantity.POWER, Decimal(7000))
+
+
+def test_a_register_that_the_reading_lacks_is_the_one_that_the_record_states() -> None:
+    value = _value(measurands=ENERGY, signed=STATING)
 
     (one,) = value["sampledValue"]
+    assert (one["value"], one["measurand"]) == (2750, "Energy.Active.Import.Register")
     assert one["signedMeterValue"]["encodingMethod"] == "OCMF"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        RECORD,
+        replace(STATING, encoding="plain"),
+        SignedReading(b"no record"),
+        SignedReading(STATING.document.replace(b'"RU":"kWh"', b'"RU":"Ah"')),
+        SignedReading(STATING.document.replace(b'"RI":', b'"EF":"E","RI":')),
+    ],
+)
+def test_a_record_that_states_no_register_goes_with_what_else_was_measured(
+    record: SignedReading,
+) -> None:
+    value = _value(POWER, measurands=(*ENERGY, "Power.Active.Import"), signed=record)
+
+    (one,) = value["sampledValue"]
+    assert (one["value"], one["measurand"]) == (7000, "Power.Active.Import")
+    assert "signedMeterValue" in one
+
+
+def test_a_record_without_any_number_goes_with_the_register_before_it() -> None:
+    begin = Sampled(reading("900"), Context.BEGIN, ENERGY)
+    last = Sampled(Reading(START, (), RECORD), Context.END, ENERGY)
+
+    (value,) = meter_values((begin, last), with_key=False, profile=STANDARD)
+
+    (one,) = value["sampledValue"]
+    assert (one["value"], one["context"]) == (900, "Transaction.Begin")
+    assert "signedMeterValue" in one
+
+
+def test_a_number_that_nobody_measured_is_never_told(caplog: pytest.LogCaptureFixture) -> None:
+    alone = Sampled(Reading(START, (), RECORD), Context.END, ENERGY)
+    taken = Sampled(reading("900", signed=RECORD), Context.BEGIN, ENERGY)
+
+    assert meter_values((alone,), with_key=False, profile=STANDARD) == []
+    (value,) = meter_values((taken, alone), with_key=False, profile=STANDARD)
+
+    assert [one["value"] for one in value["sampledValue"]] == [900]
+    assert caplog.text.count("no measured value") == 2
 
 
 def test_several_readings_keep_their_order_and_empty_ones_are_left_out() -> None:

@@ -7,6 +7,7 @@ from monitoring_talk import LIMIT, STATE, change, events, item_of, set_monitors
 
 from chargepoint.core.facts import VariableEvent
 from chargepoint.core.model import Fault
+from chargepoint.errors import StoreError
 from chargepoint.provided_parts import provide_parts
 from chargepoint.station.monitors import Monitors
 
@@ -180,3 +181,67 @@ async def test_monitors_last_over_a_restart(live: Any) -> None:
     again.look()
 
     assert [fact.monitor_id for fact in live.bench.facts(VariableEvent)] == [1000]
+
+
+async def test_an_alert_is_not_told_again_after_a_restart_but_that_it_is_over_is(live: Any) -> None:
+    await set_monitors(live, item_of(LIMIT, "UpperThreshold", 100))
+    change(live, "120")
+    await live.tell()
+
+    again = Monitors(live.bench.station, online=lambda: True)
+    again.look()
+    assert await events(live) == []
+    live.bench.station.model.set_key("ConnectionTimeOut", "90")
+    again.look()
+
+    (over,) = await events(live)
+    assert (over["variableMonitoringId"], over["cleared"]) == (1000, True)
+
+
+async def test_a_threshold_that_was_moved_knows_nothing_of_the_old_one(live: Any) -> None:
+    await set_monitors(live, item_of(LIMIT, "UpperThreshold", 100))
+    change(live, "120")
+    await set_monitors(live, item_of(LIMIT, "UpperThreshold", 200, id=1000))
+    await live.tell()
+
+    again = Monitors(live.bench.station, online=lambda: True)
+    again.look()
+
+    assert await events(live) == []
+
+
+async def test_what_changed_while_the_power_was_off_is_told(live: Any) -> None:
+    await live.bench.station.set_fault(1, Fault("GroundFailure"), active=True)
+    live.bench.station.monitors.look()
+    await live.tell()
+    await live.bench.station.set_fault(1, Fault("GroundFailure"), active=False)
+
+    Monitors(live.bench.station, online=lambda: True).look()
+
+    (event,) = await events(live)
+    assert (event["variable"], event["actualValue"]) == ({"name": "Problem"}, "false")
+
+
+async def test_a_look_that_finds_nothing_new_writes_nothing(live: Any) -> None:
+    await set_monitors(live, item_of(LIMIT, "Periodic", 30), item_of(LIMIT, "UpperThreshold", 100))
+    live.bench.store.commit_job = None  # type: ignore[method-assign]
+
+    live.bench.station.monitors.look()
+    change(live, "90")
+
+
+async def test_an_event_that_cannot_be_stored_does_not_stop_the_monitors(
+    live: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    await set_monitors(live, item_of(LIMIT, "Delta", 10))
+
+    def full(*_: Any, **__: Any) -> None:
+        raise StoreError("full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(live.bench.store, "commit_job", full)
+        change(live, "70")
+    change(live, "90")
+
+    assert [event["actualValue"] for event in await events(live)] == ["90"]
+    assert "events of monitors not stored" in caplog.text

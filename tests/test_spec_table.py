@@ -1,9 +1,13 @@
 """The tables of what is there: messages from the code, test cases from the marks."""
 
 import re
+from collections.abc import Mapping
 
 import pytest
 import spec_table
+
+# Cases that cannot be tested over a WebSocket to the small CSMS, and why.
+APART: Mapping[str, Mapping[str, str]] = {"1.6": {}, "2.0.1": {}}
 
 
 @pytest.mark.parametrize(("version", "count"), [("1.6", 39), ("2.0.1", 64)])
@@ -33,6 +37,33 @@ def test_every_case_that_a_mark_names_exists(version: str) -> None:
 
     assert {clause.removesuffix("_CS") for clause in marked} <= known
     assert all(re.fullmatch(r"TC_[0-9A-Z_]+", clause) for clause in marked)
+
+
+@pytest.mark.parametrize(
+    ("test", "wired"),
+    [
+        ("v201/test_transactions.py::test_a_session_is_told_from_begin_to_end", True),
+        ("v201/test_connection_cases.py::test_a_rejected_station_answers_only_that", True),
+        (
+            "v201/test_story_provisioning.py::test_a_reset_on_idle_waits_for_the_transaction_then_boots",
+            True,
+        ),
+        ("v201/test_display.py::test_messages_survive_a_restart", False),
+        ("v201/test_authorization_list.py::test_a_listed_token_starts_and_stops_offline", True),
+        ("csms/test_session.py::test_a_rejected_station_answers_nothing_but_that", False),
+        ("core/test_monitoring.py::test_words_differ_by_any_change", False),
+    ],
+)
+def test_a_test_is_wired_if_the_small_csms_has_a_part_in_it(test: str, *, wired: bool) -> None:
+    assert spec_table.is_wired(test) is wired
+
+
+@pytest.mark.parametrize("version", spec_table.PACKAGES)
+def test_every_case_is_tested_over_a_real_websocket(version: str) -> None:
+    rows = {row.case_id: row for row in spec_table.cases(version) if row.tests}
+    apart = {case_id for case_id, row in rows.items() if not row.wired}
+
+    assert apart == set(APART[version])
 
 
 def test_only_what_is_missing_is_printed_if_asked_for(capsys: pytest.CaptureFixture[str]) -> None:

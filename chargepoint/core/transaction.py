@@ -177,8 +177,10 @@ def _started(
     first, sign = (begin, policy.sign_started) if begin else (policy.reading, False)
     wanted = policy.started_measurands
     samples = select(first, Context.BEGIN, wanted, signed=sign) if first else ()
-    signed_first = cause is Cause.SIGNED_DATA_RECEIVED
-    now_charging = ChargingState.EV_CONNECTED if signed_first else state.charging_state
+    # What the vehicle does then is a message of its own (E_38, "EnergyTransferStarted").
+    first_of_all = begin is not None and Point.ENERGY not in policy.start_points
+    connected = first_of_all and state.plugged
+    now_charging = ChargingState.EV_CONNECTED if connected else state.charging_state
     phases = _phases(state, policy)
     fact = TransactionStarted(
         evse_id=state.evse_id,

@@ -169,7 +169,7 @@ ROWS: dict[str, Row] = {
         OPENING,
         inputs.BeginTaken("T1", BEGIN),
         Stage.CHARGING,
-        [TransactionStarted, StatusChanged],
+        [TransactionStarted, TransactionUpdated, StatusChanged],
         [CloseContactor],
     ),
     "the meter has not begun": (
@@ -592,13 +592,15 @@ def test_the_start_tells_who_and_the_begin_reading() -> None:
         seq=0,
         at=NOW,
         cause=Cause.REMOTE_START,
-        charging_state=ChargingState.SUSPENDED_EV,
+        charging_state=ChargingState.EV_CONNECTED,
         token=TOKEN,
         begin=BEGIN,
         samples=(Sampled(BEGIN, Context.BEGIN, ENERGY),),
         remote_start_id=7,
         with_key=True,
     )
+    assert isinstance(done.facts[1], TransactionUpdated)
+    assert done.facts[1].charging_state is ChargingState.SUSPENDED_EV
 
 
 def test_the_end_tells_everything_that_is_billed() -> None:

@@ -221,6 +221,7 @@ async def test_a_refusal_that_comes_after_the_end_changes_nothing(bench: Bench) 
 async def test_unlocking_ends_the_transaction_but_does_not_wait_for_the_record(
     bench: Bench,
 ) -> None:
+    bench.evse().runner.sockets = frozenset({1})
     await bench.charge()
     bench.meters[1].gate.clear()
 
@@ -237,6 +238,7 @@ async def test_nothing_is_unlocked_under_power(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(station_module, "OPEN_TIMEOUT_S", 0.02)
+    bench.evse().runner.sockets = frozenset({1})
     await bench.charge()
     bench.outlets[1].fails["open"] = HardwareFault("welded")
 

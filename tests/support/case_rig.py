@@ -8,25 +8,27 @@ when a method of ``Case`` returns.
 import asyncio
 import functools
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+import ssl
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 from random import Random
-from typing import Any, TypeVar, overload
+from typing import Any, overload
 
 import pytest
+import wire
 from quiet_loop import QuietClock
 from scripted_csms import SILENCE, Answer, Payload, ScriptedCsms, Sent
 from station_bench import TOKEN, BenchMeter, BenchOutlet
+from wire import STATION
 
 from chargepoint import app, wiring
 from chargepoint.app import Life
-from chargepoint.bench.csms import CallError, StationAway
+from chargepoint.bench.csms import CallError
 from chargepoint.config import StationConfig, load_config
 from chargepoint.core.model import IdToken, Transaction
-from chargepoint.csms.link import PAUSE, LinkState
 from chargepoint.hardware import catalog as hardware_catalog
 from chargepoint.hardware.simulated import SimulatedBoard, Vehicle
 from chargepoint.station.station import Evse, Station
@@ -36,19 +38,15 @@ from meters.model import Reading
 
 __all__ = ["SILENCE", "STATION", "CallError", "Case", "Sent", "case"]
 
-STATION = "CP1"
-
 _entry_points = functools.cache(entry_points)
-
-T = TypeVar("T")
 
 
 @dataclass
 class Case:
     """A station that runs, over all its lives, and what a test does to it.
 
-    ``verdicts`` are those on the next signed records, else "valid". ``elsewhere`` are other CSMSs
-    that a test has opened for the station to move to; ``take`` and ``ask`` are about ``csms``.
+    ``verdicts`` are those on the next signed records, else "valid"; ``others`` are further CSMSs
+    that it may go to, see ``move``.
     """
 
     csms: ScriptedCsms
@@ -58,7 +56,7 @@ class Case:
     outlets: dict[int, BenchOutlet]
     verdicts: list[str] = field(default_factory=list)
     lives: list[Life] = field(default_factory=list)
-    elsewhere: list[ScriptedCsms] = field(default_factory=list)
+    others: list[ScriptedCsms] = field(default_factory=list)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _running: asyncio.Task[None] | None = None
     _taken: int = 0
@@ -125,18 +123,7 @@ class Case:
         Raises:
             CallError: the station answered so.
         """
-        return await self.done(self.csms.call(STATION, action, payload))
-
-    async def done(self, work: Coroutine[Any, Any, T]) -> T:
-        """What a piece of work gives that must not need time, once all has come to rest."""
-        task = asyncio.ensure_future(work)
-        await self.settle()
-        if not task.done():
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-            raise AssertionError("not done, and nothing is going on any more")
-        return task.result()
+        return await self.clock.done(self.csms.call(STATION, action, payload))
 
     async def send_raw(self, text: str) -> None:
         """The CSMS sends what is no proper message."""
@@ -180,9 +167,7 @@ class Case:
 
     async def cut(self) -> None:
         """The connection is lost, and none comes about until ``back``."""
-        self.csms.refuse = 503
-        with suppress(StationAway):
-            self.csms.drop(STATION)
+        wire.cut(self.csms)
         await self.settle()
 
     async def back(self) -> None:
@@ -190,14 +175,16 @@ class Case:
 
         Takes the rest of the second that lies between two connections.
         """
-        self.csms.refuse = None
-        self.life.link.connect()
-        await self.advance(_pause_left(self.life.link, self.clock))
+        await wire.mend(self.csms, self.life.link, self.clock)
+
+    def move(self, csms: ScriptedCsms) -> None:
+        """From now on this is the CSMS that the test is about; the one before is another."""
+        self.others = [one for one in [self.csms, *self.others] if one is not csms]
+        self.csms, self._taken = csms, 0
 
     async def restart(self) -> None:
         """The power is cut and comes back: folder, clock, meters and vehicles are the same."""
-        with suppress(StationAway):
-            self.csms.drop(STATION)
+        wire.drop(self.csms)
         await self._end()
         for outlet in self.outlets.values():
             outlet.closed, outlet.limit_a = False, None
@@ -220,28 +207,9 @@ class Case:
         """What is on its way between the station and its CSMS."""
         if self._running is None or self._running.done() or not self.lives:
             return ""
-        link, endpoint = self.life.link, self.life.session._endpoint
-        if link.state is LinkState.CONNECTING and not _pause_left(link, self.clock):
-            # Its pause may be over for others, and itself still be woken at this very moment.
-            return "" if self.clock.waking else "a connection is being opened"
-        all_csms = [self.csms, *self.elsewhere]
-        there = any(csms.talk(STATION) is not None for csms in all_csms)
-        if not self.csms.mute and there is not (link.state is LinkState.CONNECTED):
-            return f"the link is {link.state}, the CSMS {'sees' if there else 'does not see'} it"
-        for csms in all_csms:
-            if action := csms.asks(STATION):
-                return f"the CSMS's {action} is not answered"
-        waiting = None if endpoint is None else endpoint._waiting
-        if waiting is not None and any(c.owes(STATION, waiting.message_id) for c in all_csms):
-            return f"a call of the station is not answered: {waiting.message_id}"
-        return ""
-
-
-def _pause_left(link: Any, clock: QuietClock) -> float:
-    """How long the link still has to wait before it may connect."""
-    if link._closed_at is None or link.state is LinkState.CONNECTED:
-        return 0.0
-    return max(link._closed_at + PAUSE.total_seconds() - clock.monotonic(), 0.0)
+        return wire.under_way(
+            [self.csms, *self.others], self.life.link, self.life.session, self.clock
+        )
 
 
 @asynccontextmanager
@@ -252,6 +220,7 @@ async def case(
     connectors: tuple[tuple[str, ...], ...] = (("cType2",),),
     settings: dict[str, str] | None = None,
     upkeep: Upkeep | None = None,
+    tls: ssl.SSLContext | None = None,
     start: bool = True,
     served: dict[str, Any] | None = None,
     **sections: dict[str, Any],
@@ -259,8 +228,8 @@ async def case(
     """A station with one EVSE per element of ``connectors``, and its CSMS.
 
     It has been accepted and has told everything, unless ``start`` is false: then ``start()`` of
-    the case switches it on. ``sections`` is what the config says besides; see ``_config``.
-    ``served`` are options of the CSMS, as TLS and a password.
+    the case switches it on. ``served`` is what
+    else the CSMS is made with, ``sections`` what the config says besides; see ``_config``.
     """
     clock = QuietClock()
     versions = [version] if isinstance(version, str) else list(version)
@@ -268,7 +237,7 @@ async def case(
     async with AsyncExitStack() as stack:
         stack.enter_context(clock.driving())
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        csms = await stack.enter_async_context(ScriptedCsms(clock, versions, **(served or {})))
+        csms = await stack.enter_async_context(ScriptedCsms(clock, versions, tls=tls, **(served or {})))
         sections = {"settings": settings or {}, **sections}
         config = _config(folder, by_id, sections, {"url": csms.url, "ocpp": versions})
         it = Case(
@@ -285,7 +254,7 @@ async def case(
             await it.start()
         yield it
         await it.settle()
-        assert csms.violations == [], csms.violations
+        assert [one.violations for one in [it.csms, *it.others] if one.violations] == []
 
 
 def _furnish(patch: pytest.MonkeyPatch, it: Case, upkeep: Upkeep | None) -> None:

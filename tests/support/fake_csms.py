@@ -14,6 +14,24 @@ Answer = Payload | Exception | Callable[[Payload], Payload]
 NOW = "2026-03-01T10:00:00.000Z"
 ACCEPTED = {"idTokenInfo": {"status": "Accepted"}}
 BOOTED = {"status": "Accepted", "currentTime": NOW, "interval": 300}
+STANDING: dict[str, dict[str, Payload]] = {
+    "2.0.1": {
+        "Authorize": ACCEPTED,
+        "BootNotification": BOOTED,
+        "DataTransfer": {"status": "Accepted"},
+        "GetCertificateStatus": {"status": "Failed"},
+        "Heartbeat": {"currentTime": NOW},
+        "SignCertificate": {"status": "Accepted"},
+    },
+    "1.6": {
+        "Authorize": {"idTagInfo": {"status": "Accepted"}},
+        "BootNotification": BOOTED,
+        "DataTransfer": {"status": "Accepted"},
+        "Heartbeat": {"currentTime": "2026-03-01T10:00:00.500Z"},
+        "SignCertificate": {"status": "Accepted"},
+        "StartTransaction": {"transactionId": 4711, "idTagInfo": {"status": "Accepted"}},
+    },
+}
 
 
 def check(version: str, action: str, payload: Payload, *, answer: bool) -> None:
@@ -37,16 +55,7 @@ class FakeCsms:
     version: str = "2.0.1"
     sent: list[Sent] = field(default_factory=list)
     script: dict[str, deque[Answer]] = field(default_factory=dict)
-    standing: dict[str, Answer] = field(
-        default_factory=lambda: {
-            "Authorize": ACCEPTED,
-            "BootNotification": BOOTED,
-            "DataTransfer": {"status": "Accepted"},
-            "GetCertificateStatus": {"status": "Failed"},
-            "Heartbeat": {"currentTime": NOW},
-            "SignCertificate": {"status": "Accepted"},
-        }
-    )
+    standing: dict[str, Answer] = field(default_factory=lambda: {**STANDING["2.0.1"]})
     silences: int = 0
     closed: bool = False
 

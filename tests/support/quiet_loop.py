@@ -8,12 +8,14 @@ that sleeps on the clock.
 import asyncio
 import heapq
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from fake_clock import FakeClock
+
+T = TypeVar("T")
 
 PATIENCE_S = 5.0  # real time in which everything must have come to rest
 _LOOKS = 500  # at least so often, on a machine that is busy with something else
@@ -42,6 +44,7 @@ class QuietClock(FakeClock):
                 yield
             finally:
                 self._watch = None
+                self.busy = lambda: ""
 
     async def settle(self) -> None:
         """Return once everything has gone on that needs no time.
@@ -52,22 +55,30 @@ class QuietClock(FakeClock):
         if self._watch is None:
             await super().settle()
             return
-        patience = _Patience()
-        await self._watch.calm(patience)
-        while what := self.busy():
-            assert not patience.over(), f"no rest after {PATIENCE_S:g} s: {what}"
-            await self._watch.linger()
+        async with self._watch.turn:
+            patience = _Patience(self.busy)
             await self._watch.calm(patience)
+            while self.busy() and self._next_due() > self.elapsed:
+                await self._watch.linger()
+                await self._watch.calm(patience)
+
+    async def done(self, work: Coroutine[Any, Any, T]) -> T:
+        """What a piece of work gives that must not need time, once all has come to rest."""
+        task = asyncio.ensure_future(work)
+        await self.settle()
+        if not task.done():
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            raise AssertionError("not done, and nothing is going on any more")
+        return task.result()
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait for what happens in its own real time: a process, a thread of somebody else's."""
-        patience = _Patience()
+        patience = _Patience(lambda: "it did not come about")
         while not condition():
-            assert not patience.over(), f"did not come about within {PATIENCE_S:g} s"
-            if self._watch is None:
-                await asyncio.sleep(0.001)
-            else:
-                await self._watch.linger()
+            patience.look()
+            await moment()
         await self.settle()
 
     async def advance(self, seconds: float) -> None:
@@ -80,22 +91,13 @@ class QuietClock(FakeClock):
         while (due := self._next_due()) <= end:
             self._move(due)
             self._wake()
-            if self._next_due() > self.elapsed:
-                await self.settle()
-            else:  # somebody else sleeps until this very moment: what is on its way may be his
-                await self._watch.calm(_Patience())
+            await self.settle()
         self._move(end)
         await self.settle()
 
     def correct(self, by: timedelta) -> None:
         """The station's own wall time is put right."""
         self.wall += by
-
-    @property
-    def waking(self) -> bool:
-        """Whether somebody who slept until now is still to be woken."""
-        sleepers = (due for due, _, sleeper in self._sleepers if not sleeper.done())
-        return min(sleepers, default=float("inf")) <= self.elapsed
 
     def _next_due(self) -> float:
         while self._sleepers and self._sleepers[0][2].done():
@@ -112,32 +114,48 @@ class QuietClock(FakeClock):
                 sleeper.set_result(None)
 
 
+async def moment() -> None:
+    """Let a moment of real time pass, whoever drives the loop."""
+    watch: _Watch | None = getattr(asyncio.get_running_loop(), "watch", None)
+    if watch is None:
+        await asyncio.sleep(0.002)
+    else:
+        async with watch.turn:
+            await watch.linger()
+
+
 class _Patience:
     """How long a test waits in real time."""
 
-    def __init__(self) -> None:
+    def __init__(self, busy: Callable[[], str]) -> None:
+        self._busy = busy
         self._until = time.monotonic() + PATIENCE_S
         self._looks = 0
 
-    def over(self) -> bool:
+    def look(self, more: Callable[[], str] = lambda: "") -> None:
         self._looks += 1
-        return self._looks > _LOOKS and time.monotonic() > self._until
+        if self._looks > _LOOKS and time.monotonic() > self._until:
+            what = "; ".join(filter(None, [self._busy(), more()]))
+            raise AssertionError(f"no rest after {PATIENCE_S:g} s: {what}")
 
 
 class _Watch:
     """What happens in a loop, seen through its selector and its threads."""
 
     def __init__(self, loop: Any) -> None:
+        self.turn = asyncio.Lock()  # of who looks: two would keep each other awake
         self._loop = loop
         self._select = loop._selector.select
         self._submit = loop.run_in_executor
         self._events = 0
         self._threads = 0
         self._lingers = False
+        loop.watch = self
         loop._selector.select = self._watched_select
         loop.run_in_executor = self._watched_submit
 
     def end(self) -> None:
+        del self._loop.watch
         del self._loop._selector.select
         del self._loop.run_in_executor
 
@@ -145,7 +163,7 @@ class _Watch:
         """Return once nothing is ready and no thread is at work."""
         calm = 0
         while calm < _CALM:
-            assert not patience.over(), f"no rest after {PATIENCE_S:g} s: {self._going_on()}"
+            patience.look(self._going_on)
             before = self._events
             strangers = len(self._loop._selector.get_map()) > _OWN_SOCKETS
             if calm == _CALM - 1 and (strangers or self._threads):
@@ -170,7 +188,7 @@ class _Watch:
         tasks = [
             task.get_coro().__qualname__
             for task in asyncio.all_tasks(self._loop) - {asyncio.current_task()}
-            if task._fut_waiter is None
+            if task._fut_waiter is None or task._fut_waiter.done()
         ]
         return f"{self._threads} threads at work, tasks that go on: {', '.join(tasks) or 'none'}"
 

@@ -5,19 +5,26 @@ import json
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, NoReturn
 
 from fake_clock import FakeClock
+from websockets.asyncio.server import ServerConnection
+from websockets.http11 import Request, Response
 
-from chargepoint.bench.csms import CallError, Direction, SmallCsms
+from chargepoint.bench.csms import CallError, Direction, Frame, SmallCsms
 from chargepoint.bench.csms_talk import Talk
+from chargepoint.errors import CsmsRejected, CsmsUnavailable
 
 SILENCE = "SILENCE"
 """An answer that never comes."""
+GONE = "GONE"
+"""The connection is gone instead of an answer."""
 
 Payload = dict[str, Any]
-Answer = Payload | CallError | str | Callable[[Payload], Payload | CallError]
+Answer = Payload | CallError | CsmsRejected | CsmsUnavailable | str | Callable[[Payload], Any]
 
+_PATIENCE = timedelta(seconds=10)
 _CALL, _RESULT, _ERROR = 2, 3, 4
 _TIMED = ("BootNotification", "Heartbeat")  # their answers tell the time
 
@@ -35,12 +42,15 @@ class ScriptedCsms(SmallCsms):
     """Answers an action with what is scripted for it, in turn, then with its standing answer.
 
     What ``script`` was called for, with or without answers, is answered from ``standing`` before
-    the small CSMS's own words are.
+    the small CSMS's own words are. ``told`` hears of every call of a station; ``attempts`` are the
+    times at which a station asked for a connection, whether it got it or not.
     """
 
     def __init__(self, clock: FakeClock, versions: Sequence[str], **more: Any) -> None:
-        super().__init__(versions=versions, **more)
+        super().__init__(versions=versions, on_frame=self._heard, **more)
         self.clock = clock
+        self.told: Callable[[Sent], None] = lambda _: None
+        self.attempts: list[float] = []
         self.standing: dict[str, Answer] = {}
         self._scripted: dict[str, deque[Answer]] = {}
         self.answers.count_transactions = True
@@ -52,13 +62,17 @@ class ScriptedCsms(SmallCsms):
         self._scripted.setdefault(action, deque()).extend(answers)
         self.on(action, lambda station, payload: self._answer(station, action, payload))
 
+    async def call(
+        self, station: str, action: str, payload: Payload, *, within: timedelta = _PATIENCE
+    ) -> Payload:
+        """Call a station and return its answer, with plain numbers; raises as ever."""
+        answer = await super().call(station, action, payload, within=within)
+        plain: Payload = json.loads(json.dumps(answer, default=float))
+        return plain
+
     def sent(self, since: int = 0) -> list[Sent]:
         """The calls of stations from a point in ``frames`` on."""
-        return [
-            Sent(frame.action, json.loads(frame.text)[3], frame.message_id)
-            for frame in self.frames[since:]
-            if frame.direction is Direction.FROM_STATION and frame.kind == _CALL
-        ]
+        return [one for frame in self.frames[since:] if (one := _sent(frame))]
 
     def talk(self, station: str) -> Talk | None:
         """The open connection of a station."""
@@ -80,6 +94,14 @@ class ScriptedCsms(SmallCsms):
         waiting = [] if talk is None else [c for c in talk._called.values() if not c.answer.done()]
         return waiting[0].action if waiting else ""
 
+    def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
+        self.attempts.append(self.clock.elapsed)
+        return super()._admit(connection, request)
+
+    def _heard(self, frame: Frame) -> None:
+        if (sent := _sent(frame)) is not None:
+            self.told(sent)
+
     def _answer(self, station: str, action: str, payload: Payload) -> Any:
         scripted = self._scripted[action]
         answer = scripted.popleft() if scripted else self.standing.get(action)
@@ -90,7 +112,18 @@ class ScriptedCsms(SmallCsms):
             if answer is not None and action in _TIMED:
                 now = self.clock.now().isoformat(timespec="milliseconds")
                 answer["currentTime"] = now.replace("+00:00", "Z")
+        if isinstance(answer, CsmsRejected):
+            return CallError(answer.code, answer.description, answer.details)
+        if answer == GONE or isinstance(answer, CsmsUnavailable):
+            self.drop(station)
+            return _never()
         return _never() if answer == SILENCE else answer
+
+
+def _sent(frame: Frame) -> Sent | None:
+    if frame.direction is not Direction.FROM_STATION or frame.kind != _CALL:
+        return None
+    return Sent(frame.action, json.loads(frame.text)[3], frame.message_id)
 
 
 async def _never() -> NoReturn:

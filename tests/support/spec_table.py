@@ -8,12 +8,15 @@ them. A case without test is "missing" unless the data file says why it does not
 
 import argparse
 import ast
+import functools
 import importlib
 import signal
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from spec_wire import wired
 
 from chargepoint.core.variables import TABLE
 from chargepoint.csms.schemas import Schemas
@@ -22,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = {"1.6": "v16", "2.0.1": "v201"}
 CASES = {"1.6": "spec_cases_16.tsv", "2.0.1": "spec_cases_201.tsv"}
 MISSING = "missing"
+NOT_WIRED = "not over the WebSocket"
 
 BOTH = frozenset({"DataTransfer"})
 FROM_STATION: Mapping[str, frozenset[str]] = {
@@ -94,10 +98,15 @@ class Case:
     tests: tuple[str, ...]
 
     @property
+    def wired(self) -> bool:
+        """Whether one of its tests runs over a real WebSocket."""
+        return any(is_wired(test) for test in self.tests)
+
+    @property
     def state(self) -> str:
         """The tests, else the reason, else that it is missing."""
         if self.tests:
-            return ", ".join(self.tests)
+            return ", ".join(self.tests) + ("" if self.wired else f" ({NOT_WIRED})")
         return f"does not apply: {self.reason}" if self.reason else MISSING
 
 
@@ -122,13 +131,20 @@ def cases(version: str) -> list[Case]:
     return [_case(line, marked) for line in lines if line and not line.startswith("#")]
 
 
-def marks(version: str) -> dict[str, list[str]]:
+@functools.cache
+def marks(version: str) -> Mapping[str, list[str]]:
     """The tests of every clause that a mark of this version names."""
     found: dict[str, list[str]] = {}
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         for clause, test in _marks_in(path, version):
             found.setdefault(clause, []).append(f"{path.relative_to(ROOT / 'tests')}::{test}")
     return found
+
+
+def is_wired(test: str) -> bool:
+    """Whether a test, as ``marks`` names it, runs over a real WebSocket."""
+    path, _, name = test.partition("::")
+    return wired(ROOT / "tests" / path, name)
 
 
 def _case(line: str, marked: Mapping[str, list[str]]) -> Case:
@@ -141,7 +157,7 @@ def _case(line: str, marked: Mapping[str, list[str]]) -> Case:
 def _marks_in(path: Path, version: str) -> Iterator[tuple[str, str]]:
     """Marks of a test function, of one of its parameters, or of a table of parameters."""
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        name = node.name if isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef) else "table"
+        name = _defined(node)
         for call in ast.walk(node):
             if (
                 isinstance(call, ast.Call)
@@ -151,6 +167,15 @@ def _marks_in(path: Path, version: str) -> Iterator[tuple[str, str]]:
                 words = [arg.value for arg in call.args if isinstance(arg, ast.Constant)]
                 if len(words) == 2 and words[0] == version:
                     yield str(words[1]), name
+
+
+def _defined(node: ast.stmt) -> str:
+    match node:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return name
+        case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+            return name
+    return "table"
 
 
 def _direction(version: str, action: str) -> str:
@@ -229,7 +254,8 @@ def _print_cases(version: str, *, only_missing: bool) -> None:
     missing = sum(row.state == MISSING for row in rows)
     apart = len(rows) - tested - missing
     _say(
-        f"OCPP {version}: {len(rows)} test cases of a station, {tested} with a test,"
+        f"OCPP {version}: {len(rows)} test cases of a station, {tested} with a test"
+        f" ({sum(row.wired for row in rows)} over the WebSocket),"
         f" {apart} do not apply, {missing} missing"
     )
     for row in rows:

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -10,6 +11,7 @@ from typing import Any
 
 from fake_clock import FakeClock
 from fake_meter import KEY, FakeMeter
+from quiet_loop import moment
 
 from chargepoint.core.authorization import Known
 from chargepoint.core.inputs import Input, Plugged, StopRequested, TokenAccepted, VehicleReady
@@ -305,6 +307,7 @@ def _described(
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait until something is so that happens in its own real time."""
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - a test looks from outside
-            await asyncio.sleep(0.005)
+    end = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < end, "did not come about"
+        await moment()

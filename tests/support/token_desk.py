@@ -3,10 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from chargepoint.core.authorization import Known
 from chargepoint.core.inputs import Plugged, Unplugged, VehicleReady
 from chargepoint.core.model import IdToken, IdTokenType, Stage
-from chargepoint.errors import CsmsUnavailable
 
 Payload = dict[str, Any]
 Info = dict[str, Any]
@@ -25,7 +23,6 @@ class TokenDesk:
     later: dict[str, Info] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.talk.session.authorize = self._authorize
         self.talk.csms.standing["Authorize"] = lambda payload: {
             "idTokenInfo": self._word(payload["idToken"]["idToken"], {})
         }
@@ -93,11 +90,11 @@ class TokenDesk:
     async def leave(self) -> None:
         await self.talk.bench.feed(Unplugged())
 
-    def offline(self) -> None:
-        self.talk.session.online = False
+    async def offline(self) -> None:
+        await self.talk.cut()
 
-    def online(self) -> None:
-        self.talk.session.online = True
+    async def online(self) -> None:
+        await self.talk.back()
 
     def _word(self, token: str, more: dict[str, Info]) -> Info:
         return more.get(token) or self.words.get(token) or {"status": "Accepted"}
@@ -106,9 +103,3 @@ class TokenDesk:
         if "idToken" not in payload:
             return {}
         return {"idTokenInfo": self._word(payload["idToken"]["idToken"], self.later)}
-
-    async def _authorize(self, token: IdToken) -> Known:
-        if not self.talk.session.online:
-            raise CsmsUnavailable("not connected")
-        known: Known = await self.talk.adapter.authorize(self.talk.csms, token)
-        return known

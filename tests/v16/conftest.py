@@ -1,208 +1,80 @@
-"""A real station with a real store, spoken to through the OCPP 1.6 adapter, without a network."""
+"""A station that speaks OCPP 1.6 with the small CSMS over a real WebSocket."""
 
-import asyncio
-import itertools
-import json
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from case_rig import Case, case
-from fake_meter import FakeMeter
+from fake_clock import START
+from quiet_loop import QuietClock
+from scripted_csms import Answer, Payload, Sent
+from station_bench import BenchMeter
+from talk_rig import Desk, Talk, talk_rig
 
 from chargepoint import v16
-from chargepoint.bench.csms_check import parse, payload_faults
-from chargepoint.core.authorization import Known
 from chargepoint.core.facts import Fact
-from chargepoint.core.inputs import Plugged, TokenAccepted, VehicleReady
-from chargepoint.core.model import Authorization, IdToken, Source, Transaction
-from chargepoint.core.variables_layout import ConnectorDescription, Signing
-from chargepoint.core.variables_layout import EvseDescription as EvseLayout
-from chargepoint.csms.adapter import Adapter, Delivery, Registration
+from chargepoint.core.model import IdToken, Transaction
+from chargepoint.core.variables_layout import Signing
+from chargepoint.csms.adapter import Adapter, Delivery, SessionView
 from chargepoint.csms.identity import Identity
 from chargepoint.csms.profiles import CsmsProfile
 from chargepoint.csms.rpc import Reply
-from chargepoint.csms.schemas import Schemas
-from chargepoint.errors import CsmsUnavailable
-from chargepoint.hardware.simulated import SimulatedBoard, SimulatedOutlet
-from chargepoint.station.device_model import DeviceModel
-from chargepoint.station.station import EvseDescription, Station, Wiring
+from chargepoint.csms.session import Session
+from chargepoint.station.station import Station, Wiring
 from chargepoint.station.upkeep import Upkeep
-from chargepoint.store.sqlite import Entry, Store
-from chargepoint.supervisor import Supervisor
-from meters.model import BillingTransaction, Quantity, Reading, Sample
-
-NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)
-SCHEMAS = Schemas("1.6")
-
-ANSWERS: dict[str, dict[str, Any]] = {
-    "Authorize": {"idTagInfo": {"status": "Accepted"}},
-    "BootNotification": {
-        "status": "Accepted",
-        "currentTime": "2026-03-01T10:00:00Z",
-        "interval": 300,
-    },
-    "DataTransfer": {"status": "Accepted"},
-    "DiagnosticsStatusNotification": {},
-    "FirmwareStatusNotification": {},
-    "LogStatusNotification": {},
-    "SecurityEventNotification": {},
-    "SignedFirmwareStatusNotification": {},
-    "Heartbeat": {"currentTime": "2026-03-01T10:00:00.500Z"},
-    "MeterValues": {},
-    "StartTransaction": {"transactionId": 4711, "idTagInfo": {"status": "Accepted"}},
-    "StatusNotification": {},
-    "StopTransaction": {},
-}
-
-
-def check(action: str, payload: Any, *, answer: bool) -> None:
-    """Both validators, which share no code, must find the payload legal."""
-    (SCHEMAS.response if answer else SCHEMAS.request)(action, payload)
-    on_the_wire = parse(json.dumps(payload))
-    assert payload_faults("1.6", action, answer=answer, payload=on_the_wire) == []
-
-
-@dataclass
-class Clock:
-    """Time that passes only when somebody sleeps or moves it."""
-
-    at: datetime = NOW
-
-    def now(self) -> datetime:
-        return self.at
-
-    def monotonic(self) -> float:
-        return (self.at - NOW).total_seconds()
-
-    async def sleep(self, duration: timedelta) -> None:
-        self.at += duration
-        await asyncio.sleep(0)
-
-    async def sleep_until(self, moment: datetime) -> None:
-        await self.sleep(max(moment - self.at, timedelta(0)))
-
-
-@dataclass
-class Meter(FakeMeter):
-    """Signs the end, and the begin if it is to; measures also what ``more`` holds."""
-
-    clock: Clock = field(default_factory=Clock)
-    more: tuple[Sample, ...] = ()
-    signs_begin: bool = False
-
-    async def read(self) -> Reading:
-        self._check()
-        energy = Sample(Quantity.ENERGY_IMPORT, self.energy_wh)
-        return Reading(self.clock.now(), (energy, Sample(Quantity.POWER, self.power_w), *self.more))
-
-    async def begin(self, transaction: BillingTransaction) -> Reading:
-        reading = await super().begin(transaction)
-        if not self.signs_begin:
-            return reading
-        self.running = transaction.transaction_id
-        ended = await super().end(transaction.transaction_id)
-        self.running, self.record = transaction.transaction_id, None
-        return replace(reading, signed=ended.signed)
-
-
-@dataclass(frozen=True)
-class Sent:
-    action: str
-    payload: dict[str, Any]
-    message_id: str | None
-
-
-@dataclass
-class FakeCsms:
-    """A CSMS that answers as scripted and takes no illegal message."""
-
-    answers: dict[str, dict[str, Any] | Exception] = field(default_factory=lambda: {**ANSWERS})
-    sent: list[Sent] = field(default_factory=list)
-
-    async def call(
-        self, action: str, payload: dict[str, Any], *, message_id: str | None = None
-    ) -> dict[str, Any]:
-        check(action, payload, answer=False)
-        self.sent.append(Sent(action, payload, message_id))
-        answer = self.answers[action]
-        if isinstance(answer, Exception):
-            raise answer
-        check(action, answer, answer=True)
-        return answer
-
-    def said(self, action: str) -> list[dict[str, Any]]:
-        return [sent.payload for sent in self.sent if sent.action == action]
-
-    @property
-    def actions(self) -> list[str]:
-        return [sent.action for sent in self.sent]
-
-
-@dataclass
-class FakeSession:
-    """A session as the station and the blocks see it; without ``csms`` there is no connection."""
-
-    csms: FakeCsms | None
-    registration: Registration = Registration.ACCEPTED
-    adapter: Adapter | None = None
-    boots: int = 0
-
-    @property
-    def online(self) -> bool:
-        return self.csms is not None and self.registration is Registration.ACCEPTED
-
-    async def authorize(self, token: IdToken) -> Known:
-        if not self.online or self.csms is None or self.adapter is None:
-            raise CsmsUnavailable("not connected")
-        return await self.adapter.authorize(self.csms, token)
-
-    def boot_again(self) -> bool:
-        self.boots += 1
-        return True
+from chargepoint.store.sqlite import Entry
 
 
 @dataclass
 class Bench:
     """The station under test and what a test does to it."""
 
-    station: Station
-    adapter: Adapter
-    csms: FakeCsms
-    session: FakeSession
-    clock: Clock
-    meters: dict[int, Meter]
-    work: list[asyncio.Task[Any]]
+    talk: Talk
 
-    async def ask(self, action: str, **payload: Any) -> dict[str, Any]:
-        """A call of the CSMS: its answer, once what follows from it has been done."""
-        reply = await self.hear(action, **payload)
-        if isinstance(reply, Reply):
-            assert reply.after is not None
-            await reply.after()
-            await self.settle()
-            return reply.payload
-        return reply
+    @property
+    def station(self) -> Station:
+        return self.talk.bench.station
 
-    async def hear(self, action: str, **payload: Any) -> dict[str, Any] | Reply:
+    @property
+    def adapter(self) -> Adapter:
+        return self.talk.adapter
+
+    @property
+    def csms(self) -> Desk:
+        return self.talk.csms
+
+    @property
+    def session(self) -> Session:
+        return self.talk.session
+
+    @property
+    def clock(self) -> QuietClock:
+        return self.talk.clock
+
+    @property
+    def meters(self) -> dict[int, BenchMeter]:
+        return self.talk.bench.meters
+
+    async def ask(self, action: str, *, lost: bool = False, **payload: Any) -> Payload:
+        """A call of the CSMS: its answer, once what follows from it has been done.
+
+        ``lost``: the connection is, as soon as the answer is there.
+        """
+        return await self.talk.ask(action, payload, lost=lost)
+
+    async def hear(self, action: str, **payload: Any) -> Payload | Reply:
         """A call of the CSMS: its answer, before anything follows from it."""
-        check(action, payload, answer=False)
-        reply = await self.adapter.handlers[action](payload)
-        check(action, reply.payload if isinstance(reply, Reply) else reply, answer=True)
-        return reply
+        return await self.talk.hear(action, payload)
 
     async def tell(self) -> list[Sent]:
-        """Deliver what waits in the journal, as the outbox does; what was sent for it."""
-        before = len(self.csms.sent)
-        while (entry := self.station.store.next_entry()) is not None:
-            await self.deliver(entry)
-        return self.csms.sent[before:]
+        """Let the outbox deliver what waits in the journal; what was sent for it."""
+        return await self.talk.tell()
 
     async def tell_until(self, kind: type[Fact]) -> Entry:
         """Deliver what waits before the first fact of a kind; that one."""
@@ -225,90 +97,33 @@ class Bench:
         await self.adapter.deliver(Delivery(entry, self.csms))
 
     async def feed(self, *inputs: Any, evse_id: int = 1) -> None:
-        for given in inputs:
-            await self.station.evse(evse_id).runner.feed(given)
+        await self.talk.bench.feed(*inputs, evse_id=evse_id)
 
     async def charge(self, tag: str = "04A1B2C3", evse_id: int = 1) -> Transaction:
         """Begin a session; nothing of it was told yet."""
-        authorization = Authorization(IdToken(tag), Source.CSMS)
-        await self.feed(
-            Plugged(), VehicleReady(ready=True), TokenAccepted(authorization), evse_id=evse_id
-        )
-        transaction = self.state(evse_id).transaction
-        assert transaction is not None
-        return transaction
+        return await self.talk.bench.charge(IdToken(tag), evse_id=evse_id)
 
     def state(self, evse_id: int = 1) -> Any:
-        return self.station.evse(evse_id).runner.state
+        return self.talk.bench.state(evse_id)
 
     def set(self, key: str, value: str) -> None:
-        assert self.station.model.set_key(key, value).answer == "Accepted"
+        self.talk.bench.set(key, value)
 
     async def settle(self) -> None:
-        """Wait for the work that outlives whoever asked for it."""
-        while self.work:
-            await self.work.pop()
+        """Let everything be done that needs no time."""
+        await self.clock.settle()
 
+    async def pending(self, *answer: Answer) -> None:
+        """The station has had to boot anew, and the CSMS put it off, or answered something else."""
+        await self.talk.pending(*answer)
 
-async def _valid(_: Reading) -> str:
-    return "valid"
+    async def cut(self) -> None:
+        """The connection is lost, and none comes about until ``back``."""
+        await self.talk.cut()
 
-
-@asynccontextmanager
-async def _bench(
-    folder: Path,
-    connectors: dict[int, tuple[str, ...]],
-    profile: CsmsProfile,
-    identity: Identity,
-    upkeep: Upkeep,
-) -> AsyncIterator[Bench]:
-    clock, csms, work = Clock(), FakeCsms(), []
-    session = FakeSession(csms)
-    meters = {evse_id: Meter(clock=clock) for evse_id in connectors}
-    numbers = itertools.count(1)
-    layout = [
-        EvseLayout(
-            evse_id,
-            tuple(ConnectorDescription(number, kind) for number, kind in enumerate(kinds, 1)),
-            signing=Signing(started=True),
-        )
-        for evse_id, kinds in connectors.items()
-    ]
-    described = [
-        EvseDescription(
-            evse_id=evse_id,
-            charge_point=f"DE*ABC*E{evse_id}",
-            meter_name=f"outlet{evse_id}",
-            meter=meters[evse_id],
-            connectors=kinds,
-        )
-        for evse_id, kinds in connectors.items()
-    ]
-    with Store(folder / "state", "CP1") as store:
-        async with Supervisor(clock) as supervisor:
-
-            def spawn(job: Coroutine[Any, Any, Any], /) -> asyncio.Task[Any]:
-                task = supervisor.spawn(job)
-                work.append(task)
-                return task
-
-            wiring = Wiring(
-                store=store,
-                clock=clock,
-                board=SimulatedBoard([SimulatedOutlet(e, len(k)) for e, k in connectors.items()]),
-                model=DeviceModel(evses=layout, store=store.settings),
-                csms=session,
-                verify=_valid,
-                recorded=lambda: None,
-                spawn=spawn,
-                fresh_id=lambda: f"transaction-{next(numbers)}",
-                key_in_first=profile.key_in_first,
-                upkeep=upkeep,
-            )
-            station = Station(wiring, described)
-            adapter = v16.adapter(station, profile=profile, identity=identity, session=session)
-            session.adapter = adapter
-            yield Bench(station, adapter, csms, session, clock, meters, work)
+    async def back(self) -> None:
+        """The CSMS can be reached again; takes up to a second."""
+        await self.talk.back()
 
 
 @pytest.fixture
@@ -341,14 +156,30 @@ async def bench(
     identity: Identity,
     upkeep: Upkeep,
 ) -> AsyncIterator[Bench]:
-    async with _bench(tmp_path, connectors, profile, identity, upkeep) as it:
-        yield it
+    """Two EVSEs; nothing happens by itself."""
+
+    def make(station: Station, session: SessionView) -> Adapter:
+        return v16.adapter(station, profile=profile, identity=identity, session=session)
+
+    def prepare(wiring: Wiring) -> None:
+        wiring.upkeep = upkeep
+
+    async with talk_rig(
+        tmp_path,
+        "1.6",
+        make,
+        connectors=tuple(connectors.values()),
+        signing=Signing(started=True),
+        key_in_first=profile.key_in_first,
+        prepare=prepare,
+    ) as talk:
+        yield Bench(talk)
 
 
 @pytest.fixture
 def now() -> datetime:
     """When the tests happen."""
-    return NOW
+    return START
 
 
 @pytest.fixture

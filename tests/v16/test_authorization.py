@@ -12,7 +12,7 @@ TOKEN = IdToken("04A1B2C3")
 
 @pytest.mark.spec("1.6", "4.1")
 async def test_authorize_tells_status_group_and_expiry(bench: Any) -> None:
-    bench.csms.answers["Authorize"] = {
+    bench.csms.standing["Authorize"] = {
         "idTagInfo": {
             "status": "Accepted",
             "parentIdTag": "FLEET",
@@ -31,7 +31,7 @@ async def test_authorize_tells_status_group_and_expiry(bench: Any) -> None:
 @pytest.mark.spec("1.6", "4.1")
 @pytest.mark.parametrize("status", ["Blocked", "Expired", "Invalid", "ConcurrentTx"])
 async def test_authorize_tells_a_refusal(bench: Any, status: str, now: datetime) -> None:
-    bench.csms.answers["Authorize"] = {"idTagInfo": {"status": status}}
+    bench.csms.standing["Authorize"] = {"idTagInfo": {"status": status}}
 
     known = await bench.adapter.authorize(bench.csms, TOKEN)
 
@@ -40,7 +40,7 @@ async def test_authorize_tells_a_refusal(bench: Any, status: str, now: datetime)
 
 
 async def test_authorize_that_is_refused_decides_nothing(bench: Any) -> None:
-    bench.csms.answers["Authorize"] = CsmsRejected("InternalError")
+    bench.csms.standing["Authorize"] = CsmsRejected("InternalError")
 
     with pytest.raises(CsmsRejected):
         await bench.adapter.authorize(bench.csms, TOKEN)

@@ -31,7 +31,7 @@ async def plug(bench: Any) -> None:
 
 def says(bench: Any, action: str, info: dict[str, Any]) -> None:
     """What the CSMS says of every tag from now on."""
-    bench.csms.answers[action] = {**bench.csms.answers[action], "idTagInfo": info}
+    bench.csms.standing[action] = {**bench.csms.standing[action], "idTagInfo": info}
 
 
 @pytest.mark.spec("1.6", "4.1")
@@ -145,11 +145,11 @@ async def test_a_tag_that_charges_elsewhere_is_stopped(bench: Any) -> None:
 
 async def _offline_session(bench: Any) -> None:
     bench.set("AllowOfflineTxForUnknownId", "true")
-    bench.session.csms = None
+    await bench.cut()
     await plug(bench)
     await swipe(bench)
     assert bench.state().stage is Stage.CHARGING
-    bench.session.csms = bench.csms
+    await bench.back()
 
 
 @pytest.mark.spec("1.6", "TC_037_1")
@@ -215,7 +215,7 @@ async def test_a_tag_found_invalid_gets_the_energy_that_is_granted(bench: Any) -
 @pytest.mark.parametrize(("allowed", "begins"), [("true", True), ("false", False)])
 async def test_an_unknown_tag_offline(bench: Any, allowed: str, *, begins: bool) -> None:
     bench.set("AllowOfflineTxForUnknownId", allowed)
-    bench.session.csms = None
+    await bench.cut()
     await plug(bench)
 
     await swipe(bench)

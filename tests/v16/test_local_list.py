@@ -169,7 +169,7 @@ async def test_a_listed_tag_offline(
     bench.set("LocalAuthorizeOffline", allowed)
     bench.set("AllowOfflineTxForUnknownId", "true")
     await send(bench, 1, item("04A1B2C3", info), full=True)
-    bench.session.csms = None
+    await bench.cut()
 
     await _present(bench, "04A1B2C3")
 
@@ -183,7 +183,7 @@ async def test_a_remote_start_that_is_authorized_first_uses_the_list(
 ) -> None:
     bench.set("LocalPreAuthorize", "true")
     bench.set("AuthorizeRemoteTxRequests", "true")
-    bench.csms.answers["Authorize"] = {"idTagInfo": {"status": "Blocked"}}
+    bench.csms.standing["Authorize"] = {"idTagInfo": {"status": "Blocked"}}
     await send(bench, 1, item("04A1B2C3", {"status": status}), full=True)
     await bench.feed(Plugged())
 

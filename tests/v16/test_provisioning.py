@@ -37,7 +37,7 @@ async def test_boot_tells_who_the_station_is(bench: Any) -> None:
 @pytest.mark.spec("1.6", "4.2")
 @pytest.mark.parametrize("status", ["Accepted", "Pending", "Rejected"])
 async def test_boot_answer_says_whether_when_and_how_often(bench: Any, status: str) -> None:
-    bench.csms.answers["BootNotification"] = {**BOOTED, "status": status}
+    bench.csms.standing["BootNotification"] = {**BOOTED, "status": status}
 
     answer = await bench.adapter.boot(bench.csms, "PowerUp")
 
@@ -47,7 +47,7 @@ async def test_boot_answer_says_whether_when_and_how_often(bench: Any, status: s
 
 
 async def test_a_negative_interval_leaves_the_choice_to_the_station(bench: Any) -> None:
-    bench.csms.answers["BootNotification"] = {**BOOTED, "status": "Pending", "interval": -1}
+    bench.csms.standing["BootNotification"] = {**BOOTED, "status": "Pending", "interval": -1}
 
     assert not (await bench.adapter.boot(bench.csms, "PowerUp")).interval
 
@@ -82,7 +82,7 @@ async def test_boot_leaves_out_what_nobody_knows(bench: Any) -> None:
 
 
 async def test_a_boot_that_is_refused_says_so(bench: Any) -> None:
-    bench.csms.answers["BootNotification"] = CsmsRejected("InternalError")
+    bench.csms.standing["BootNotification"] = CsmsRejected("InternalError")
 
     with pytest.raises(CsmsRejected):
         await bench.adapter.boot(bench.csms, "PowerUp")

@@ -1,13 +1,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from chargepoint.core.inputs import AvailabilityChanged, FaultRaised, Plugged, Unplugged
 from chargepoint.core.model import Fault, Stage
-from chargepoint.csms.adapter import Registration
 from chargepoint.csms.rpc import Reply
 from chargepoint.errors import Refused
 from meters.model import Reading
@@ -51,6 +49,9 @@ async def test_remote_start_does_nothing_before_its_answer_has_left(bench: Any) 
 
     assert isinstance(reply, Reply)
     assert bench.state().stage is Stage.PLUGGED
+    assert reply.after is not None
+    await reply.after()
+    assert bench.state().stage is Stage.CHARGING
 
 
 @pytest.mark.spec("1.6", "5.11")
@@ -85,7 +86,7 @@ async def test_remote_start_asks_about_the_token_if_the_settings_say_so(
     bench: Any, status: str, stage: Stage
 ) -> None:
     bench.set("AuthorizeRemoteTxRequests", "true")
-    bench.csms.answers["Authorize"] = {"idTagInfo": {"status": status}}
+    bench.csms.standing["Authorize"] = {"idTagInfo": {"status": status}}
     await bench.feed(Plugged())
 
     answer = await bench.ask("RemoteStartTransaction", connectorId=1, idTag="REMOTE")
@@ -112,7 +113,7 @@ async def _authorized(bench: Any) -> None:
 
 
 async def _pending(bench: Any) -> None:
-    bench.session.registration = Registration.PENDING
+    await bench.pending()
 
 
 @pytest.mark.spec("1.6", "TC_026")
@@ -259,7 +260,7 @@ async def test_remote_stop_of_a_transaction_that_is_ending_is_rejected(
 async def test_remote_stop_is_rejected_while_the_station_is_not_accepted(bench: Any) -> None:
     await bench.charge()
     await bench.tell()
-    bench.session.registration = Registration.PENDING
+    await bench.pending()
 
     assert await bench.ask("RemoteStopTransaction", transactionId=4711) == REJECTED
     assert bench.state().stage is Stage.CHARGING
@@ -284,7 +285,7 @@ async def test_remote_stop_ends_the_newest_of_two_with_one_number(
     bench: Any, first: int, second: int
 ) -> None:
     await bench.charge("FIRST", evse_id=first)
-    bench.clock.at += timedelta(minutes=1)
+    bench.clock.pass_time(60)
     await bench.charge("SECOND", evse_id=second)
     await bench.tell()
 

@@ -1,6 +1,5 @@
 """ReserveNow and CancelReservation: what a CSMS of 1.6 sees of reservations."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -64,7 +63,7 @@ async def test_a_reservation_that_nobody_uses_expires(bench: Any) -> None:
     await reserve(bench, 1)
     await bench.tell()
 
-    bench.clock.at += timedelta(hours=1)
+    bench.clock.pass_time(3600)
     await bench.station.reservations.arrange()
 
     assert await statuses(bench) == [(1, "Available")]
@@ -157,7 +156,7 @@ async def test_a_reservation_that_is_not_there_cannot_be_cancelled(bench: Any) -
 @pytest.mark.spec("1.6", "TC_053_1")
 async def test_another_tag_of_the_parent_uses_the_reservation(bench: Any) -> None:
     await reserve(bench, 1, parentIdTag="FLEET")
-    bench.csms.answers["Authorize"] = {"idTagInfo": {"status": "Accepted", "parentIdTag": "FLEET"}}
+    bench.csms.standing["Authorize"] = {"idTagInfo": {"status": "Accepted", "parentIdTag": "FLEET"}}
 
     await bench.feed(Plugged(), VehicleReady(ready=True))
     await present(bench, BOB, 1)
@@ -169,7 +168,7 @@ async def test_another_tag_of_the_parent_uses_the_reservation(bench: Any) -> Non
 
 async def test_a_tag_of_another_parent_does_not(bench: Any) -> None:
     await reserve(bench, 1, parentIdTag="FLEET")
-    bench.csms.answers["Authorize"] = {"idTagInfo": {"status": "Accepted", "parentIdTag": "OTHER"}}
+    bench.csms.standing["Authorize"] = {"idTagInfo": {"status": "Accepted", "parentIdTag": "OTHER"}}
 
     await present(bench, BOB, 1)
 

@@ -13,7 +13,6 @@ from chargepoint.core.certificates import Use
 from chargepoint.core.facts import CertificateRequested
 from chargepoint.core.security import Event
 from chargepoint.core.variables import SECURITY_PROFILE
-from chargepoint.csms.adapter import Registration
 
 CA = root("Station CA")
 ACCEPTED, REJECTED = {"status": "Accepted"}, {"status": "Rejected"}
@@ -28,7 +27,7 @@ async def reconnects(bench: Any) -> list[int]:
     certificates.reconnect = lambda: made.append(1)
     bench.station.model.provide(SECURITY_PROFILE, lambda: 3)
     bench.set("CpoName", "Example CPO")
-    bench.csms.answers |= {"SignCertificate": ACCEPTED, "SecurityEventNotification": {}}
+    bench.csms.standing |= {"SignCertificate": ACCEPTED, "SecurityEventNotification": {}}
     await bench.tell()
     return made
 
@@ -95,7 +94,7 @@ async def test_a_certificate_that_cannot_be_used_is_rejected_and_told(
 
 
 async def test_a_refused_request_is_forgotten(bench: Any) -> None:
-    bench.csms.answers["SignCertificate"] = REJECTED
+    bench.csms.standing["SignCertificate"] = REJECTED
 
     await csr(bench)
 
@@ -132,10 +131,10 @@ async def test_the_other_messages_are_triggered_as_ever(
 
 
 async def test_a_boot_is_triggered_before_the_station_is_accepted(bench: Any) -> None:
-    bench.session.registration = Registration.PENDING
+    await bench.pending()
 
     assert await trigger(bench, "BootNotification") == ACCEPTED
-    assert bench.session.boots == 1
+    assert bench.csms.actions[0] == "BootNotification"
 
 
 @pytest.mark.spec("1.6", "TC_073")

@@ -246,7 +246,7 @@ async def test_an_absolute_schedule_without_start_counts_from_the_transaction(
     bench: Any, charging: Any
 ) -> None:
     await bench.charge()
-    bench.clock.at += timedelta(seconds=100)
+    bench.clock.pass_time(100)
 
     await put(bench, charging(start=None))
     await put(bench, charging(2, 12.0, purpose="ChargePointMaxProfile", start=None), 0)

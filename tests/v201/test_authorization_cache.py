@@ -149,12 +149,12 @@ async def _start_offline(desk: TokenDesk, stop: str, energy: str) -> list[dict[s
     await desk.set("TxCtrlr", "StopTxOnInvalidId", stop)
     await desk.set("TxCtrlr", "MaxEnergyOnInvalidId", energy)
     await desk.cache(CARD)
-    desk.offline()
+    await desk.offline()
     await desk.plug()
     await desk.swipe(CARD)
     assert desk.stage() is Stage.CHARGING
     desk.later[CARD] = INVALID
-    desk.online()
+    await desk.online()
     return await desk.told()
 
 
@@ -206,12 +206,12 @@ async def test_an_unknown_token_may_start_offline_where_the_settings_say_so(
     await desk.set("AuthCtrlr", "OfflineTxForUnknownIdEnabled", "true")
     await desk.set("TxCtrlr", "StopTxOnInvalidId", "false")
     desk.words[CARD] = INVALID
-    desk.offline()
+    await desk.offline()
     await desk.plug()
     await desk.swipe(CARD)
     assert desk.stage() is Stage.CHARGING
     assert desk.talk.bench.store.tokens.bytes() == 0
-    desk.online()
+    await desk.online()
 
     events = await desk.told()
 

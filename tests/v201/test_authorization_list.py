@@ -32,13 +32,13 @@ def case(number: str, *values: Any) -> Any:
 @pytest.mark.spec("2.0.1", "TC_C_21_CS")
 async def test_a_listed_token_starts_and_stops_offline(desk: TokenDesk) -> None:
     await desk.list(**{CARD: ACCEPTED})
-    desk.offline()
+    await desk.offline()
     await desk.plug()
     await desk.swipe(CARD)
     assert desk.talk.bench.outlets[1].closed
     await desk.swipe(CARD)
     assert desk.stage() is Stage.FINISHED
-    desk.online()
+    await desk.online()
 
     started, ended = await desk.told()
 
@@ -53,7 +53,7 @@ async def test_a_listed_token_starts_and_stops_offline(desk: TokenDesk) -> None:
 async def test_a_token_listed_as_bad_does_not_start_offline(desk: TokenDesk, status: str) -> None:
     await desk.set("AuthCtrlr", "OfflineTxForUnknownIdEnabled", "true")
     await desk.list(**{CARD: {"status": status}})
-    desk.offline()
+    await desk.offline()
     await desk.plug()
 
     await desk.swipe(CARD)
@@ -66,7 +66,7 @@ async def test_the_list_counts_before_the_cache(desk: TokenDesk) -> None:
     await desk.set("AuthCtrlr", "OfflineTxForUnknownIdEnabled", "true")
     await desk.cache(CARD)
     await desk.list(**{CARD: INVALID})
-    desk.offline()
+    await desk.offline()
     await desk.plug()
 
     await desk.swipe(CARD)

@@ -179,9 +179,9 @@ async def test_a_disk_that_refuses_is_rejected(talk: Any, monkeypatch: Any) -> N
 @pytest.mark.parametrize("connected", [True, False])
 async def test_a_connection_that_is_gone_ends_the_report(talk: Any, *, connected: bool) -> None:
     talk.csms.answers("NotifyCustomerInformation", CsmsUnavailable("gone"))
-    if not connected:
-        talk.session.csms = None
     payload = {"requestId": 7, "report": True, "clear": False, **BY_TOKEN}
 
-    assert await talk.ask("CustomerInformation", payload) == {"status": "Accepted"}
+    answer = await talk.ask("CustomerInformation", payload, lost=not connected)
+
+    assert answer == {"status": "Accepted"}
     assert len(talk.csms.said("NotifyCustomerInformation")) == connected

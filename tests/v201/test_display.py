@@ -309,8 +309,15 @@ async def test_a_connection_lost_between_the_parts_ends_the_list(talk: Any) -> N
     assert await talk.ask("GetDisplayMessages", {"requestId": 1}) == {"status": "Accepted"}
 
     assert len(talk.csms.said("NotifyDisplayMessages")) == 2
-    talk.session.csms = None
-    assert await talk.ask("GetDisplayMessages", {"requestId": 2}) == {"status": "Accepted"}
+
+
+async def test_a_connection_lost_before_the_first_part_ends_the_list(talk: Any) -> None:
+    await put(talk, info(1))
+
+    answer = await talk.ask("GetDisplayMessages", {"requestId": 2}, lost=True)
+
+    assert answer == {"status": "Accepted"}
+    assert talk.csms.said("NotifyDisplayMessages") == []
 
 
 @pytest.mark.spec("2.0.1", "TC_O_20_CS")

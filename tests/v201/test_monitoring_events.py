@@ -136,10 +136,10 @@ async def test_offline_only_what_is_important_enough_is_kept(
     }
     await live.ask("SetVariables", {"setVariableData": [item]})
     await set_monitors(live, item_of(LIMIT, "Delta", 1, 5))
-    live.session.online = False
+    await live.cut()
 
     change(live, "70")
-    live.session.online = True
+    await live.back()
 
     assert len(await events(live)) == told
 

@@ -294,7 +294,7 @@ async def test_a_reset_on_idle_waits_for_the_last_of_several_transactions(talk: 
 async def test_a_reset_whose_connection_is_gone_is_done_all_the_same(talk: Any) -> None:
     await talk.bench.charge(TOKEN)
     reply = await talk.hear("Reset", {"type": "Immediate"})
-    talk.session.csms, talk.session.online = None, False
+    await talk.cut()
 
     await reply.after()
 

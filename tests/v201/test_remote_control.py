@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from station_bench import TOKEN
 
-from chargepoint.core.authorization import Known
 from chargepoint.core.facts import MeterSampled, TransactionEnded, TransactionStarted
 from chargepoint.core.inputs import (
     AvailabilityChanged,
@@ -39,7 +38,7 @@ async def test_a_start_is_answered_then_done(talk: Any) -> None:
     assert reply.after is not None
     await reply.after()
     assert talk.bench.state().stage is Stage.CHARGING
-    assert talk.session.asked == []
+    assert talk.csms.said("Authorize") == []
 
 
 @pytest.mark.spec("2.0.1", "TC_F_03_CS")
@@ -65,13 +64,13 @@ async def test_a_start_is_authorized_first_if_the_setting_says_so(
     talk: Any, status: str, *, begins: bool
 ) -> None:
     talk.bench.set("AuthorizeRemoteTxRequests", "true")
-    talk.session.says[TOKEN.value] = Known(status, Source.CSMS)
+    talk.csms.answers("Authorize", {"idTokenInfo": {"status": status}})
     await talk.bench.feed(Plugged())
 
     answer = await talk.ask("RequestStartTransaction", {**START, "evseId": 1})
 
     assert answer == {"status": "Accepted"}
-    assert talk.session.asked == [TOKEN.value]
+    assert len(talk.csms.said("Authorize")) == 1
     assert bool(talk.bench.facts(TransactionStarted)) is begins
 
 
@@ -82,7 +81,7 @@ async def test_a_token_of_the_csms_itself_is_not_asked_about(talk: Any) -> None:
 
     await talk.ask("RequestStartTransaction", {"idToken": token, "remoteStartId": 7, "evseId": 1})
 
-    assert talk.session.asked == []
+    assert talk.csms.said("Authorize") == []
     assert talk.bench.state().stage is Stage.AUTHORIZED
 
 
@@ -136,7 +135,7 @@ async def test_the_profile_of_a_start_that_nobody_comes_to_goes(talk: Any) -> No
 
 async def test_the_profile_of_a_start_whose_token_is_refused_goes(talk: Any) -> None:
     talk.bench.set("AuthorizeRemoteTxRequests", "true")
-    talk.session.says[TOKEN.value] = Known("Blocked", Source.CSMS)
+    talk.csms.answers("Authorize", {"idTokenInfo": {"status": "Blocked"}})
 
     await talk.ask("RequestStartTransaction", {**START, "evseId": 1, "chargingProfile": PROFILE})
 
@@ -204,7 +203,7 @@ async def test_a_start_where_nothing_is_free_is_rejected(talk: Any) -> None:
 @pytest.mark.spec("2.0.1", "B02.FR.05")
 async def test_before_it_is_accepted_the_station_starts_and_stops_nothing(talk: Any) -> None:
     transaction = await talk.bench.charge()
-    talk.session.registration = Registration.PENDING
+    await talk.pending()
 
     start = await talk.ask("RequestStartTransaction", {**START, "evseId": 2})
     stop = await talk.ask("RequestStopTransaction", {"transactionId": transaction.transaction_id})
@@ -389,11 +388,12 @@ async def test_no_event_can_be_triggered_without_a_transaction(talk: Any, *, clo
 async def test_a_boot_is_triggered_only_before_the_station_is_accepted(
     talk: Any, registration: Registration, status: str, boots: int
 ) -> None:
-    talk.session.registration = registration
+    if registration is Registration.PENDING:
+        await talk.pending()
 
     answer = await talk.ask("TriggerMessage", _trigger("BootNotification"))
 
-    assert (answer["status"], talk.session.boots) == (status, boots)
+    assert (answer["status"], len(talk.csms.said("BootNotification"))) == (status, boots)
 
 
 @pytest.mark.spec("2.0.1", "TC_F_27_CS")
@@ -416,12 +416,9 @@ async def test_what_the_station_does_not_have_is_not_implemented(talk: Any, mess
 async def test_a_connection_that_is_gone_costs_the_triggered_message_only(
     talk: Any, message: str, how: str
 ) -> None:
-    if how == "no connection":
-        talk.session.csms = None
-    else:
-        talk.csms.answers(message, CsmsUnavailable("gone"))
+    talk.csms.answers(message, CsmsUnavailable("gone"))
 
-    answer = await talk.ask("TriggerMessage", _trigger(message))
+    answer = await talk.ask("TriggerMessage", _trigger(message), lost=how == "no connection")
 
     assert answer == {"status": "Accepted"}
     assert len(talk.csms.sent) == (0 if how == "no connection" else 1)

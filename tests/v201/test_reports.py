@@ -100,10 +100,9 @@ async def test_a_variable_is_reported_with_its_address_and_limits(talk: Any) -> 
 @pytest.mark.parametrize("connected", [True, False])
 async def test_a_report_ends_with_its_connection(talk: Any, *, connected: bool) -> None:
     talk.csms.answers("NotifyReport", {}, CsmsUnavailable("gone"))
-    if not connected:
-        talk.session.csms = None
 
-    answer = await talk.ask("GetBaseReport", {"requestId": 1, "reportBase": "FullInventory"})
+    payload = {"requestId": 1, "reportBase": "FullInventory"}
+    answer = await talk.ask("GetBaseReport", payload, lost=not connected)
 
     assert answer == {"status": "Accepted"}
     assert len(talk.csms.said("NotifyReport")) == (2 if connected else 0)

@@ -6,9 +6,8 @@ import pytest
 from fake_csms import NOW
 from station_bench import BenchMeter
 
-from chargepoint.core.authorization import Known
 from chargepoint.core.inputs import DeadlinePassed, Plugged, Unplugged, VehicleReady
-from chargepoint.core.model import Fault, IdToken, Source, Stage
+from chargepoint.core.model import Fault, IdToken, Stage
 
 HOUR = "2026-03-01T11:00:00Z"
 ANN, BOB, EVE = "04A1B2C3D4", "04B0B0B0B0", "04EEEEEEEE"
@@ -309,7 +308,7 @@ async def test_a_reservation_that_is_not_there_cannot_be_cancelled(talk: Any) ->
 async def test_another_token_of_the_group_uses_the_reservation(
     talk: Any, where: dict[str, int]
 ) -> None:
-    talk.bench.session.says[BOB] = Known("Accepted", Source.CSMS, IdToken("FLEET"))
+    talk.csms.answers("Authorize", {"idTokenInfo": {"status": "Accepted", "groupIdToken": FLEET}})
     await talk.bench.charge(IdToken(EVE), evse_id=2)
     await reserve(talk, 7, groupIdToken=FLEET, **where)
     await talk.tell()

@@ -51,9 +51,9 @@ def put(talk: Any, variable: str, value: str) -> None:
 @pytest.mark.spec("2.0.1", "I02.FR.01")
 async def test_the_running_cost_that_the_csms_tells_is_shown_beside_the_tariff(talk: Any) -> None:
     tariffs = written(talk)
-    known = wire.known({"status": "Accepted", "personalMessage": TARIFF})
-    assert known.personal_message == PERSONAL
-    talk.session.says[TOKEN.value] = known
+    info = {"status": "Accepted", "personalMessage": TARIFF}
+    assert wire.known(info).personal_message == PERSONAL
+    talk.csms.answers("Authorize", {"idTokenInfo": info})
     await talk.bench.feed(Plugged(), VehicleReady(ready=True))
     await talk.bench.station.authorizer.present(TOKEN)
     transaction_id = talk.bench.state().transaction.transaction_id
@@ -152,7 +152,7 @@ async def test_a_late_final_cost_does_not_disturb_the_next_session(talk: Any) ->
 async def test_a_cached_token_brings_its_message_along(talk: Any) -> None:
     known = wire.known({"status": "Accepted", "personalMessage": TARIFF})
     talk.bench.station.authorizer.learn(TOKEN, known)
-    talk.session.online = False
+    await talk.cut()
     await talk.bench.feed(Plugged(), VehicleReady(ready=True))
 
     await talk.bench.station.authorizer.present(TOKEN)

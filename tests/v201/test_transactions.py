@@ -158,9 +158,9 @@ async def test_every_reason_and_cause_has_a_legal_word(talk: Any) -> None:
 
 @pytest.mark.spec("2.0.1", "E04.FR.03")
 async def test_what_happened_offline_says_so(talk: Any) -> None:
-    talk.session.online = False
+    await talk.cut()
     await talk.bench.charge()
-    talk.session.online = True
+    await talk.back()
     await talk.bench.finish()
 
     begun, over = await talk.events()
@@ -258,14 +258,13 @@ async def test_a_refusal_after_the_transaction_ended_changes_nothing(talk: Any) 
 
 @pytest.mark.parametrize("error", [CsmsRejected("InternalError"), CsmsUnavailable("gone")])
 @pytest.mark.parametrize("fact", [started(), ended()], ids=["Started", "Ended"])
-async def test_what_was_not_told_is_an_error_for_the_outbox(
+async def test_what_was_not_told_stays_in_the_journal(
     talk: Any, fact: Any, error: Exception
 ) -> None:
     talk.bench.store.record(fact)
     talk.csms.answers("TransactionEvent", error)
 
-    with pytest.raises(type(error)):
-        await talk.tell()
+    await talk.tell()
 
     assert talk.bench.store.waiting == 1
 

@@ -87,7 +87,7 @@ async def test_or_it_may_come_back_to_its_transaction(open_case: Open) -> None:
 
         await run.unplug()
         assert not run.outlets[1].closed
-        await run.advance(300)
+        await run.advance(30)
         await run.plug()
 
         sent = [one.action for one in run.take()]

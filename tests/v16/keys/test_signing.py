@@ -78,7 +78,12 @@ async def test_the_master_switch_signs_the_final_message_or_nothing(open_case: O
         await choose(run, SampledDataSignReadings="true")
         told = await session(run)
         assert set(told) == {"stop"}
-        assert [one["context"] for one in told["stop"]] == ["Transaction.Begin", "Transaction.End"]
+        first, *between, last = [one["context"] for one in told["stop"]]
+        assert (first, set(between), last) == (
+            "Transaction.Begin",
+            {"Sample.Periodic"},
+            "Transaction.End",
+        )
         document = json.loads(told["stop"][-1]["value"])["signedMeterData"]
         assert base64.b64decode(document).startswith(b"OCMF|")
 
@@ -159,7 +164,8 @@ async def test_the_key_is_where_the_setting_says(open_case: Open) -> None:
 
         await choose(run, PublicKeyWithSignedMeterValue="OncePerTransaction")
         told = await session(run)
-        assert keys(told.pop("stop")) == [False, False, True]
+        *others, last = keys(told.pop("stop"))
+        assert (len(others) > 1, any(others), last) == (True, False, True)
         assert not any(any(keys(values)) for values in told.values())
 
         await choose(run, PublicKeyWithSignedMeterValue="EveryMeterValue")

@@ -100,14 +100,15 @@ async def moving(folder: Path, *, trusted: bool) -> AsyncIterator[Move]:
     new = successor(old)
     (folder / "ca.pem").write_text(old.pem)
     csms = {"security_profile": 2, "password": PASSWORD, "ca_file": str(folder / "ca.pem")}
-    here = {"tls": shown_by(old, folder), "password": PASSWORD.encode()}
+    here = {"password": PASSWORD.encode()}
     there = {"tls": shown_by(new if trusted else old, folder), "password": PASSWORD.encode()}
+    tls = shown_by(old, folder)
     settings = {"SecurityCtrlr.AdditionalRootCertificateCheck": "true"}
     async with (
-        case("2.0.1", folder, settings=settings, served=here, csms=csms) as run,
+        case("2.0.1", folder, settings=settings, served=here, tls=tls, csms=csms) as run,
         ScriptedCsms(run.clock, ["2.0.1"], **there) as other,
     ):
-        run.elsewhere.append(other)
+        run.others.append(other)
         answer = await run.ask("InstallCertificate", certificateType=ROOT, certificate=new.pem)
         assert answer == {"status": "Accepted"}
         yield Move(run, other, old, new)
@@ -118,7 +119,7 @@ async def moving(folder: Path, *, trusted: bool) -> AsyncIterator[Move]:
 async def roots(run: Case, csms: ScriptedCsms) -> list[str]:
     """The serial numbers of the roots that the station says it has."""
     asked = csms.call(STATION, "GetInstalledCertificateIds", {"certificateType": [ROOT]})
-    answer: dict[str, Any] = await run.done(asked)
+    answer: dict[str, Any] = await run.clock.done(asked)
     assert answer["status"] == "Accepted"
     chains = answer["certificateHashDataChain"]
     assert {chain["certificateType"] for chain in chains} == {ROOT}

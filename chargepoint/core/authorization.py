@@ -35,7 +35,8 @@ class Known:
     """What the station remembers of a token: the CSMS's last word on it.
 
     ``status`` is an AuthorizationStatus word; after ``expires`` an entry counts as Expired. With
-    ``evse_ids`` the token may charge at these EVSEs only.
+    ``evse_ids`` the token may charge at these EVSEs only. ``languages`` are those that its owner
+    reads, best first.
     """
 
     status: str
@@ -44,10 +45,15 @@ class Known:
     expires: datetime | None = None
     evse_ids: tuple[int, ...] = ()
     personal_message: Text | None = None
+    languages: tuple[str, ...] = ()
 
     def accepted(self, now: datetime) -> bool:
         """Whether the token may charge as far as this entry is concerned."""
         return self.status == ACCEPTED and (self.expires is None or now < self.expires)
+
+    def serves(self, evse_id: int) -> bool:
+        """Whether the CSMS lets the token charge at this EVSE (OCPP 2.0.1 C01.FR.21)."""
+        return not self.evse_ids or evse_id in self.evse_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,7 @@ class Decision:
     group: IdToken | None = None
     evse_ids: tuple[int, ...] = ()
     personal_message: Text | None = None
+    languages: tuple[str, ...] = ()
 
     def allows(self, evse_id: int) -> bool:
         """Whether the token may charge at this EVSE (OCPP 2.0.1 C01.FR.21)."""
@@ -131,7 +138,14 @@ def judged(known: Known, now: datetime, rules: Rules) -> Decision:
         return _REFUSE
     master = bool(rules.master) and known.group == IdToken(rules.master)
     verdict = Verdict.STOP_ONLY if master else Verdict.ACCEPT
-    return Decision(verdict, known.source, known.group, known.evse_ids, known.personal_message)
+    return Decision(
+        verdict,
+        known.source,
+        known.group,
+        known.evse_ids,
+        known.personal_message,
+        known.languages,
+    )
 
 
 def vouched(known: Known | None, *, online: bool, now: datetime, rules: Rules) -> Decision:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+from chargepoint.core.tokens import AdditionalInfo as AdditionalInfo  # noqa: PLC0414 - part of the model
 from chargepoint.core.tokens import IdToken as IdToken  # noqa: PLC0414 - part of the model
 from chargepoint.core.tokens import IdTokenType as IdTokenType  # noqa: PLC0414 - part of the model
 from meters.model import Quantity, Reading
@@ -163,7 +164,8 @@ class Text:
 class Authorization:
     """Somebody may charge: who, of which group, vouched for by whom, on which reservation.
 
-    ``personal_message`` is what the CSMS wants this person to read, as a rule the tariff.
+    ``personal_message`` is what the CSMS wants this person to read, as a rule the tariff,
+    ``languages`` in which ones this person would rather read, best first (tags of RFC 5646).
     """
 
     token: IdToken
@@ -172,6 +174,7 @@ class Authorization:
     remote_start_id: int | None = None
     reservation_id: int | None = None
     personal_message: Text | None = None
+    languages: tuple[str, ...] = ()
 
     @property
     def cause(self) -> Cause:

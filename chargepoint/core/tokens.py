@@ -1,6 +1,6 @@
 """Tokens: what somebody shows who wants to charge."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -17,15 +17,25 @@ class IdTokenType(StrEnum):
     NO_AUTHORIZATION = "NoAuthorization"
 
 
+@dataclass(frozen=True, slots=True)
+class AdditionalInfo:
+    """What the CSMS is to check beside a token; it knows what the types mean (2.0.1)."""
+
+    value: str = field(repr=False)
+    type: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class IdToken:
     """A token; its value never appears in its repr, so it cannot reach a log by accident.
 
-    Two tokens are equal if their values are, ignoring case (OCPP 1.6 errata, 2.0.1 IdTokenType).
+    Two tokens are equal if their values are, ignoring case (OCPP 1.6 errata, 2.0.1 IdTokenType),
+    whatever comes with them.
     """
 
     value: str
     type: IdTokenType = IdTokenType.ISO14443
+    additional: tuple[AdditionalInfo, ...] = ()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, IdToken) and self.value.casefold() == other.value.casefold()

@@ -13,6 +13,7 @@ from chargepoint.core.variables_kinds import BOOLEAN, INTEGER, MEMBERS, SECONDS,
 from chargepoint.core.variables_model import Mutability, Variable
 
 CACHE_BYTES_MOST = 500_000  # some 3000 tokens
+ADDITIONAL_INFO_ITEMS_MOST = 5
 _TOKEN_TYPES = tuple(str(kind) for kind in IdTokenType if kind is not IdTokenType.EMAID)
 
 
@@ -80,6 +81,15 @@ DISABLE_REMOTE_AUTHORIZATION = Variable(
     "false",
     "Never ask the CSMS about a token; only the local list and the cache decide.",
 )
+ADDITIONAL_INFO_ITEMS = Variable(
+    INTEGER,
+    "AuthCtrlr.AdditionalInfoItemsPerMessage",
+    str(ADDITIONAL_INFO_ITEMS_MOST),
+    "Pieces of additional information that can come with a token.",
+    mutability=Mutability.READ_ONLY,
+    constant=True,
+    fact=True,
+)
 SUPPORTED_ID_TOKEN_TYPES = Variable(
     MEMBERS,
     "AuthCtrlr.SupportedIdTokenTypes",
@@ -89,6 +99,24 @@ SUPPORTED_ID_TOKEN_TYPES = Variable(
     values=_TOKEN_TYPES,
     constant=True,
     fact=True,
+)
+PNC_ENABLED = Variable(
+    BOOLEAN,
+    "ISO15118Ctrlr.PnCEnabled",
+    "false",
+    "Whether a contract that a vehicle shows lets it charge.",
+)
+CENTRAL_CONTRACT_VALIDATION = Variable(
+    BOOLEAN,
+    "ISO15118Ctrlr.CentralContractValidationAllowed",
+    "true",
+    "The CSMS gets the whole contract if the station cannot vouch for it.",
+)
+CONTRACT_VALIDATION_OFFLINE = Variable(
+    BOOLEAN,
+    "ISO15118Ctrlr.ContractValidationOffline",
+    "true",
+    "Offline, a contract that the station vouches for may charge as a token of its id would.",
 )
 AUTH_CACHE_AVAILABLE = Variable(
     BOOLEAN,

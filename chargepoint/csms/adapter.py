@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
 from chargepoint.core.authorization import Known
+from chargepoint.core.contract import Contract
 from chargepoint.core.facts import Fact
 from chargepoint.core.model import IdToken
 from chargepoint.csms.rpc import Handler  # noqa: TC001 - an import rule sees it
@@ -176,8 +177,10 @@ class Provisioning(Protocol):
 class Authorizing(Protocol):
     """The block every version has: asking about a token."""
 
-    async def authorize(self, csms: Csms, token: IdToken) -> Known:
-        """What the CSMS says of a token.
+    async def authorize(
+        self, csms: Csms, token: IdToken, contract: Contract | None = None
+    ) -> Known:
+        """What the CSMS says of a token, or of the contract that it is the id of.
 
         Raises:
             CsmsUnavailable, CsmsRejected: it did not say.

@@ -4,7 +4,8 @@ A CALLERROR or an answer that does not come counts as an attempt: the stream wai
 times the number of attempts, others go on, and after the last attempt the fact is given up (OCPP
 1.6 section 3.7.2, 2.0.1 E13), unless it is a critical security event (A04.FR.02). A status or a
 reading of an idle outlet is given up at the first CALLERROR. A connection that breaks is no
-attempt.
+attempt, nor is one on which nobody answers even a heartbeat: a CSMS that leaves single messages
+unanswered must not be left, and one that is gone must not use the attempts up.
 """
 
 import asyncio
@@ -111,7 +112,7 @@ class Outbox:
             except CsmsRejected as error:
                 self._refused(entry, str(error), insist=_insists(entry.fact, error))
             except CsmsUnavailable as error:
-                if is_dead(csms):
+                if is_dead(csms) and not await _answers(adapter, csms):
                     raise
                 self._refused(entry, str(error), insist=True)
             except Exception as error:  # a defect about one fact must not silence all the others
@@ -155,6 +156,19 @@ class Outbox:
             return
         left = min(self._held.values()) - self._clock.monotonic()
         await sleep_unless(self._clock, timedelta(seconds=left), self._wake)
+
+
+async def _answers(adapter: Adapter, csms: Connected) -> bool:
+    """Whether somebody is there, who may refuse to hear a single message only."""
+    if csms.closed:
+        return False
+    try:
+        await adapter.heartbeat(csms)
+    except CsmsRejected:
+        return True
+    except CsmsUnavailable:
+        return False
+    return True
 
 
 def _insists(fact: Fact, error: CsmsRejected) -> bool:

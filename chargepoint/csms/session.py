@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from chargepoint.clock import Clock, sleep_unless
 from chargepoint.core.authorization import Known
+from chargepoint.core.contract import Contract
 from chargepoint.core.facts import StatusChanged
 from chargepoint.core.model import IdToken
 from chargepoint.csms.adapter import Adapter, BootAnswer, Csms, Delivery, Registration
@@ -106,8 +107,8 @@ class Session:
         """The open connection, if there is one."""
         return self._endpoint
 
-    async def authorize(self, token: IdToken) -> Known:
-        """Ask the CSMS about a token.
+    async def authorize(self, token: IdToken, contract: Contract | None = None) -> Known:
+        """Ask the CSMS about a token, or about the contract that it is the id of.
 
         Raises:
             CsmsUnavailable: not connected, not accepted yet, no answer, or it refused to say.
@@ -115,7 +116,7 @@ class Session:
         if not self.online or self.adapter is None or self._endpoint is None:
             raise CsmsUnavailable("not connected")
         try:
-            return await self.adapter.authorize(self._endpoint, token)
+            return await self.adapter.authorize(self._endpoint, token, contract)
         except CsmsRejected as error:
             raise CsmsUnavailable(f"no word about the token: {error}") from error
 

@@ -160,10 +160,15 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """All that the screen of an EVSE shows: several take turns, none leaves it to the board."""
+    """All that the screen of an EVSE shows: several take turns, none leaves it to the board.
+
+    ``languages`` are those that whoever is authorized there reads, best first: a board that has
+    words of its own uses the first of them that it knows (OCPP 2.0.1 C01.FR.08 to .10).
+    """
 
     evse_id: int
     words: tuple[Words, ...]
+    languages: tuple[str, ...] = ()
 
 
 @runtime_checkable

@@ -8,10 +8,11 @@ import msgspec
 from msgspec import Meta, inspect
 
 from chargepoint.core.model import IdTokenType
+from chargepoint.core.variables import ADDITIONAL_INFO_ITEMS_MOST
 from chargepoint.local.http import Refusal, Request, Response
 
 WEEK_S: Final = 7 * 24 * 3600
-SECRET: Final = frozenset({"id_token"})
+SECRET: Final = frozenset({"id_token", "chain"})
 
 Body = TypeVar("Body", bound="Strict")
 
@@ -70,6 +71,13 @@ class PlugBody(OutletBody, frozen=True):
     ev: VehicleBody | None = None
 
 
+class AdditionalBody(Strict, frozen=True):
+    """What the CSMS is to check beside a token, and what it knows this as."""
+
+    id_token: Annotated[str, Meta(max_length=36)]
+    type: Annotated[str, Meta(max_length=50)]
+
+
 class TokenBody(Strict, frozen=True):
     """A token and the EVSEs that its reader serves; none means that it serves the station.
 
@@ -79,6 +87,16 @@ class TokenBody(Strict, frozen=True):
     id_token: Annotated[str, Meta(max_length=36)]
     type: IdTokenType = IdTokenType.ISO14443
     evses: tuple[int, ...] = ()
+    additional: Annotated[
+        tuple[AdditionalBody, ...], Meta(max_length=ADDITIONAL_INFO_ITEMS_MOST)
+    ] = ()
+
+
+class ContractBody(Strict, frozen=True):
+    """The contract certificate of the vehicle at an EVSE: PEM, leaf first (OCPP 2.0.1 C07)."""
+
+    evse: int
+    chain: Annotated[str, Meta(max_length=20_000)]
 
 
 class FaultBody(Strict, frozen=True):
@@ -169,7 +187,8 @@ def _allowed(kind: inspect.Type) -> str:
         case inspect.StructType():
             return f"an object with {', '.join(field.name for field in kind.fields) or 'no fields'}"
         case inspect.VarTupleType():
-            return f"a list, each of it {_allowed(kind.item_type)}"
+            most = f" of at most {kind.max_length}" if kind.max_length else ""
+            return f"a list{most}, each of it {_allowed(kind.item_type)}"
         case inspect.LiteralType():
             return ", ".join(map(str, kind.values))
         case inspect.EnumType():

@@ -12,11 +12,12 @@ from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 
-from chargepoint.core.model import Fault, IdToken, IdTokenType
+from chargepoint.core.model import AdditionalInfo, Fault, IdToken, IdTokenType
 from chargepoint.errors import Refused
 from chargepoint.hardware.api import BoardFault, NotDriveable
 from chargepoint.hardware.simulated import Vehicle
 from chargepoint.local.bodies import (
+    ContractBody,
     FaultBody,
     Nothing,
     OutletBody,
@@ -76,6 +77,7 @@ class Stimuli:
             "/v1/ev/suspend": self._suspend,
             "/v1/ev/resume": self._resume,
             "/v1/token": self._present,
+            "/v1/contract": self._present_contract,
             "/v1/fault/raise": self._raise_fault,
             "/v1/fault/clear": self._clear_fault,
             "/v1/network/disconnect": self._disconnect,
@@ -109,8 +111,14 @@ class Stimuli:
         body = read(request, TokenBody)
         if not body.id_token and body.type is not IdTokenType.NO_AUTHORIZATION:
             raise Unfit("id_token", "an empty text", "text of 1 to 36 characters")
-        self._station.present(IdToken(body.id_token, body.type), body.evses)
+        more = tuple(AdditionalInfo(one.id_token, one.type) for one in body.additional)
+        self._station.present(IdToken(body.id_token, body.type, more), body.evses)
         await _noted(lambda: False)  # how far a token gets cannot be seen from here
+
+    async def _present_contract(self, request: Request) -> None:
+        body = read(request, ContractBody)
+        await self._station.present_contract(body.evse, body.chain)
+        await _noted(lambda: False)  # how far it gets cannot be seen from here
 
     async def _raise_fault(self, request: Request) -> None:
         await self._fault(request, active=True)

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
@@ -18,6 +20,7 @@ from chargepoint.core.authorization import (
     vouched,
 )
 from chargepoint.core.availability import free
+from chargepoint.core.contract import Contract, ContractRules, weigh
 from chargepoint.core.inputs import GroupLearned, StopRequested, TokenAccepted
 from chargepoint.core.model import (
     Authorization,
@@ -27,11 +30,14 @@ from chargepoint.core.model import (
     IdTokenType,
     Source,
     Stage,
+    StopReason,
+    Text,
 )
 from chargepoint.errors import CsmsUnavailable, StoreError
 from chargepoint.station.evse import EvseRunner, Spawn
 from chargepoint.station.known_tokens import CONCURRENT, KnownTokens
 from chargepoint.station.reservations import Reservations
+from chargepoint.station.roaming import Roaming
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +50,8 @@ class AsksCsms(Protocol):
         """Whether it can be asked."""
         ...
 
-    async def authorize(self, token: IdToken) -> Known:
-        """What the CSMS says of a token.
+    async def authorize(self, token: IdToken, contract: Contract | None = None) -> Known:
+        """What the CSMS says of a token, or of the contract that it is the id of.
 
         Raises:
             CsmsUnavailable: it does not say.
@@ -63,6 +69,7 @@ class Authorizer:
         *,
         clock: Clock,
         rules: Callable[[], Rules],
+        contracts: Callable[[], ContractRules] = ContractRules,
         csms: AsksCsms,
         spawn: Spawn,
         reservations: Reservations,
@@ -72,18 +79,23 @@ class Authorizer:
         self._tokens = tokens
         self._clock = clock
         self._rules = rules
+        self._contracts = contracts
         self._csms = csms
         self._spawn = spawn
+        self._roaming = Roaming(runners)
         self._presented: set[tuple[IdToken, tuple[int, ...]]] = set()  # not decided yet
 
-    async def present(self, token: IdToken, evse_ids: Iterable[int] = ()) -> None:
+    async def present(
+        self, token: IdToken, evse_ids: Iterable[int] = (), contract: Contract | None = None
+    ) -> None:
         """A reader saw a token. Without ``evse_ids`` the reader serves the whole station.
 
         A token that a running transaction knows ends it without asking (2.0.1 C01.FR.03); any
         other may begin one, or end one of its group. A master pass ends all transactions where the
         reader serves, or those that somebody chose (C16). One that is read again before the first
         reading has led to anything counts once: it must not begin a second session, or end the
-        one it has just begun.
+        one it has just begun. ``contract`` is what the token is the id of, if a vehicle showed it:
+        that begins only, because it is shown again after a pause.
         """
         reading = (token, tuple(evse_ids))
         if reading in self._presented:
@@ -91,25 +103,34 @@ class Authorizer:
             return
         self._presented.add(reading)
         try:
-            await self._present(token, reading[1] or tuple(self._runners))
+            await self._present(token, reading[1] or tuple(self._runners), contract)
         finally:
             self._presented.discard(reading)
 
     async def plugged(self, runner: EvseRunner) -> None:
-        """A vehicle came: where no token is needed that is enough (AuthCtrlr.Enabled)."""
-        if not self._rules().enabled and runner.state.stage is Stage.PLUGGED:
+        """A vehicle came: who was authorized for any of several EVSEs begins at this one.
+
+        Where no token is needed the vehicle is enough (AuthCtrlr.Enabled).
+        """
+        if runner.state.stage is not Stage.PLUGGED:
+            return
+        if self._rules().enabled:
+            await self._bring(runner)
+        else:
             await self.present(IdToken("", IdTokenType.NO_AUTHORIZATION), [runner.evse_id])
 
-    async def _present(self, token: IdToken, evse_ids: tuple[int, ...]) -> None:
+    async def _present(
+        self, token: IdToken, evse_ids: tuple[int, ...], contract: Contract | None
+    ) -> None:
         runners = [self._runners[i] for i in evse_ids]
         known = self._tokens.of(token)
-        if await self._ended(runners, token, self._vouched(known)):
+        if contract is None and await self._ended(runners, token, self._vouched(known)):
             return
-        decision = await self._decide(token, known)
+        decision = await self._decide(token, known, contract)
         if decision.verdict not in {Verdict.ACCEPT, Verdict.STOP_ONLY} or decision.source is None:
             log.info("token %s not accepted", token.masked)
             return
-        if await self._ended(runners, token, decision):
+        if contract is None and await self._ended(runners, token, decision):
             return
         group = decision.group
         allowed = [runner for runner in runners if decision.allows(runner.evse_id)]
@@ -128,8 +149,9 @@ class Authorizer:
             group,
             reservation_id=used,
             personal_message=decision.personal_message,
+            languages=decision.languages,
         )
-        await self._begin(runner, authorization)
+        await self._begin(runner, authorization, [one.evse_id for one in allowed])
 
     async def start_remotely(
         self,
@@ -139,35 +161,55 @@ class Authorizer:
         *,
         ask: bool,
         group: IdToken | None = None,
+        anywhere: bool = False,
     ) -> None:
-        """The CSMS wants a session here; ``ask`` authorizes the token first like any other."""
-        message = None
+        """The CSMS wants a session here; ``ask`` authorizes the token first like any other.
+
+        ``anywhere``: it named no EVSE, so that a driver who plugs in elsewhere charges there.
+        """
+        message: Text | None = None
+        languages: tuple[str, ...] = ()
+        where = list(self._runners) if anywhere else [runner.evse_id]
         if ask:
             decision = await self._decide(token, self._tokens.of(token))
-            if not decision.allows(runner.evse_id):
+            where = [evse_id for evse_id in where if decision.allows(evse_id)]
+            group = decision.group or group
+            message, languages = decision.personal_message, decision.languages
+        group = group or self.group_of(token)
+        if runner.evse_id not in where:
+            others = [self._runners[evse_id] for evse_id in where]
+            chosen = choose(self._reservations.admitting(others, token, group))
+            if chosen is None:
                 log.info("remote start: token %s not accepted", token.masked)
                 return
-            group, message = decision.group or group, decision.personal_message
-        group = group or self.group_of(token)
+            runner = chosen
         use = self._reservations.use(runner.evse_id, token, group)
         if not use.allowed or runner.evse_id in self._reservations.given:
             log.info("remote start: EVSE %d is for somebody else", runner.evse_id)
             return
         authorization = Authorization(
-            token, Source.REMOTE, group, remote_start_id, use.reservation_id, message
+            token,
+            Source.REMOTE,
+            group,
+            remote_start_id,
+            use.reservation_id,
+            message,
+            languages,
         )
-        await self._begin(runner, authorization)
+        await self._begin(runner, authorization, where)
 
-    def judge(self, token: IdToken, known: Known, *, repeated: bool) -> bool:
+    def judge(
+        self, token: IdToken, known: Known, *, repeated: bool, evse_id: int | None = None
+    ) -> bool:
         """Whether a transaction may go on after the CSMS's word on its token; remembers the word.
 
         ``repeated`` means that the start was sent before and its answer got lost: then ConcurrentTx
-        is about this very transaction.
+        is about this very transaction. ``evse_id`` is where it runs, if it matters.
         """
         if known.status == CONCURRENT:
             return repeated
         self.learn(token, known)
-        if not known.accepted(self._now()):
+        if not known.accepted(self._now()) or not (evse_id is None or known.serves(evse_id)):
             return False
         if known.group is not None:
             self._name_group(token, known.group)
@@ -186,29 +228,88 @@ class Authorizer:
         """Empty the cache."""
         self._tokens.forget_all()
 
-    async def _begin(self, runner: EvseRunner, authorization: Authorization) -> None:
-        self._reservations.given.add(runner.evse_id)
+    async def _begin(
+        self, runner: EvseRunner, authorization: Authorization, where: Collection[int]
+    ) -> None:
+        """Authorize here; ``where`` says at which EVSEs its vehicle may be plugged.
+
+        One that was plugged elsewhere while this was going on is not forgotten.
+        """
+        bound = self._is_bound(authorization.reservation_id)
+        with self._giving(runner):
+            await self._feed(runner, authorization)
+        self._roaming.begun(runner, authorization, () if bound else where)
+        for other in where:
+            if self._runners[other].state.stage is Stage.PLUGGED:
+                await self._bring(self._runners[other])
+
+    async def _bring(self, runner: EvseRunner) -> None:
+        """Begin where the vehicle is, with the one authorization that waits for one elsewhere.
+
+        There it is taken back first: it must never be used twice. A power cut between both steps
+        takes it back for good, as it does with everybody who waits for a vehicle.
+        """
+        waiting = self._roaming.meant_for(runner)
+        if waiting is None or runner.evse_id in self._reservations.given:
+            return
+        authorization = waiting.authorization
+        use = self._reservations.use(runner.evse_id, authorization.token, authorization.group)
+        if not use.allowed or not _takes(runner.state, runner.connectors):
+            return
+        self._roaming.forget(waiting)
+        used = authorization.reservation_id or use.reservation_id
+        with self._giving(runner):
+            await waiting.home.feed(StopRequested(StopReason.LOCAL, Cause.STOP_AUTHORIZED))
+            if waiting.home.state.authorization is None:
+                await self._feed(runner, replace(authorization, reservation_id=used))
+
+    async def _feed(self, runner: EvseRunner, authorization: Authorization) -> None:
         try:
             await runner.feed(TokenAccepted(authorization))
         except StoreError as error:
             log.error("EVSE %d: no session: %s", runner.evse_id, error)  # noqa: TRY400 - the disk
+
+    @contextmanager
+    def _giving(self, runner: EvseRunner) -> Iterator[None]:
+        """Nobody else gets this EVSE meanwhile."""
+        self._reservations.given.add(runner.evse_id)
+        try:
+            yield
         finally:
             self._reservations.given.discard(runner.evse_id)
+
+    def _is_bound(self, reservation_id: int | None) -> bool:
+        """Whether what was reserved is a certain EVSE or connector."""
+        return any(
+            known.evse_id is not None or bool(known.connector_type)
+            for known in self._reservations.known
+            if known.reservation_id == reservation_id
+        )
 
     def _vouched(self, known: Known | None) -> Decision:
         return vouched(known, online=self._csms.online, now=self._now(), rules=self._rules())
 
-    async def _decide(self, token: IdToken, known: Known | None) -> Decision:
-        rules = self._rules()
-        decision = decide(token, known, online=self._csms.online, now=self._now(), rules=rules)
+    async def _decide(
+        self, token: IdToken, known: Known | None, contract: Contract | None = None
+    ) -> Decision:
+        decision = self._weigh(token, known, contract, online=self._csms.online)
         if decision.verdict is not Verdict.ASK:
             return decision
         try:
-            said = await self._csms.authorize(token)
+            proof = () if contract is None else (contract,)
+            said = await self._csms.authorize(token, *proof)
         except CsmsUnavailable:
-            return decide(token, known, online=False, now=self._now(), rules=rules)
+            return self._weigh(token, known, contract, online=False)
         self.learn(token, said)
-        return judged(said, self._now(), rules)
+        return judged(said, self._now(), self._rules())
+
+    def _weigh(
+        self, token: IdToken, known: Known | None, contract: Contract | None, *, online: bool
+    ) -> Decision:
+        now, rules = self._now(), self._rules()
+        if contract is None:
+            return decide(token, known, online=online, now=now, rules=rules)
+        return weigh(contract, known, self._contracts(), online=online, now=now, rules=rules)
 
     async def _ended(
         self, runners: Sequence[EvseRunner], token: IdToken, decision: Decision

@@ -6,7 +6,7 @@ is done in a thread: loading the library must not hold up the loop.
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -174,6 +174,10 @@ class Certificates:
         in_use = root.use is Use.CSMS_ROOT and self._model[SECURITY_PROFILE] >= TLS_PROFILE
         if in_use and same == [root]:
             raise Refused("the connection to the CSMS needs it", reason="Unspecified")
+
+    def trusted(self, uses: Sequence[Use]) -> "list[x509.Certificate]":
+        """The roots that are installed for some uses."""
+        return [read for root, read in self._roots() if root.use in uses]
 
     def _roots(self) -> "list[tuple[Installed, x509.Certificate]]":
         from chargepoint.store import x509

@@ -172,7 +172,9 @@ class Displays:
             return
         for evse_id in self._runners:
             texts = self.texts(evse_id)
-            picture = Picture(evse_id, tuple(Words(t.content, t.format, t.language) for t in texts))
+            words = tuple(Words(t.content, t.format, t.language) for t in texts)
+            who = self._runners[evse_id].state.authorization
+            picture = Picture(evse_id, words, who.languages if who is not None else ())
             if self._shown.get(evse_id) == picture:
                 continue
             try:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from chargepoint.core.authorization import Rules
+from chargepoint.core.contract import ContractRules
 from chargepoint.core.model import Point, Policy
 from chargepoint.core.sampling import without_phases
 from chargepoint.core.tariff import Prices
@@ -21,6 +22,8 @@ from chargepoint.core.variables import (
     AUTH_CACHE_POLICY,
     AUTH_ENABLED,
     AUTHORIZE_REMOTE_START,
+    CENTRAL_CONTRACT_VALIDATION,
+    CONTRACT_VALIDATION_OFFLINE,
     COST_ENABLED,
     CURRENCY,
     DISABLE_REMOTE_AUTHORIZATION,
@@ -33,6 +36,7 @@ from chargepoint.core.variables import (
     MAX_ENERGY_ON_INVALID_ID,
     METER_FAILURE_TIMEOUT,
     OFFLINE_TX_FOR_UNKNOWN_ID,
+    PNC_ENABLED,
     PUBLIC_KEY_WITH_SIGNED_METER_VALUE,
     REGISTER_VALUES_WITHOUT_PHASES,
     RESUME_AFTER_POWER_LOSS,
@@ -147,6 +151,15 @@ class StationSettings:
             ask_again_listed=not model[LOCAL_LIST_DISABLE_POST_AUTHORIZE],
             lifetime=model[AUTH_CACHE_LIFE_TIME],
             master=model[MASTER_PASS_GROUP_ID],
+        )
+
+    def contracts(self) -> ContractRules:
+        """How contracts of vehicles are decided about."""
+        model = self._model
+        return ContractRules(
+            enabled=model[PNC_ENABLED],
+            central=model[CENTRAL_CONTRACT_VALIDATION],
+            offline=model[CONTRACT_VALIDATION_OFFLINE],
         )
 
     def cache_policy(self) -> CachePolicy:

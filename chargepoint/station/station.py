@@ -50,6 +50,7 @@ from chargepoint.station import known_tokens
 from chargepoint.station.authorizer import AsksCsms, Authorizer
 from chargepoint.station.availability import Availability
 from chargepoint.station.broadcast import Broadcast, announce
+from chargepoint.station.contracts import Contracts
 from chargepoint.station.device_model import DeviceModel
 from chargepoint.station.displays import Displays
 from chargepoint.station.evse import EvseRunner, Spawn
@@ -170,10 +171,12 @@ class Station:
             KnownTokens(self.store, self.clock, rules=rules, policy=policy),
             clock=self.clock,
             rules=rules,
+            contracts=self.settings.contracts,
             csms=wiring.csms,
             spawn=self.spawn,
             reservations=self.reservations,
         )
+        self.contracts = Contracts(self.security.certificates.trusted, self.clock)
         self.local_list = LocalList(self.store, self.model)
         known_tokens.provide(self.model, self.store)
         self.maintenance = Maintenance(runners, clock=self.clock)
@@ -381,3 +384,14 @@ class Station:
             self.evse(evse_id)
         if self._wiring.accepted() or self.model[TX_BEFORE_ACCEPTED]:
             self.spawn(self.authorizer.present(token, evse_ids))
+
+    async def present_contract(self, evse_id: int, chain: str) -> None:
+        """A vehicle showed its contract: PEM, leaf first (ISO 15118, OCPP 2.0.1 C07).
+
+        Raises:
+            Refused: there is no such EVSE, or no contract in that text.
+        """
+        self.evse(evse_id)
+        contract = await self.contracts.examine(chain)
+        if self._wiring.accepted() or self.model[TX_BEFORE_ACCEPTED]:
+            self.spawn(self.authorizer.present(contract.token, (evse_id,), contract))

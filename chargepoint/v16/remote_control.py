@@ -62,8 +62,12 @@ class RemoteControl:
             return {"status": "Rejected"}
         ask = self._station.settings.authorize_remote_start()
 
+        anywhere = "connectorId" not in payload and profile is None
+
         def start() -> Coroutine[Any, Any, None]:
-            begin = self._station.authorizer.start_remotely(runner, token, None, ask=ask)
+            begin = self._station.authorizer.start_remotely(
+                runner, token, None, ask=ask, anywhere=anywhere
+            )
             limits = self._station.limits
             return limits.begin_with(runner.evse_id, profile, begin, lenient=True)
 

@@ -45,9 +45,10 @@ class RemoteControl:
     @handles("RequestStartTransaction")
     async def request_start(self, payload: dict[str, Any]) -> dict[str, Any] | Reply:
         """F01, F02: start a session, with a charging profile for it unless that is off (K05)."""
-        token, its_group = wire.token(payload["idToken"]), payload.get("groupIdToken")
+        its_group = payload.get("groupIdToken")
         group = wire.token(its_group) if its_group else None
         try:
+            token = wire.whole_token(payload["idToken"])
             runner = self._startable(payload.get("evseId"), token, group)
             profile = self._profile_of(payload, runner.evse_id)
         except Refused as refused:
@@ -57,9 +58,11 @@ class RemoteControl:
         # What the CSMS made up itself, or nobody has, is not asked about (C02.FR.03, C05).
         ask = self._station.settings.authorize_remote_start() and token.type not in OWN_TO_CSMS
 
+        anywhere = "evseId" not in payload and profile is None
+
         def start() -> Coroutine[Any, Any, None]:
             begin = self._station.authorizer.start_remotely(
-                runner, token, remote_start_id, ask=ask, group=group
+                runner, token, remote_start_id, ask=ask, group=group, anywhere=anywhere
             )
             limits = self._station.limits
             return limits.begin_with(runner.evse_id, profile, begin, lenient=False)

@@ -55,7 +55,8 @@ class Transactions:
         if begins is None or "idTokenInfo" not in reply:
             return
         known = wire.known(reply["idTokenInfo"])
-        if not self._station.authorizer.judge(begins, known, repeated=delivery.repeated):
+        judge, repeated = self._station.authorizer.judge, delivery.repeated
+        if not judge(begins, known, repeated=repeated, evse_id=fact.evse_id):
             self._station.spawn(self._station.token_refused(fact.transaction_id))
 
     @delivers(TransactionEnded)

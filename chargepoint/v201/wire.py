@@ -6,7 +6,8 @@ from typing import Any
 
 from chargepoint.core.authorization import Known
 from chargepoint.core.local_list import Listed
-from chargepoint.core.model import IdToken, IdTokenType, Source, Text
+from chargepoint.core.model import AdditionalInfo, IdToken, IdTokenType, Source, Text
+from chargepoint.core.variables import ADDITIONAL_INFO_ITEMS_MOST
 from chargepoint.errors import Refused
 
 
@@ -31,12 +32,31 @@ def moment(text: str) -> datetime:
 
 def id_token(token: IdToken) -> dict[str, Any]:
     """IdTokenType."""
-    return {"idToken": token.value, "type": str(token.type)}
+    data: dict[str, Any] = {"idToken": token.value, "type": str(token.type)}
+    if token.additional:
+        data["additionalInfo"] = [
+            {"additionalIdToken": one.value, "type": one.type} for one in token.additional
+        ]
+    return data
 
 
 def token(data: dict[str, Any]) -> IdToken:
-    """A token from IdTokenType; the schema has checked the type."""
+    """A token from IdTokenType; the schema has checked the type. What comes with it is left out."""
     return IdToken(data["idToken"], IdTokenType(data["type"]))
+
+
+def whole_token(data: dict[str, Any]) -> IdToken:
+    """The same with what comes with it, where it is to be told again.
+
+    Raises:
+        Refused: that is more than AdditionalInfoItemsPerMessage.
+    """
+    more = data.get("additionalInfo", ())
+    if len(more) > ADDITIONAL_INFO_ITEMS_MOST:
+        found = f"{len(more)} items of additionalInfo, at most {ADDITIONAL_INFO_ITEMS_MOST}"
+        raise Refused(found, reason="TooManyElements")
+    additional = tuple(AdditionalInfo(one["additionalIdToken"], one["type"]) for one in more)
+    return replace(token(data), additional=additional)
 
 
 def known(data: dict[str, Any]) -> Known:
@@ -51,6 +71,7 @@ def known(data: dict[str, Any]) -> Known:
         expires=moment(expires) if expires else None,
         evse_ids=tuple(data.get("evseId", ())),
         personal_message=text(personal) if personal else None,
+        languages=tuple(data[name] for name in ("language1", "language2") if data.get(name)),
     )
 
 

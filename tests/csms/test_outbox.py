@@ -48,12 +48,17 @@ class Told:
 
 @dataclass
 class Teller:
-    """An adapter that writes down what it is to tell; ``script`` holds errors, by stream."""
+    """An adapter that writes down what it is to tell; ``script`` holds errors, by stream.
+
+    ``pulse`` is what a heartbeat comes to.
+    """
 
     clock: FakeClock
     script: dict[str, deque[Exception | None]] = field(default_factory=lambda: defaultdict(deque))
     told: list[Told] = field(default_factory=list)
     csms_id: int | None = None
+    pulse: Exception | None = None
+    beats: int = 0
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -69,6 +74,11 @@ class Teller:
         if error is not None:
             raise error
         delivery.csms_id = self.csms_id
+
+    async def heartbeat(self, _: Any) -> None:
+        self.beats += 1
+        if self.pulse is not None:
+            raise self.pulse
 
     def facts(self) -> list[Fact]:
         return [told.fact for told in self.told]
@@ -220,7 +230,7 @@ def test_a_connection_is_dead_if_closed_or_silent_three_times(line: Line, *, dea
 
 @pytest.mark.parametrize("line", [Line(closed=True), Line(silences=3)])
 async def test_a_connection_that_dies_is_no_attempt(post: Post, line: Line) -> None:
-    post.line = line
+    post.line, post.teller.pulse = line, SILENT
     post.teller.script["transaction T1"].append(SILENT)
     post.store.record(ended(), updated("T2"))
 
@@ -230,6 +240,24 @@ async def test_a_connection_that_dies_is_no_attempt(post: Post, line: Line) -> N
 
     assert [entry.attempts for entry in entries(post.store)] == [0, 0]
     assert post.teller.facts() == [ended()]
+
+
+@pytest.mark.spec("2.0.1", "E13.FR.02")
+@pytest.mark.parametrize("pulse", [None, REJECTED], ids=["answered", "refused"])
+async def test_a_csms_that_leaves_one_message_unanswered_is_not_gone(
+    post: Post, pulse: Exception | None
+) -> None:
+    post.line, post.teller.pulse = Line(silences=3), pulse
+    post.teller.script["transaction T1"].extend([SILENT] * 3)
+    post.store.record(ended())
+    begin = post.clock.elapsed
+
+    await post.drain()
+    await post.clock.advance(1000)
+
+    assert [told.at - begin for told in post.teller.told] == [0, 60, 180]
+    assert post.store.waiting == 0
+    assert post.teller.beats == 3
 
 
 async def test_the_next_connection_goes_on_where_the_last_one_broke(post: Post) -> None:

@@ -363,7 +363,7 @@ async def test_a_csms_that_will_not_say_counts_as_away(it: SessionBench) -> None
 
 async def test_a_csms_that_answers_nothing_any_more_is_hung_up_on(it: SessionBench) -> None:
     it.view.call_timeout = timedelta(milliseconds=10)
-    it.office.standing["TransactionEvent"] = SILENCE
+    it.office.standing.update(TransactionEvent=SILENCE, Heartbeat=SILENCE)
     await it.connect()
 
     for number in range(3):

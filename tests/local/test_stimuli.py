@@ -3,12 +3,16 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from pki import pem, root
 from served_station import Served, serve, until
 
+from chargepoint.core.variables import Address
 from chargepoint.local.http import Request
 from chargepoint.local.stimuli import Stimuli
 
@@ -113,6 +117,8 @@ async def test_a_vehicle_pauses_goes_on_and_leaves(served: Served) -> None:
         ("/v1/ev/resume", OUTLET, 409, "EVSE 1 has no vehicle"),
         ("/v1/ev/plug-out", {"evse": 9, "connector": 1}, 404, "no EVSE 9"),
         ("/v1/token", {"id_token": "A", "evses": [1, 7]}, 404, "no EVSE 7"),
+        ("/v1/contract", {"evse": 7, "chain": ""}, 404, "no EVSE 7"),
+        ("/v1/contract", {"evse": 1, "chain": "a card"}, 409, "no certificate in PEM"),
         ("/v1/fault/raise", {"evse": 5}, 404, "no EVSE 5"),
         ("/v1/fault/raise", {"evse": 1, "connector": 2}, 404, "no connector 2"),
         ("/v1/fault/clear", {"evse": 5}, 404, "no EVSE 5"),
@@ -149,6 +155,7 @@ async def test_real_hardware_cannot_be_driven(tmp_path: Path) -> None:
         assert not served.station.faults
 
 
+ITEM = {"id_token": "1234", "type": "PIN"}
 BAD_FIELDS: list[tuple[str, Any, str, str, str]] = [  # path, body; where, found, allowed
     (PLUG_IN, {}, "evse", "nothing", "a whole number"),
     (PLUG_IN, {"evse": "1"}, "evse", '"1"', "a whole number"),
@@ -177,6 +184,14 @@ BAD_FIELDS: list[tuple[str, Any, str, str, str]] = [  # path, body; where, found
     ("/v1/token", {"id_token": "A", "type": "RFID"}, "type", '"RFID"', "ISO14443, ISO15693"),
     ("/v1/token", {"id_token": "A", "evses": [1, "2"]}, "evses[1]", '"2"', "a whole number"),
     ("/v1/token", {"id_token": "A", "evses": 1}, "evses", "1", "a list, each of it a whole"),
+    (
+        "/v1/token",
+        {"id_token": "A", "additional": [{"id_token": "B"}]},
+        "additional[0].type",
+        "nothing",
+        "text",
+    ),
+    ("/v1/token", {"id_token": "A", "additional": [ITEM] * 6}, "additional", "[", "at most 5"),
     ("/v1/fault/raise", {"error_code": "Boom"}, "error_code", '"Boom"', "GroundFailure"),
     ("/v1/fault/raise", {"error_code": "NoError"}, "error_code", '"NoError"', "OtherError"),
     ("/v1/fault/clear", {"info": "x" * 51}, "info", '"xxx', "text of 0 to 50 characters"),
@@ -244,6 +259,22 @@ async def test_a_token_presented_at_one_reader_counts_there(served: Served) -> N
 
     await until(lambda: served.station.evses[2].runner.state.authorization is not None)
     assert (await served.evse(1))["stage"] == "plugged"
+
+
+async def test_a_contract_is_asked_about_by_its_id(served: Served) -> None:
+    operator = root("MO Root")
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    now = datetime.now(UTC) - timedelta(days=1)
+    chain = pem(operator.issue("DE8ACC12E46L89", key, start=now))
+    served.station.model.set(Address.parse("ISO15118Ctrlr.PnCEnabled"), "true")
+    served.session.answers.set()
+    await served.post(PLUG_IN, OUTLET)
+
+    answer = await served.post("/v1/contract", {"evse": 1, "chain": chain})
+
+    assert answer.status == 202
+    await until(lambda: served.station.evses[1].runner.state.busy)
+    assert served.session.asked == ["DE8ACC12E46L89"]
 
 
 async def test_a_start_button_needs_no_token(served: Served) -> None:

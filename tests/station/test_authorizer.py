@@ -333,6 +333,18 @@ async def test_the_word_on_the_token_of_a_running_transaction(
     assert (bench.store.tokens.known(TOKEN) is None) is (status == "ConcurrentTx")
 
 
+@pytest.mark.spec("2.0.1", "C01.FR.21")
+@pytest.mark.parametrize(("evse_id", "goes_on"), [(1, False), (2, True), (None, True)])
+async def test_a_transaction_goes_on_only_where_the_csms_lets_its_token(
+    bench: Bench, evse_id: int | None, *, goes_on: bool
+) -> None:
+    known = Known("Accepted", Source.CSMS, evse_ids=(2, 3))
+
+    went = bench.station.authorizer.judge(TOKEN, known, repeated=False, evse_id=evse_id)
+
+    assert went is goes_on
+
+
 async def test_a_session_that_is_refused_leaves_the_reader_free(tmp_path: Path) -> None:
     class Deaf(FakeSession):
         async def authorize(self, token: IdToken) -> Known:

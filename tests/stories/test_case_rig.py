@@ -50,6 +50,15 @@ async def test_a_session_of_1_6(tmp_path: Path) -> None:
         assert run.csms.stations[STATION].version == "1.6"
 
 
+async def test_the_connection_may_come_back_at_once(opened: Open) -> None:
+    async with opened() as run:
+        await run.cut()
+
+        await run.back()
+
+        assert run.life.session.online
+
+
 async def test_two_outlets_charge_side_by_side(opened: Open) -> None:
     async with opened(connectors=(("cType2",), ("cType2", "sType3"))) as run:
         await run.charge("04AA", evse=1)

@@ -237,7 +237,9 @@ async def case(
     async with AsyncExitStack() as stack:
         stack.enter_context(clock.driving())
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        csms = await stack.enter_async_context(ScriptedCsms(clock, versions, tls=tls, **(served or {})))
+        csms = await stack.enter_async_context(
+            ScriptedCsms(clock, versions, tls=tls, **(served or {}))
+        )
         sections = {"settings": settings or {}, **sections}
         config = _config(folder, by_id, sections, {"url": csms.url, "ocpp": versions})
         it = Case(

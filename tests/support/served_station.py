@@ -15,6 +15,7 @@ from fake_meter import FakeMeter
 
 from chargepoint.clock import SystemClock
 from chargepoint.core.authorization import Known
+from chargepoint.core.contract import Contract
 from chargepoint.core.model import IdToken, Source
 from chargepoint.core.variables_layout import ConnectorDescription, Signing
 from chargepoint.core.variables_layout import EvseDescription as EvseLayout
@@ -39,7 +40,7 @@ class FakeSession:
     answers: asyncio.Event = field(default_factory=asyncio.Event)
     asked: list[str] = field(default_factory=list)
 
-    async def authorize(self, token: IdToken) -> Known:
+    async def authorize(self, token: IdToken, _contract: Contract | None = None) -> Known:
         self.asked.append(token.value)
         await self.answers.wait()
         return Known("Accepted", Source.CSMS)

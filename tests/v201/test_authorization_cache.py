@@ -17,27 +17,6 @@ def desk(talk: Any) -> TokenDesk:
     return TokenDesk(talk)
 
 
-def case(number: str, *values: Any) -> Any:
-    return pytest.param(*values, marks=pytest.mark.spec("2.0.1", f"TC_C_{number}_CS"), id=number)
-
-
-@pytest.mark.parametrize(
-    "status",
-    [case("02", "Invalid"), case("06", "Blocked"), case("07", "Expired"), case("56", "Unknown")],
-)
-async def test_a_token_that_the_csms_does_not_accept_gets_no_energy(
-    desk: TokenDesk, status: str
-) -> None:
-    desk.words[CARD] = {"status": status}
-    await desk.plug()
-
-    events = await desk.swipe(CARD)
-
-    assert desk.asked == [CARD]
-    assert events == []
-    assert not desk.talk.bench.outlets[1].closed
-
-
 @pytest.mark.spec("2.0.1", "TC_C_04_CS")
 async def test_a_stranger_s_token_does_not_end_a_transaction(desk: TokenDesk) -> None:
     await desk.plug()
@@ -104,30 +83,6 @@ async def test_a_cached_token_starts_without_asking(desk: TokenDesk) -> None:
     assert desk.stage() is Stage.CHARGING
 
 
-@pytest.mark.parametrize(
-    ("status", "now", "begins"),
-    [
-        case("09", "Invalid", "Invalid", False),
-        case("10", "Blocked", "Blocked", False),
-        case("11", "Expired", "Expired", False),
-        case("12", "Invalid", "Accepted", True),
-    ],
-)
-async def test_a_token_cached_as_bad_is_asked_about_again(
-    desk: TokenDesk, status: str, now: str, *, begins: bool
-) -> None:
-    await desk.set("AuthCtrlr", "LocalPreAuthorize", "true")
-    await desk.cache(CARD, status=status)
-    desk.words[CARD] = {"status": now}
-    await desk.plug()
-
-    events = await desk.swipe(CARD)
-
-    assert desk.asked == [CARD]
-    assert bool(events) is begins
-    assert desk.talk.bench.outlets[1].closed is begins
-
-
 @pytest.mark.spec("2.0.1", "TC_C_13_CS")
 async def test_a_cached_token_may_come_before_the_cable(desk: TokenDesk) -> None:
     await desk.set("AuthCtrlr", "LocalPreAuthorize", "true")
@@ -178,15 +133,6 @@ async def test_a_token_found_invalid_gets_the_energy_that_is_granted(desk: Token
     assert suspended["transactionInfo"]["chargingState"] == "SuspendedEVSE"
     assert not desk.talk.bench.outlets[1].closed
     assert desk.stage() is Stage.CHARGING
-
-
-@pytest.mark.parametrize("energy", [case("16", "0"), case("18", "500")])
-async def test_a_token_found_invalid_is_deauthorized(desk: TokenDesk, energy: str) -> None:
-    events = await _start_offline(desk, "true", energy)
-
-    assert [event["triggerReason"] for event in events] == ["Authorized", "Deauthorized"]
-    assert events[1]["transactionInfo"]["stoppedReason"] == "DeAuthorized"
-    assert not desk.talk.bench.outlets[1].closed
 
 
 @pytest.mark.spec("2.0.1", "TC_C_17_CS")

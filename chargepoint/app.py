@@ -60,7 +60,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STOP_TIMEOUT_S = 15.0
-FAREWELL_S = 3.0  # how long a stopping station may still deliver what it has to say
 
 
 @dataclass(slots=True)
@@ -177,10 +176,10 @@ async def _until_restart(life: Life, stop: asyncio.Event, reload: Reload | None)
         if reload is not None and reload.wanted.is_set():
             reload.wanted.clear()
             await _reload(life, reload)
-    if not stop.is_set():
-        return maintenance.reason
-    await _take_leave(life)
-    return ""
+    if stop.is_set():
+        await _end_transactions(life)
+    await life.session.take_leave()
+    return "" if stop.is_set() else maintenance.reason
 
 
 async def _reload(life: Life, reload: Reload) -> None:
@@ -226,16 +225,11 @@ def _rebase(life: Life, fresh: StationConfig) -> None:
     life.secured.rebase(life.routes.basis())
 
 
-async def _take_leave(life: Life) -> None:
-    """End transactions, then give the outbox a moment; what is not told stays in the journal."""
+async def _end_transactions(life: Life) -> None:
     if life.station.maintenance.busy:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 await life.station.maintenance.restart(StopReason.REBOOT, reason="Unknown")
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(FAREWELL_S):
-            while life.session.online and life.store.waiting:  # noqa: ASYNC110 - once, bounded
-                await asyncio.sleep(0.05)
 
 
 def _assemble(

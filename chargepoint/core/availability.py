@@ -34,6 +34,14 @@ _WAITING = {
     Stage.PLUGGED: Status.PREPARING,
     Stage.FINISHED: Status.FINISHING,
 }
+EV_COMMUNICATION_ERROR = "EVCommunicationError"
+
+_WITH_VEHICLE = {
+    Status.PREPARING,
+    Status.SUSPENDED_EV,
+    Status.SUSPENDED_EVSE,
+    Status.FINISHING,
+}
 # Of several connectors of a free EVSE, the one that says most of what it can do.
 _BEST = (
     AvailabilityState.AVAILABLE,
@@ -90,8 +98,9 @@ def connector_availability(state: EvseState, connector_id: int) -> AvailabilityS
 
 def connector_told(state: EvseState, connector_id: int) -> tuple[Status, Fault | None, bool]:
     """What is told of a connector: its status, the first fault there, whether no vehicle is."""
-    first = next((fault for fault in state.faults if fault.concerns(connector_id)), None)
     current = connector_status(state, connector_id)
+    here = (fault for fault in state.faults if fault.concerns(connector_id))
+    first = next((fault for fault in here if _tellable(fault, current)), None)
     return current, first, current is Status.PREPARING and not state.plugged
 
 
@@ -168,5 +177,17 @@ def _with(faults: tuple[Fault, ...], fault: Fault) -> tuple[Fault, ...]:
     return tuple(fault if (f.error_code, f.connector_id) == name else f for f in faults)
 
 
+def _tellable(fault: Fault, current: Status) -> bool:
+    """A communication error is only told where a vehicle is used (OCPP 1.6 section 4.9)."""
+    return fault.error_code != EV_COMMUNICATION_ERROR or current in _WITH_VEHICLE
+
+
 def _faulted(state: EvseState, connector_id: int) -> bool:
-    return any(fault.blocks and fault.concerns(connector_id) for fault in state.faults)
+    """A vehicle that is not understood gets no energy, but the connector is none the worse for it.
+
+    OCPP 1.6 section 7.6: EVCommunicationError is told with SuspendedEVSE, not with Faulted.
+    """
+    return any(
+        fault.blocks and fault.error_code != EV_COMMUNICATION_ERROR and fault.concerns(connector_id)
+        for fault in state.faults
+    )

@@ -81,12 +81,18 @@ class Outbox:
         self._clock = clock
         self._retry = retry
         self._wake = asyncio.Event()
+        self._idle = asyncio.Event()  # nothing new is left that can be told now
         self._tried: set[int] = set()  # entries sent whose answer is not known
         self._held: dict[str, float] = {}  # stream -> monotonic time at which it may go on
 
     def wake(self) -> None:
         """Something new is in the journal."""
+        self._idle.clear()
         self._wake.set()
+
+    async def idle(self) -> None:
+        """Return once everything was told that can be told now, if somebody listens."""
+        await self._idle.wait()
 
     async def drain(self, adapter: Adapter, csms: Connected) -> None:
         """Tell everything, and wait for more, until the connection is gone.
@@ -98,6 +104,7 @@ class Outbox:
             self._wake.clear()
             entry = self._store.next_entry(self._holding())
             if entry is None:
+                self._idle.set()
                 await self._wait()
                 continue
             try:

@@ -5,6 +5,7 @@ Before the CSMS accepted the station nothing is sent but BootNotification and wh
 """
 
 import asyncio
+import contextlib
 import logging
 import uuid
 from collections.abc import Callable, Coroutine, Mapping
@@ -26,6 +27,7 @@ from chargepoint.store.sqlite import Entry, Store
 
 log = logging.getLogger(__name__)
 
+FAREWELL_S = 3.0  # how long a station that stops may still tell what it has to say
 OWN_INTERVAL = timedelta(seconds=60)  # if the CSMS leaves the choice to us
 UNANSWERED_BOOT = timedelta(seconds=30)
 
@@ -142,6 +144,16 @@ class Session:
         """Another CSMS is tried: one that never saw the station must be told (2.0.1 B10.FR.10)."""
         if self.registration is Registration.ACCEPTED:
             self.forget("Unknown")
+
+    async def take_leave(self) -> None:
+        """Tell what waits before the station stops; what is not told in time stays in the journal.
+
+        Without it a restart would cut off the end of a transaction on its way, and tell it twice.
+        """
+        if self.online:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FAREWELL_S):
+                    await self._outbox.idle()
 
     async def serve(self, connection: Connection, subprotocol: str) -> None:
         """Live on this connection until it is gone, or nobody answers on it any more."""

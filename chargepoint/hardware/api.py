@@ -54,7 +54,14 @@ class BayOccupied:
     occupied: bool
 
 
-BoardEvent = VehiclePlugged | VehicleUnplugged | VehicleAsks | BoardFault | BayOccupied
+@dataclass(frozen=True, slots=True)
+class PowerFailing:
+    """The mains are gone, and a reserve lasts for seconds; a board without one says nothing."""
+
+
+BoardEvent = (
+    VehiclePlugged | VehicleUnplugged | VehicleAsks | BoardFault | BayOccupied | PowerFailing
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from chargepoint.hardware.api import (
     BoardFault,
     OutletDescription,
     Picture,
+    PowerFailing,
     Seen,
     VehicleAsks,
     VehiclePlugged,
@@ -183,6 +184,10 @@ class SimulatedOutlet:
     def fault(self, event: BoardFault) -> None:
         """Something breaks or works again."""
         self._told.put_nowait(event)
+
+    def power_fails(self) -> None:
+        """The mains go; a reserve lasts for a moment."""
+        self._told.put_nowait(PowerFailing())
 
     @property
     def power_w(self) -> Decimal:

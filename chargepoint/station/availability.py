@@ -85,7 +85,20 @@ class Availability:
             for runner in self._runners.values():
                 tasks.create_task(runner.feed(here))
 
+    def warn(self, fault: Fault, *, active: bool) -> None:
+        """Something about the station that stops nothing is told, or that it is over."""
+        known = self._faults.get(fault.error_code)
+        if known == (fault if active else None):
+            return
+        self._faults.pop(fault.error_code, None)
+        if active:
+            self._faults[fault.error_code] = fault
+        self._record_own()
+
     def _tell_own(self, before: Status) -> None:
-        if (current := self.own_status()) is not before:
-            fault = next(iter(self._faults.values()), None)
-            self._record(StatusChanged(0, 0, self._clock.now(), current, fault))
+        if self.own_status() is not before:
+            self._record_own()
+
+    def _record_own(self) -> None:
+        fault = next(iter(self._faults.values()), None)
+        self._record(StatusChanged(0, 0, self._clock.now(), self.own_status(), fault))

@@ -3,10 +3,11 @@
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
 from chargepoint.clock import Clock
 from chargepoint.core.authorization import Known, Rules, aged
-from chargepoint.core.model import IdToken, IdTokenType, Source
+from chargepoint.core.model import Fault, IdToken, IdTokenType, Source
 from chargepoint.core.variables import (
     AUTH_CACHE_STORAGE,
     LOCAL_LIST_ENTRIES,
@@ -15,6 +16,7 @@ from chargepoint.core.variables import (
 )
 from chargepoint.errors import StoreError
 from chargepoint.station.device_model import DeviceModel
+from chargepoint.station.local_list import LocalList
 from chargepoint.store.sqlite import Store
 
 log = logging.getLogger(__name__)
@@ -23,10 +25,14 @@ log = logging.getLogger(__name__)
 OWN_TO_CSMS = {IdTokenType.CENTRAL, IdTokenType.NO_AUTHORIZATION}
 
 CONCURRENT = "ConcurrentTx"
+LIST_CONFLICT = "LocalListConflict"
 
 
 class KnownTokens:
-    """The local list and the cache, as one; the list counts before the cache (2.0.1 C13.FR.01)."""
+    """The local list and the cache, as one; the list counts before the cache (2.0.1 C13.FR.01).
+
+    ``on_conflict`` is told of tokens of which the CSMS says something else than its list.
+    """
 
     def __init__(
         self,
@@ -36,6 +42,7 @@ class KnownTokens:
         rules: Callable[[], Rules],
         policy: Callable[[], CachePolicy],
     ) -> None:
+        self.on_conflict: Callable[[IdToken], None] = lambda _: None
         self._store = store
         self._clock = clock
         self._rules = rules
@@ -66,17 +73,20 @@ class KnownTokens:
         """Remember what the CSMS said of a token, in whatever message (2.0.1 C10.FR.01).
 
         ConcurrentTx is not remembered: it is about a moment, not about the token. Nor is what the
-        local list knows better (1.6 section 3.5.3).
+        local list knows better (1.6 section 3.5.3); if that is something else, somebody is told.
         """
-        if token.type in OWN_TO_CSMS or known.status == CONCURRENT or not self._rules().cache:
+        if token.type in OWN_TO_CSMS or known.status == CONCURRENT:
             return
-        entry = replace(known, source=Source.CACHE)
         try:
-            if self._listed(token) is None:
-                now = self._clock.now()
-                self._store.tokens.remember(token, entry, now, self._policy())
+            listed = self._listed(token)
+            if listed is None and self._rules().cache:
+                entry = replace(known, source=Source.CACHE)
+                self._store.tokens.remember(token, entry, self._clock.now(), self._policy())
         except StoreError as error:
             log.warning("authorization not remembered: %s", error)
+            return
+        if listed is not None and listed.status != known.status:
+            self.on_conflict(token)
 
     def forget_all(self) -> None:
         """Empty the cache."""
@@ -86,6 +96,28 @@ class KnownTokens:
         if not self._rules().local_list:
             return None
         return self._store.local_list.known(token)
+
+
+class Warn(Protocol):
+    """Tells something about the station that stops nothing (``station.availability``)."""
+
+    def __call__(self, fault: Fault, *, active: bool) -> None:
+        """It is so, or over."""
+        ...
+
+
+def report_conflicts(tokens: KnownTokens, local_list: LocalList, warn: Warn) -> None:
+    """Warn of a list that says something else than the CSMS, until there is another one.
+
+    OCPP 1.6 section 3.5.2, LocalListConflict.
+    """
+
+    def conflict(token: IdToken | None) -> None:
+        info = f"token {token.masked}" if token is not None else ""
+        warn(Fault(LIST_CONFLICT, info, blocks=False), active=token is not None)
+
+    tokens.on_conflict = conflict
+    local_list.changed = lambda: conflict(None)
 
 
 def provide(model: DeviceModel, store: Store) -> None:

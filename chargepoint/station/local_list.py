@@ -1,7 +1,7 @@
 """The local authorization list as the CSMS keeps it: its version, its updates."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from chargepoint.core.local_list import Listed, check_update
@@ -16,9 +16,13 @@ NONE: Final = 0  # the version of no list
 
 
 class LocalList:
-    """The list of tokens that the CSMS sends; who may charge is decided elsewhere."""
+    """The list of tokens that the CSMS sends; who may charge is decided elsewhere.
+
+    ``changed`` is called after each update.
+    """
 
     def __init__(self, store: Store, model: DeviceModel) -> None:
+        self.changed: Callable[[], None] = lambda: None
         self._store = store
         self._model = model
 
@@ -59,3 +63,4 @@ class LocalList:
             log.warning("local list not changed: %s", error)
             raise Refused("the list could not be stored", reason="InternalError") from error
         log.info("local list: version %d", version)
+        self.changed()

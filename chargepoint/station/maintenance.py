@@ -71,6 +71,14 @@ class Maintenance:
             await self._clock.sleep(IDLE_CHECK)
         self._want("ScheduledReset")
 
+    async def power_fails(self, runner: EvseRunner) -> None:
+        """End the transaction of an EVSE while there is power to tell it (OCPP 1.6 section 7.36).
+
+        A station that goes on after a power cut has no reason to end it before one.
+        """
+        log.warning("EVSE %d: the power fails", runner.evse_id)
+        await runner.feed(StopRequested(StopReason.POWER_LOSS, Cause.ABNORMAL_CONDITION))
+
     def evse_busy(self, evse_id: int) -> bool:
         """Whether a transaction runs at this EVSE."""
         return self._runners[evse_id].state.busy

@@ -106,6 +106,15 @@ class Reservations:
         allowed = [(runner, what) for runner, what in used if what.allowed]
         return [r for r, _ in sorted(allowed, key=lambda pair: pair[1].reservation_id is None)]
 
+    def admitting_a_group(self, runners: Iterable[EvseRunner], token: IdToken) -> list[EvseRunner]:
+        """Those of the EVSEs that a token may use if it is of a group that has reserved."""
+        groups = {known.group for known in self.known if known.group is not None}
+        return [
+            runner
+            for runner in runners
+            if any(self.use(runner.evse_id, token, group).allowed for group in groups)
+        ]
+
     # --- what follows from what happened ----------------------------------------------------
 
     def heard(self, facts: Iterable[Fact]) -> None:

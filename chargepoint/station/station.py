@@ -13,7 +13,6 @@ from chargepoint.clock import Clock
 from chargepoint.core.facts import Fact, SecurityEvent, Status, StatusChanged, TransactionStarted
 from chargepoint.core.inputs import (
     BayChanged,
-    CableUnlocked,
     FaultCleared,
     FaultRaised,
     Plugged,
@@ -26,13 +25,13 @@ from chargepoint.core.model import (
     Context,
     Fault,
     IdToken,
-    Stage,
     StopReason,
 )
 from chargepoint.core.profiles_model import Outlet
 from chargepoint.core.variables import (
     ALIGNED_INTERVAL,
     ALIGNED_TX_ENDED_INTERVAL,
+    RESUME_AFTER_POWER_LOSS,
     TX_BEFORE_ACCEPTED,
     TX_ENDED_INTERVAL,
     TX_UPDATED_INTERVAL,
@@ -42,6 +41,7 @@ from chargepoint.hardware.api import (
     BayOccupied,
     Board,
     BoardFault,
+    PowerFailing,
     VehicleAsks,
     VehiclePlugged,
     VehicleUnplugged,
@@ -67,6 +67,7 @@ from chargepoint.station.sampling import Sampler
 from chargepoint.station.security import Security
 from chargepoint.station.settings import StationSettings
 from chargepoint.station.time_source import TimeSource
+from chargepoint.station.unlocking import unlock
 from chargepoint.station.upkeep import Services, Upkeep
 from chargepoint.station.vendors import Vendors
 from chargepoint.store.sqlite import Store
@@ -74,8 +75,6 @@ from meters.api import Meter
 from meters.model import MeterInfo, Reading
 
 log = logging.getLogger(__name__)
-
-OPEN_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,9 +165,10 @@ class Station:
             clock=self.clock,
             record=self.record,
         )
+        tokens = KnownTokens(self.store, self.clock, rules=rules, policy=policy)
         self.authorizer = Authorizer(
             runners,
-            KnownTokens(self.store, self.clock, rules=rules, policy=policy),
+            tokens,
             clock=self.clock,
             rules=rules,
             contracts=self.settings.contracts,
@@ -178,6 +178,7 @@ class Station:
         )
         self.contracts = Contracts(self.security.certificates.trusted, self.clock)
         self.local_list = LocalList(self.store, self.model)
+        known_tokens.report_conflicts(tokens, self.local_list, self.availability.warn)
         known_tokens.provide(self.model, self.store)
         self.maintenance = Maintenance(runners, clock=self.clock)
         self.maintenance.hold(lambda: bool(self.reservations.known))
@@ -218,7 +219,6 @@ class Station:
             match event:
                 case VehiclePlugged(connector_id):
                     await evse.runner.feed(Plugged(connector_id))
-                    self.spawn(self.authorizer.plugged(evse.runner))
                 case VehicleUnplugged():
                     await evse.runner.feed(Unplugged())
                 case VehicleAsks(ready):
@@ -229,6 +229,8 @@ class Station:
                     fault = Fault(code, info, vendor, connector_id=connector_id)
                     given = FaultRaised(fault) if active else FaultCleared(code, connector_id)
                     await evse.runner.feed(given)
+                case PowerFailing() if not self.model[RESUME_AFTER_POWER_LOSS]:
+                    await self.maintenance.power_fails(evse.runner)
 
     def _reconsider(self) -> None:
         for evse in self.evses.values():
@@ -243,6 +245,8 @@ class Station:
             announce(self.told, fact)
             if isinstance(fact, TransactionStarted):
                 self._expect_record(evse_id)
+            if isinstance(fact, StatusChanged) and fact.status is Status.PREPARING:
+                self.spawn(self.authorizer.plugged(self.evses[evse_id].runner))
         if evse_id in self.evses:
             self.evses[evse_id].sampler.reconsider()
         self.profiles.happened(evse_id, facts)
@@ -343,23 +347,7 @@ class Station:
         Raises:
             Refused: there is no such EVSE, connector or lock.
         """
-        runner = self.evse(evse_id).runner
-        if runner.state.stage is Stage.OPENING:
-            return False  # the meter is about to begin behind it
-        if runner.state.metering and connector_id not in runner.sockets:
-            raise Refused("the cable is fixed", reason="UnsupportedRequest")
-        if runner.state.stage is Stage.CHARGING:
-            stop = StopRequested(StopReason.UNLOCK_COMMAND, Cause.UNLOCK_COMMAND)
-            self.spawn(runner.feed(stop))
-            try:
-                async with asyncio.timeout(OPEN_TIMEOUT_S):
-                    await runner.opened.wait()
-            except TimeoutError:
-                return False
-        unlocked = await runner.outlet.unlock(connector_id)
-        if unlocked and runner.state.held is not None:
-            await runner.feed(CableUnlocked())
-        return unlocked
+        return await unlock(self.evse(evse_id).runner, connector_id, self.spawn)
 
     async def sample_now(
         self, evse_id: int, *, in_transaction: bool, measurands: tuple[str, ...] = ()

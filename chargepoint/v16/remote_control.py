@@ -52,7 +52,7 @@ class RemoteControl:
     async def remote_start(self, payload: dict[str, Any]) -> dict[str, Any] | Reply:
         """Section 5.11: start where it says, else where a vehicle waits, else anywhere free."""
         token = wire.token(payload["idTag"])
-        runner = self._startable(payload.get("connectorId"), token)
+        runner, by_group = self._startable(payload.get("connectorId"), token)
         if runner is None or not self._accepted():
             return {"status": "Rejected"}
         try:
@@ -60,7 +60,7 @@ class RemoteControl:
         except Refused as refused:
             log.info("remote start rejected: %s", refused)
             return {"status": "Rejected"}
-        ask = self._station.settings.authorize_remote_start()
+        ask = by_group or self._station.settings.authorize_remote_start()
 
         anywhere = "connectorId" not in payload and profile is None
 
@@ -159,15 +159,22 @@ class RemoteControl:
         except CsmsError as error:
             log.warning("a message that the CSMS asked for was not sent: %s", error)
 
-    def _startable(self, connector: int | None, token: IdToken) -> EvseRunner | None:
-        """The EVSE for a session, None if there is none, or it is not free or reserved."""
+    def _startable(self, connector: int | None, token: IdToken) -> tuple[EvseRunner | None, bool]:
+        """The EVSE for a session, None if there is none, or it is not free or reserved.
+
+        True as well if only the parent of the token may open it, which is not known and has to be
+        asked for (section 5.13).
+        """
         try:
             runners = self._meant(connector)
         except Refused as refused:
             log.info("remote start rejected: %s", refused)
-            return None
-        group = self._station.authorizer.group_of(token)
-        return choose(self._station.reservations.admitting(runners, token, group))
+            return None, False
+        reservations, group = self._station.reservations, self._station.authorizer.group_of(token)
+        runner = choose(reservations.admitting(runners, token, group))
+        if runner is not None or group is not None:
+            return runner, False
+        return choose(reservations.admitting_a_group(runners, token)), True
 
     def _meant(self, connector: int | None) -> list[EvseRunner]:
         if connector is None:

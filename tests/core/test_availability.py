@@ -36,6 +36,7 @@ NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)
 RUNNING = Transaction("T1", NOW, Authorization(IdToken("AB12"), Source.CSMS), Reading(NOW))
 CHARGING = EvseState(1, Stage.CHARGING, plugged=True, ev_ready=True, transaction=RUNNING)
 BROKEN = (Fault("GroundFailure"),)
+ODD = (Fault("EVCommunicationError"),)
 OUT = frozenset({Scope.STATION})
 
 ROWS = {
@@ -62,6 +63,8 @@ ROWS = {
     "broken": (EvseState(1, faults=BROKEN), Status.FAULTED),
     "broken while charging": (replace(CHARGING, faults=BROKEN), Status.FAULTED),
     "broken and out of order": (EvseState(1, faults=BROKEN, inoperative=OUT), Status.FAULTED),
+    "not understood": (EvseState(1, Stage.PLUGGED, plugged=True, faults=ODD), Status.PREPARING),
+    "not understood while charging": (replace(CHARGING, faults=ODD), Status.SUSPENDED_EVSE),
     "a warning": (EvseState(1, faults=(Fault("WeakSignal", blocks=False),)), Status.AVAILABLE),
 }
 

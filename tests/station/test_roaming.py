@@ -239,4 +239,4 @@ async def test_wherever_the_power_goes_one_token_gives_one_session_or_none(
             await swipe(bench)
             await plug(bench, 2)
             assert started(bench)[len(told) :] == [(2, TOKEN)], left
-    assert between == 1, "the cut between taking back and giving"
+    assert between >= 1, "the cut between taking back and giving"

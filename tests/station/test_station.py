@@ -19,7 +19,7 @@ from chargepoint.core.model import Authorization, Cause, Fault, Scope, Source, S
 from chargepoint.errors import HardwareFault, Refused, StoreError
 from chargepoint.hardware.api import BoardFault
 from chargepoint.hardware.simulated import Vehicle
-from chargepoint.station import station as station_module
+from chargepoint.station import unlocking
 
 SOMEBODY = TokenAccepted(Authorization(TOKEN, Source.CSMS))
 TWO = (("cType2",), ("cType2", "sType3"))
@@ -66,6 +66,28 @@ async def test_a_fault_of_the_board_comes_and_goes(alive: Bench) -> None:
     await alive.clock.settle()
 
     assert alive.state().faults == ()
+
+
+async def test_a_transaction_ends_while_the_power_reserve_lasts(alive: Bench) -> None:
+    await alive.plug_and_charge()
+    alive.outlets[1].power_fails()
+    await alive.clock.settle()
+
+    (ended,) = alive.facts(TransactionEnded)
+    assert ended.reason is StopReason.POWER_LOSS
+    assert ended.end is not None
+    assert not alive.outlets[1].closed
+
+
+async def test_a_transaction_that_goes_on_after_a_power_cut_is_not_ended_before(
+    alive: Bench,
+) -> None:
+    alive.set("AllowEnergyTransferResumption", "true")
+    await alive.plug_and_charge()
+    alive.outlets[1].power_fails()
+    await alive.clock.settle()
+
+    assert alive.state().stage is Stage.CHARGING
 
 
 async def test_what_happened_before_the_start_is_seen_at_the_start(tmp_path: Path) -> None:
@@ -237,7 +259,7 @@ async def test_unlocking_ends_the_transaction_but_does_not_wait_for_the_record(
 async def test_nothing_is_unlocked_under_power(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(station_module, "OPEN_TIMEOUT_S", 0.02)
+    monkeypatch.setattr(unlocking, "OPEN_TIMEOUT_S", 0.02)
     bench.evse().runner.sockets = frozenset({1})
     await bench.charge()
     bench.outlets[1].fails["open"] = HardwareFault("welded")

@@ -36,7 +36,7 @@ async def test_a_listed_token_starts_and_stops_offline(desk: TokenDesk) -> None:
     assert desk.stage() is Stage.FINISHED
     await desk.online()
 
-    started, ended = await desk.told()
+    started, _, ended = await desk.told()
 
     assert desk.asked == []
     assert [started["offline"], ended["offline"]] == [True, True]
@@ -62,7 +62,7 @@ async def test_a_listed_token_starts_without_asking(desk: TokenDesk) -> None:
     await desk.list(**{CARD: ACCEPTED})
     await desk.plug()
 
-    (started,) = await desk.swipe(CARD)
+    started, _ = await desk.swipe(CARD)
 
     assert started["idToken"]["idToken"] == CARD
     assert desk.asked == []
@@ -97,7 +97,7 @@ async def test_a_list_switched_off_does_not_count_and_is_kept(desk: TokenDesk) -
 
     await desk.set("LocalAuthListCtrlr", "Enabled", "true")
     desk.later[CARD] = ACCEPTED
-    (started,) = await desk.swipe(CARD)
+    started, _ = await desk.swipe(CARD)
 
     assert started["eventType"] == "Started"
     assert desk.asked == [CARD]
@@ -298,4 +298,6 @@ async def test_a_remote_start_that_is_authorized_goes_by_the_same_rules(
 
     assert answer["status"] == "Accepted"
     assert bool(desk.asked) is asks
-    assert [event["triggerReason"] for event in events] == (["RemoteStart"] if begins else [])
+    assert [event["triggerReason"] for event in events] == (
+        ["RemoteStart", "ChargingStateChanged"] if begins else []
+    )

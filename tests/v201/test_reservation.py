@@ -110,7 +110,7 @@ async def test_who_reserved_may_be_started_remotely(talk: Any) -> None:
 
     assert (await talk.ask("RequestStartTransaction", start))["status"] == "Accepted"
 
-    (started,) = await talk.events()
+    started, _ = await talk.events()
     assert started["reservationId"] == 7
 
 
@@ -126,7 +126,7 @@ async def test_a_remote_start_of_the_group_uses_the_reservation(talk: Any) -> No
 
     assert (await talk.ask("RequestStartTransaction", start))["status"] == "Accepted"
 
-    (started,) = await talk.events()
+    started, _ = await talk.events()
     assert started["reservationId"] == 7
 
 

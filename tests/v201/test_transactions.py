@@ -45,7 +45,7 @@ async def test_a_session_is_told_from_begin_to_end(talk: Any) -> None:
     talk.bench.meters[1].energy_wh = Decimal("9000.5")
     await talk.bench.station.authorizer.present(TOKEN)
 
-    begun, over = await talk.events()
+    begun, _, over = await talk.events()
 
     transaction_id = transaction.transaction_id
     token = {"idToken": "04A1B2C3D4", "type": "ISO14443"}
@@ -60,7 +60,7 @@ async def test_a_session_is_told_from_begin_to_end(talk: Any) -> None:
         "timestamp": "2026-03-01T10:00:00.000Z",
         "triggerReason": "Authorized",
         "seqNo": 0,
-        "transactionInfo": {"transactionId": transaction_id, "chargingState": "Charging"},
+        "transactionInfo": {"transactionId": transaction_id, "chargingState": "EVConnected"},
         "evse": {"id": 1, "connectorId": 1},
         "idToken": token,
         "meterValue": [{"timestamp": "2026-03-01T10:00:00.000Z", "sampledValue": [first]}],
@@ -104,9 +104,10 @@ async def test_sequence_numbers_have_no_gap(talk: Any) -> None:
 
     events = await talk.events()
 
-    assert [event["seqNo"] for event in events] == list(range(7))
+    assert [event["seqNo"] for event in events] == list(range(8))
     assert [event["triggerReason"] for event in events] == [
         "Authorized",
+        "ChargingStateChanged",
         "MeterValuePeriodic",
         "ChargingStateChanged",
         "ChargingRateChanged",
@@ -115,8 +116,8 @@ async def test_sequence_numbers_have_no_gap(talk: Any) -> None:
         "RemoteStop",
     ]
     states = [event["transactionInfo"]["chargingState"] for event in events]
-    assert states[2] == "SuspendedEV"
-    assert states[5:] == ["SuspendedEVSE", "EVConnected"]
+    assert states[3] == "SuspendedEV"
+    assert states[6:] == ["SuspendedEVSE", "EVConnected"]
 
 
 ENDS: list[tuple[Any, str, str]] = [
@@ -163,7 +164,7 @@ async def test_what_happened_offline_says_so(talk: Any) -> None:
     await talk.back()
     await talk.bench.finish()
 
-    begun, over = await talk.events()
+    begun, _, over = await talk.events()
 
     assert begun["offline"] is True
     assert "offline" not in over
@@ -253,7 +254,7 @@ async def test_a_refusal_after_the_transaction_ended_changes_nothing(talk: Any) 
 
     events = await talk.events()
 
-    assert [event["eventType"] for event in events] == ["Started", "Ended"]
+    assert [event["eventType"] for event in events] == ["Started", "Updated", "Ended"]
 
 
 @pytest.mark.parametrize("error", [CsmsRejected("InternalError"), CsmsUnavailable("gone")])

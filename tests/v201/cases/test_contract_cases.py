@@ -53,7 +53,7 @@ async def _show(run: Case, chain: str) -> list[Any]:
     """The vehicle is plugged and shows its contract; what the station sent then."""
     await run.plug()
     run.take()
-    await run.done(run.station.present_contract(1, chain))
+    await run.clock.done(run.station.present_contract(1, chain))
     await run.advance(60)
     return run.take()
 
@@ -227,6 +227,6 @@ async def test_a_contract_that_is_shown_again_ends_nothing(open_case: Open) -> N
         await _show(run, chain)
         assert run.outlets[1].closed
 
-        await run.done(run.station.present_contract(1, chain))
+        await run.clock.done(run.station.present_contract(1, chain))
 
         assert run.outlets[1].closed

@@ -71,7 +71,6 @@ async def test_the_same_token_stops_and_the_vehicle_leaves(open_case: Open) -> N
 
 
 @pytest.mark.spec("2.0.1", "TC_E_38_CS")
-@pytest.mark.xfail(strict=True, reason="the start of the transaction tells it already")
 async def test_a_vehicle_that_is_not_ready_suspends(open_case: Open) -> None:
     async with open_case() as run:
         await run.swipe(CARD)

@@ -60,8 +60,9 @@ async def test_power_path_closed_starts_once_both_are_there(open_case: Open) -> 
         await run.swipe(TOKEN)
         await run.vehicle_ready(True)
 
-        started, charging = told(run)
-        assert words([started]) == [("Started", "Authorized", "SuspendedEV")]
+        started, waits, charging = told(run)
+        assert words([started]) == [("Started", "Authorized", "EVConnected")]
+        assert words([waits]) == [("Updated", "ChargingStateChanged", "SuspendedEV")]
         assert (started["idToken"], started["evse"]) == (ID_TOKEN, {"id": 1, "connectorId": 1})
         assert words([charging]) == [("Updated", "ChargingStateChanged", "Charging")]
 

@@ -1,0 +1,36 @@
+"""The CSMS gives a cable back (OCPP 1.6 section 5.18, 2.0.1 F05)."""
+
+import asyncio
+
+from chargepoint.core.inputs import CableUnlocked, StopRequested
+from chargepoint.core.model import Cause, Stage, StopReason
+from chargepoint.errors import Refused
+from chargepoint.station.evse import EvseRunner, Spawn
+
+OPEN_TIMEOUT_S = 10.0
+
+
+async def unlock(runner: EvseRunner, connector_id: int, spawn: Spawn) -> bool:
+    """Unlock a cable, ending a running session first. False if the lock did not move.
+
+    Waits for the open contactor, but not for the meter's record, which may take long. A fixed cable
+    ends no session, because there is nothing to unlock.
+
+    Raises:
+        Refused: there is no lock.
+    """
+    if runner.state.stage is Stage.OPENING:
+        return False  # the meter is about to begin behind it
+    if runner.state.metering and connector_id not in runner.sockets:
+        raise Refused("the cable is fixed", reason="UnsupportedRequest")
+    if runner.state.stage is Stage.CHARGING:
+        spawn(runner.feed(StopRequested(StopReason.UNLOCK_COMMAND, Cause.UNLOCK_COMMAND)))
+        try:
+            async with asyncio.timeout(OPEN_TIMEOUT_S):
+                await runner.opened.wait()
+        except TimeoutError:
+            return False
+    unlocked = await runner.outlet.unlock(connector_id)
+    if unlocked and runner.state.held is not None:
+        await runner.feed(CableUnlocked())
+    return unlocked

@@ -1,6 +1,7 @@
 """The status of a connector, from the state of its EVSE (OCPP 1.6 section 4.9, 2.0.1 block G)."""
 
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from chargepoint.core.facts import Status, StatusChanged
@@ -50,6 +51,49 @@ _BEST = (
     AvailabilityState.FAULTED,
     AvailabilityState.UNAVAILABLE,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is made operative or not: EVSE 0 is the station, connector None the whole EVSE.
+
+    ``thorough``: operative also undoes what was set for the EVSE that a connector belongs to, or
+    for EVSEs and connectors of the station (OCPP 1.6 section 5.2 knows no other levels).
+    """
+
+    evse_id: int = 0
+    connector_id: int | None = None
+    thorough: bool = False
+
+
+Changes = tuple[tuple[int, AvailabilityChanged], ...]
+"""What happens to which EVSE, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class AvailabilityJob:
+    """A change at several places, stored until all of it is done."""
+
+    changes: Changes
+
+
+def changes(
+    place: Place, connectors: Mapping[int, int], *, operative: bool
+) -> Iterator[tuple[int, AvailabilityChanged]]:
+    """The parts of one change; ``connectors`` says how many each EVSE has."""
+    down = operative and place.thorough
+    if not place.evse_id:
+        for evse_id, count in connectors.items():
+            yield evse_id, AvailabilityChanged(operative, Scope.STATION)
+            if down:
+                yield evse_id, AvailabilityChanged(operative, Scope.EVSE)
+            for number in range(1, count + 1) if down else ():
+                yield evse_id, AvailabilityChanged(operative, Scope.CONNECTOR, number)
+        return
+    if place.connector_id is None or down:
+        yield place.evse_id, AvailabilityChanged(operative, Scope.EVSE)
+    if place.connector_id is not None:
+        yield place.evse_id, AvailabilityChanged(operative, Scope.CONNECTOR, place.connector_id)
 
 
 def connector_status(state: EvseState, connector_id: int) -> Status:

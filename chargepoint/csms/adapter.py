@@ -62,13 +62,17 @@ class Delivery:
 
     ``csms_id`` is what the CSMS called the transaction in its answer, if it did; it is stored in
     the same commit that forgets the fact. ``repeated`` means that it was sent before and nobody
-    knows whether it arrived.
+    knows whether it arrived. ``lack`` is what the version has no words for, empty if all was said.
+    ``variant`` sets the ids apart from those of the same fact in another version, which is another
+    message: a CSMS that knows an id already repeats its old answer.
     """
 
     entry: Entry
     csms: Csms
     repeated: bool = False
     csms_id: int | None = field(default=None)
+    lack: str = ""
+    variant: str = ""
 
     @property
     def offline(self) -> bool:
@@ -78,8 +82,8 @@ class Delivery:
     async def call(self, action: str, payload: dict[str, Any], *, part: int = 0) -> dict[str, Any]:
         """Send the fact's message; ``part`` counts up if a version needs several for one fact."""
         message_id = self.entry.message_id
-        if part:
-            message_id = str(uuid.uuid5(uuid.UUID(message_id), str(part)))
+        if name := f"{self.variant}{part or ''}":
+            message_id = str(uuid.uuid5(uuid.UUID(message_id), name))
         return await self.csms.call(action, payload, message_id=message_id)
 
 
@@ -191,7 +195,8 @@ class Authorizing(Protocol):
 class Adapter:
     """One OCPP version: its subprotocol, its handlers, its ways to tell facts.
 
-    ``ahead`` names the actions of a session, whose schemas are made ready while nobody waits.
+    ``ahead`` names the actions of a session, whose schemas are made ready while nobody waits,
+    ``variant`` the ids of messages, see ``Delivery``.
     """
 
     def __init__(
@@ -202,8 +207,10 @@ class Adapter:
         authorization: Authorizing,
         blocks: Iterable[object],
         ahead: tuple[str, ...] = (),
+        variant: str = "",
     ) -> None:
         self.version = version
+        self.variant = variant
         self.ahead = ahead
         self.subprotocol = f"ocpp{version}"
         self.boot = provisioning.boot
@@ -215,15 +222,18 @@ class Adapter:
             self._collect(block)
 
     async def deliver(self, delivery: Delivery) -> None:
-        """Tell one fact; a fact this version has no words for is told by saying nothing.
+        """Tell one fact; of one this version has no words for, say so in ``delivery.lack``.
 
         Raises:
             CsmsUnavailable: not told; try again.
             CsmsRejected: refused; counts as an attempt.
         """
+        delivery.variant = self.variant
         method = self._deliver.get(type(delivery.entry.fact))
-        if method is not None:
-            await method(delivery.entry.fact, delivery)
+        if method is None:
+            delivery.lack = "there is no message for it"
+            return
+        await method(delivery.entry.fact, delivery)
 
     def _collect(self, block: object) -> None:
         self.handlers.update(_marked(block, "handles"))

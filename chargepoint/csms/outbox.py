@@ -6,6 +6,10 @@ times the number of attempts, others go on, and after the last attempt the fact 
 reading of an idle outlet is given up at the first CALLERROR. A connection that breaks is no
 attempt, nor is one on which nobody answers even a heartbeat: a CSMS that leaves single messages
 unanswered must not be left, and one that is gone must not use the attempts up.
+
+A station may change its OCPP version while facts wait. What the version in use cannot say, or only
+in part, is logged and kept in the store, like a fact that is given up: nobody has to guess what a
+CSMS was not told, and no stream waits for ever.
 """
 
 import asyncio
@@ -29,6 +33,7 @@ from chargepoint.csms.adapter import Adapter, Csms, Delivery, NotYet
 from chargepoint.csms.rpc import OutgoingInvalid
 from chargepoint.errors import CsmsRejected, CsmsUnavailable
 from chargepoint.store.sqlite import Entry, Store
+from chargepoint.store.untold import Lack
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +52,9 @@ _INSISTED = (
 # Facts of messages that a CSMS of OCPP 1.6 need not know: then they are told to nobody.
 _OPTIONAL = (SecurityEvent, CertificateRequested)
 _UNKNOWN_MESSAGE = {"NotImplemented", "NotSupported"}
+
+_TRANSACTION = (TransactionStarted, TransactionUpdated, TransactionEnded)
+_NUMBERING = {"1.6"}  # versions in which the CSMS gives a transaction its number
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,7 @@ class Outbox:
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()  # nothing new is left that can be told now
         self._tried: set[int] = set()  # entries sent whose answer is not known
+        self._version = ""  # in which the present connection speaks
         self._held: dict[str, float] = {}  # stream -> monotonic time at which it may go on
 
     def wake(self) -> None:
@@ -98,8 +107,9 @@ class Outbox:
         """Tell everything, and wait for more, until the connection is gone.
 
         Raises:
-                CsmsUnavailable: the connection is gone or dead; nothing was lost.
+            CsmsUnavailable: the connection is gone or dead; nothing was lost.
         """
+        self._speak(adapter.version)
         while True:
             self._wake.clear()
             entry = self._store.next_entry(self._holding())
@@ -107,8 +117,9 @@ class Outbox:
                 self._idle.set()
                 await self._wait()
                 continue
+            delivery = Delivery(entry, csms, repeated=entry.number in self._tried)
+            before = self._numbered(entry.fact)
             try:
-                delivery = Delivery(entry, csms, repeated=entry.number in self._tried)
                 self._tried.add(entry.number)
                 await adapter.deliver(delivery)
             except NotYet as early:
@@ -126,13 +137,61 @@ class Outbox:
                 log.exception("defect in telling a %s", type(entry.fact).__name__)
                 self._defective(entry, error)
             else:
-                self._held.pop(entry.stream, None)
-                self._tried.discard(entry.number)
-                self._store.delivered(entry, self._clock.now(), csms_id=delivery.csms_id)
+                self._done(delivery, before)
+
+    def _speak(self, version: str) -> None:
+        """What could not be said in another version may be sayable now."""
+        if version != self._version:
+            self._held.clear()
+        self._version = version
+
+    def _done(self, delivery: Delivery, before: int | None) -> None:
+        """Forget a fact that was told; keep it if something was missing."""
+        entry = delivery.entry
+        lack = delivery.lack or self._elsewhere(entry.fact, before)
+        if lack:
+            level = logging.WARNING if isinstance(entry.fact, _TRANSACTION) else logging.INFO
+            name = type(entry.fact).__name__
+            log.log(level, "%s not told in full in OCPP %s: %s", name, self._version, lack)
+        self._held.pop(entry.stream, None)
+        self._tried.discard(entry.number)
+        self._store.delivered(
+            entry,
+            self._clock.now(),
+            csms_id=delivery.csms_id,
+            version=self._version,
+            lack=lack,
+        )
+
+    def _numbered(self, fact: Fact) -> int | None:
+        """The number that a CSMS gave to the transaction of a fact."""
+        if not isinstance(fact, TransactionStarted | TransactionEnded):
+            return None
+        return self._store.csms_transaction(fact.transaction_id)
+
+    def _elsewhere(self, fact: Fact, before: int | None) -> str:
+        """What of a transaction was told in another version; ``before`` is its number until now.
+
+        A begin is not told again: a session that two systems hold to be theirs is billed twice.
+        """
+        if isinstance(fact, TransactionStarted):
+            twice = before is not None and self._version not in _NUMBERING
+            return f"{_named(fact, before)} was begun with this number, too" if twice else ""
+        if not isinstance(fact, TransactionEnded):
+            return ""
+        begun = self._store.untold.begun(fact.transaction_id)
+        if begun in {"", self._version}:
+            return ""
+        return f"{_named(fact, before)} was begun in OCPP {begun}"
 
     def _defective(self, entry: Entry, error: Exception) -> None:
-        """Our own wording is wrong: the fact stays, for a version that can say it."""
-        log.error("%s cannot be told: %s", type(entry.fact).__name__, error)
+        """Our own wording is wrong: the fact stays for a while, perhaps for another version."""
+        name = type(entry.fact).__name__
+        log.error("%s cannot be told: %s", name, error)
+        if entry.attempts + 1 >= self._retry().attempts:
+            self._give_up(entry, f"cannot be told: {error}")
+            return
+        self._store.attempted(entry)
         self._hold(entry, DEFECT_PAUSE)
 
     def _refused(self, entry: Entry, reason: str, *, insist: bool) -> None:
@@ -141,13 +200,18 @@ class Outbox:
         name = type(entry.fact).__name__
         if not insist or (made >= retry.attempts and not _is_guaranteed(entry.fact)):
             log.error("%s given up after %d attempts: %s", name, made, reason)
-            self._store.given_up(entry)
-            self._tried.discard(entry.number)
+            self._give_up(entry, reason)
             return
         wait = retry.interval * min(made, retry.attempts)
         log.warning("%s refused (%s), again in %s", name, reason, wait)
         self._store.attempted(entry)
         self._hold(entry, wait)
+
+    def _give_up(self, entry: Entry, why: str) -> None:
+        now = self._clock.now().isoformat()
+        self._store.given_up(entry, Lack(self._version, why, now))
+        self._held.pop(entry.stream, None)
+        self._tried.discard(entry.number)
 
     def _hold(self, entry: Entry, wait: timedelta) -> None:
         self._held[entry.stream] = self._clock.monotonic() + wait.total_seconds()
@@ -186,3 +250,7 @@ def _insists(fact: Fact, error: CsmsRejected) -> bool:
 
 def _is_guaranteed(fact: Fact) -> bool:
     return isinstance(fact, SecurityEvent) and is_critical(fact.type)
+
+
+def _named(fact: TransactionStarted | TransactionEnded, number: int | None) -> str:
+    return fact.transaction_id if number is None else f"{fact.transaction_id} ({number})"

@@ -158,6 +158,8 @@ class Session:
     async def serve(self, connection: Connection, subprotocol: str) -> None:
         """Live on this connection until it is gone, or nobody answers on it any more."""
         adapter = self._adapters[subprotocol]
+        if adapter is not (self.adapter or adapter):
+            self.moved()  # whoever speaks another version has not seen the station in it
         endpoint = Endpoint(
             connection,
             schemas=Schemas(adapter.version),

@@ -150,6 +150,7 @@ class LocalServer:
             Route("GET", "/v1/transactions/{id}", self._transaction),
             Route("GET", "/v1/transactions/{id}/records", self._records),
             Route("GET", "/v1/settings", self._settings),
+            Route("GET", "/v1/untold", self._untold),
             Route("GET", "/v1/events", self._events),
             Route("GET", "/metrics", self._metrics),
             Route("GET", "/healthz", self._alive, public=True),
@@ -173,6 +174,9 @@ class LocalServer:
 
     async def _settings(self, _: Request) -> Response:
         return Response(self._views.settings())
+
+    async def _untold(self, _: Request) -> Response:
+        return Response(self._views.untold())
 
     async def _events(self, _: Request) -> EventStream:
         return EventStream(self._happenings())

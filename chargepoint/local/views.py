@@ -18,6 +18,7 @@ from chargepoint.station.meter_health import Health
 from chargepoint.station.metering import EvseMeter, is_fresh
 from chargepoint.station.station import Evse, Station
 from chargepoint.store.tables import RecordRow, TransactionRow
+from chargepoint.store.untold import Untold
 from meters.model import Quantity, Reading
 
 Json: TypeAlias = dict[str, Any]  # what is given to the encoder, field by field
@@ -110,6 +111,10 @@ class Views:
         if not rows and store.transactions.get(transaction_id) is None:
             return None
         return {"transaction_id": transaction_id, "records": [_record(row) for row in rows]}
+
+    def untold(self) -> Json:
+        """What the CSMS was not told, or told only in part, oldest first; the facts stay inside."""
+        return {"untold": [_untold(untold) for untold in self.station.store.untold.all()]}
 
     def settings(self) -> Json:
         """Every setting; secrets are stars. ``keys`` are the names in OCPP 1.6."""
@@ -297,6 +302,16 @@ def _record(row: RecordRow) -> Json:
         "taken_at": instant(row.taken_at),
         "released_at": instant(row.released_at) if row.released_at else None,
         "delivered_at": instant(row.delivered_at) if row.delivered_at else None,
+    }
+
+
+def _untold(untold: Untold) -> Json:
+    return {
+        "kind": type(untold.fact).__name__,
+        "transaction_id": getattr(untold.fact, "transaction_id", "") or None,
+        "ocpp": untold.lack.version,
+        "why": untold.lack.why,
+        "at": instant(untold.lack.at),
     }
 
 

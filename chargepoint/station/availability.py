@@ -4,11 +4,15 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from chargepoint.clock import Clock
-from chargepoint.core.availability import connector_told
+from chargepoint.core.availability import AvailabilityJob, Changes, Place, changes, connector_told
 from chargepoint.core.facts import Fact, Status, StatusChanged
-from chargepoint.core.inputs import AvailabilityChanged, FaultCleared, FaultRaised
+from chargepoint.core.inputs import FaultCleared, FaultRaised
 from chargepoint.core.model import Fault, Scope
-from chargepoint.station.evse import EvseRunner
+from chargepoint.errors import StoreError
+from chargepoint.station.evse import EvseRunner, Spawn
+from chargepoint.store.sqlite import Store
+
+JOB = "availability"
 
 
 class Availability:
@@ -19,10 +23,15 @@ class Availability:
         runners: Mapping[int, EvseRunner],
         *,
         clock: Clock,
+        store: Store,
         faults: dict[str, Fault],
         record: Callable[[Fact], None],
+        spawn: Spawn,
     ) -> None:
         self._runners = runners
+        self._store = store
+        self._spawn = spawn
+        self._changing = asyncio.Lock()  # one change after the other, each as a whole
         self._clock = clock
         self._faults = faults
         self._record = record
@@ -47,27 +56,59 @@ class Availability:
             return Status.UNAVAILABLE
         return Status.AVAILABLE
 
-    async def set_operative(
-        self, evse_id: int, connector_id: int | None, *, operative: bool
-    ) -> bool:
-        """Make a connector, an EVSE, or with EVSE 0 the station, operative or inoperative.
+    async def set_operative(self, place: Place, *, operative: bool) -> bool:
+        """Make a connector, an EVSE or the station operative or inoperative.
 
         False if it will count only when the running transaction is over (2.0.1 G03.FR.05); one at
-        another connector is in nobody's way.
+        another connector is in nobody's way. What concerns several EVSEs is done as a whole, also
+        if the connection of the CSMS that asked, or the power, goes in the middle of it.
+
+        Raises:
+            StoreError: it cannot be stored; nothing happened.
         """
-        scope = Scope.STATION if not evse_id else Scope.EVSE
-        given = AvailabilityChanged(operative, scope)
-        if connector_id is not None:
-            given = AvailabilityChanged(operative, Scope.CONNECTOR, connector_id)
-        chosen = [self._runners[evse_id]] if evse_id else list(self._runners.values())
-        before = self.own_status()
-        for runner in chosen:
-            await runner.feed(given)
-        self._tell_own(before)
+        connectors = {evse_id: runner.connectors for evse_id, runner in self._runners.items()}
+        wanted = tuple(changes(place, connectors, operative=operative))
+        error = await asyncio.shield(self._spawn(self._change(wanted)))
+        if error is not None:
+            raise error
+        concerned = {evse_id for evse_id, _ in wanted}
         return operative or not any(
-            runner.state.busy and connector_id in {None, runner.state.connector_id}
-            for runner in chosen
+            runner.state.busy and place.connector_id in {None, runner.state.connector_id}
+            for evse_id, runner in self._runners.items()
+            if evse_id in concerned
         )
+
+    async def resume(self) -> None:
+        """After a start: finish a change that a power cut left half done."""
+        async with self._changing:
+            await self._finish()
+
+    async def _change(self, wanted: Changes) -> StoreError | None:
+        """A refusal is a result: the task must not fail."""
+        async with self._changing:
+            await self._finish()
+            before = self.own_status()
+            if len(wanted) > 1:
+                try:
+                    self._store.commit_job(JOB, AvailabilityJob(wanted))
+                except StoreError as error:
+                    return error
+                await self._finish()
+            else:
+                await self._feed(wanted)
+            self._tell_own(before)
+        return None
+
+    async def _finish(self) -> None:
+        job = self._store.jobs.get(JOB, AvailabilityJob)
+        if job is not None:
+            await self._feed(job.changes)
+            self._store.commit_job(JOB, None)
+
+    async def _feed(self, wanted: Changes) -> None:
+        for evse_id, change in wanted:
+            if evse_id in self._runners:  # the config may have lost it meanwhile
+                await self._runners[evse_id].feed(change)
 
     async def set_fault(self, evse_id: int, fault: Fault, *, active: bool) -> None:
         """A fault of an EVSE or connector of it, or with 0 of the station, appears or goes."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from chargepoint.clock import Clock
+from chargepoint.clock import Clock, sleep_unless
 from chargepoint.core.facts import Fact, FirmwareProgress, SecurityEvent
 from chargepoint.core.firmware import (
     RESULTS,
@@ -29,7 +29,7 @@ from chargepoint.core.firmware import (
 from chargepoint.core.inputs import AvailabilityChanged
 from chargepoint.core.model import Scope, StopReason
 from chargepoint.core.transfer import Location, safe_name
-from chargepoint.errors import Refused
+from chargepoint.errors import Refused, StoreError
 from chargepoint.station.evse import EvseRunner, Spawn
 from chargepoint.station.firmware_check import check_certificate, signature_holds
 from chargepoint.station.installer import Installer
@@ -46,6 +46,7 @@ JOB = "firmware"
 IDLE_CHECK = timedelta(seconds=1)
 HEARD_WITHIN = timedelta(seconds=5)
 BOOT_REASON = "FirmwareUpdate"
+ANSWERED_WITHIN = timedelta(seconds=5)  # else the work begins without an answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ class Firmware:
         self._tell = tell
         self._spawn = spawn
         self._task: asyncio.Task[None] | None = None
+        self._answered = asyncio.Event()  # what the CSMS asked for last
         self._job = store.jobs.get(JOB, FirmwareJob)
 
     @property
@@ -146,20 +148,22 @@ class Firmware:
             raise
         return self.busy
 
-    async def start(self, job: FirmwareJob) -> None:
-        """Begin an update that was checked; one under way is given up and told no more of.
+    async def accept(self, job: FirmwareJob) -> None:
+        """Store an update that was checked, before that is answered; ``begin`` is for afterwards.
 
-        One whose installation began since the check is let through to its end first.
+        One under way is given up and told no more of. One whose installation began since the check
+        is let through to its end first.
+
+        Raises:
+            StoreError: it cannot be stored; what was under way is given up all the same.
         """
-        if self._job is not None and not self._job.touchable and self._task is not None:
-            await asyncio.wait({self._task})
-        if self._job is not None and not self._job.touchable:
-            log.warning("firmware update %s comes while the station restarts", job)
-            return
-        await self._cancel()
-        self._job = job
-        self._tell(JOB, job, ())
-        self._begin(job)
+        error = await asyncio.shield(self._spawn(self._replace(job)))
+        if error is not None:
+            raise error
+
+    async def begin(self) -> None:
+        """The answer has left."""
+        self._answered.set()
 
     def triggered(self, *, signed: bool | None = None) -> None:
         """Tell the status now, because the CSMS asks (OCPP 2.0.1 F06, L01.FR.25, .26).
@@ -196,6 +200,28 @@ class Firmware:
                 await self._finish(job, found)
             return
         self._begin(job)
+
+    async def _replace(self, job: FirmwareJob) -> StoreError | None:
+        """A refusal is a result: the task must not fail."""
+        if self._job is not None and not self._job.touchable and self._task is not None:
+            await asyncio.wait({self._task})
+        if self._job is not None and not self._job.touchable:
+            log.warning("firmware update %s comes while the station restarts", job)
+            return None
+        await self._cancel()
+        try:
+            self._tell(JOB, job, ())
+        except StoreError as error:
+            return error
+        self._job = job
+        self._answered = asyncio.Event()
+        self._task = self._spawn(self._carry_out_after(self._answered, job))
+        return None
+
+    async def _carry_out_after(self, answered: asyncio.Event, job: FirmwareJob) -> None:
+        """What is told comes after the answer, if that can be given at all."""
+        await sleep_unless(self._clock, ANSWERED_WITHIN, answered)
+        await self._carry_out(job)
 
     def _begin(self, job: FirmwareJob) -> None:
         self._task = self._spawn(self._carry_out(job))

@@ -12,13 +12,13 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any
 
-from chargepoint.clock import Clock
+from chargepoint.clock import Clock, sleep_unless
 from chargepoint.core.facts import LogProgress
 from chargepoint.core.logs import Interval, LogJob, LogKind, LogStatus, failed, file_name
 from chargepoint.core.transfer import Attempts
-from chargepoint.errors import Refused
+from chargepoint.errors import Refused, StoreError
 from chargepoint.station.evse import Spawn
-from chargepoint.station.firmware import Tell
+from chargepoint.station.firmware import ANSWERED_WITHIN, Tell
 from chargepoint.station.log_archive import as_json, as_lines, write_archive
 from chargepoint.station.log_keeper import kept_lines
 from chargepoint.station.transfer import Transfer, TransferFailed
@@ -60,6 +60,7 @@ class Logs:
         self._tell = tell
         self._spawn = spawn
         self._task: asyncio.Task[None] | None = None
+        self._answered = asyncio.Event()  # what the CSMS asked for last
         self._job = store.jobs.get(JOB, LogJob)
 
     @property
@@ -91,16 +92,21 @@ class Logs:
         name = file_name(self._rules.station_id, kind, self._clock.now())
         return LogJob(request_id, kind, location, name, interval, attempts, diagnostics)
 
-    async def start(self, job: LogJob) -> None:
-        """Begin an upload that was checked; one under way is told to be cancelled."""
-        old, task = self._job, self._task
-        self._job = job
-        if task is not None and not task.done():
-            task.cancel()
-            await asyncio.wait({task})
-        told = () if old is None else (self._fact(old, LogStatus.ACCEPTED_CANCELED),)
-        self._tell(JOB, job, told)
-        self._task = self._spawn(self._carry_out(job))
+    async def accept(self, job: LogJob) -> None:
+        """Store an upload that was checked, before that is answered; ``begin`` is for afterwards.
+
+        One under way is cancelled.
+
+        Raises:
+            StoreError: it cannot be stored; what was under way is cancelled all the same.
+        """
+        error = await asyncio.shield(self._spawn(self._replace(job)))
+        if error is not None:
+            raise error
+
+    async def begin(self) -> None:
+        """The answer has left."""
+        self._answered.set()
 
     def triggered(self, *, diagnostics: bool = False) -> None:
         """Tell the status now, because the CSMS asks: Uploading, or Idle (F06)."""
@@ -116,6 +122,30 @@ class Logs:
         """After a start: make again what a restart cut off."""
         if self._job is not None and (self._task is None or self._task.done()):
             self._task = self._spawn(self._carry_out(self._job))
+
+    async def _replace(self, job: LogJob) -> StoreError | None:
+        """A refusal is a result: the task must not fail."""
+        old, task = self._job, self._task
+        if task is not None and not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+        try:
+            self._tell(JOB, job, ())
+        except StoreError as error:
+            return error
+        self._job = job
+        self._answered = asyncio.Event()
+        self._task = self._spawn(self._carry_out_after(self._answered, job, old))
+        return None
+
+    async def _carry_out_after(
+        self, answered: asyncio.Event, job: LogJob, old: LogJob | None
+    ) -> None:
+        """What is told comes after the answer, if that can be given at all."""
+        await sleep_unless(self._clock, ANSWERED_WITHIN, answered)
+        if old is not None:
+            self._tell(JOB, job, (self._fact(old, LogStatus.ACCEPTED_CANCELED),))
+        await self._carry_out(job)
 
     async def _carry_out(self, job: LogJob) -> None:
         """From the request to the last status; every way out tells one."""

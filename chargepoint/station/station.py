@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chargepoint.clock import Clock
+from chargepoint.core.availability import Place
 from chargepoint.core.facts import Fact, SecurityEvent, Status, StatusChanged, TransactionStarted
 from chargepoint.core.inputs import (
     BayChanged,
@@ -155,7 +156,12 @@ class Station:
         rules, policy = self.settings.rules, self.settings.cache_policy
         runners = {evse_id: evse.runner for evse_id, evse in self.evses.items()}
         self.availability = Availability(
-            runners, clock=self.clock, faults=self.faults, record=self.record
+            runners,
+            clock=self.clock,
+            store=self.store,
+            faults=self.faults,
+            record=self.record,
+            spawn=self.spawn,
         )
         self.reservations = Reservations(
             runners,
@@ -199,6 +205,7 @@ class Station:
             parts.create_task(self.limits.run())
             parts.create_task(self.displays.run())
             parts.create_task(self.security.run())
+            self.spawn(self.availability.resume())
             self.spawn(self.services.resume())
             for evse in self.evses.values():
                 parts.create_task(self._live(evse))
@@ -324,18 +331,25 @@ class Station:
             await refuse(runner, self.evses[runner.evse_id].meter, self.settings)
 
     async def set_availability(
-        self, *, operative: bool, evse_id: int = 0, connector_id: int | None = None
+        self,
+        *,
+        operative: bool,
+        evse_id: int = 0,
+        connector_id: int | None = None,
+        thorough: bool = False,
     ) -> bool:
         """Make a connector, an EVSE, or with 0 the station, operative or not; kept over restarts.
 
-        False if it will count only when the running transaction is over.
+        False if it will count only when the running transaction is over. ``thorough``: see
+        ``core.availability.Place``.
 
         Raises:
             Refused: there is no such EVSE or connector.
         """
         if evse_id:
             self.evse(evse_id, connector_id)
-        at_once = await self.availability.set_operative(evse_id, connector_id, operative=operative)
+        place = Place(evse_id, connector_id, thorough)
+        at_once = await self.availability.set_operative(place, operative=operative)
         await self.reservations.arrange()
         return at_once
 

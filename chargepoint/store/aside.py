@@ -21,7 +21,7 @@ from chargepoint.store.security_log import SecurityLog
 from chargepoint.store.tables import Records, Transactions
 from meters.model import Reading
 
-UNTOLD = (SampleKept, RecordKept, ReservationUsed)
+UNSENT = (SampleKept, RecordKept, ReservationUsed)
 """Facts that are stored in a table only: the CSMS is not told of them."""
 
 

@@ -14,10 +14,9 @@ import os
 import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from importlib import resources
 from pathlib import Path
 from typing import Self
 
@@ -33,19 +32,21 @@ from chargepoint.core.model import EvseState
 from chargepoint.core.profiles_model import Installed
 from chargepoint.errors import StoreError
 from chargepoint.store import codec, security_log, tables
-from chargepoint.store.aside import UNTOLD, put_aside
+from chargepoint.store.aside import UNSENT, put_aside
 from chargepoint.store.jobs import Jobs
 from chargepoint.store.keystore import KeyStore
 from chargepoint.store.local_list import LocalList
 from chargepoint.store.lock import lock
 from chargepoint.store.monitors import StoredMonitors
 from chargepoint.store.network import NetworkProfiles
+from chargepoint.store.opening import check_owner, migrate
 from chargepoint.store.profiles import ChargingProfiles
 from chargepoint.store.reservations import Reservations
 from chargepoint.store.screens import Screens
 from chargepoint.store.streams import stream_of, supersedes, thin
 from chargepoint.store.tables import Records, Settings, Transactions, translated
 from chargepoint.store.tokens import Tokens
+from chargepoint.store.untold import Lack, UntoldFacts
 
 log = logging.getLogger(__name__)
 
@@ -87,8 +88,8 @@ class Store:
             stack.callback(self._db.close)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
-            self._migrate()
-            self._check_owner()
+            migrate(self._db, self._folder)
+            check_owner(self._db, self._folder, self._station_id)
             self._waiting = int(self._db.execute("SELECT count(*) FROM journal").fetchone()[0])
             self._open = stack.pop_all()  # from here on everything stays open until the exit
         self.transactions = Transactions(self._db)
@@ -102,6 +103,7 @@ class Store:
         self.profiles = ChargingProfiles(self._db)
         self.screens = Screens(self._db)
         self.jobs = Jobs(self._db)
+        self.untold = UntoldFacts(self._db)
         self.security_log = security_log.SecurityLog(self._db)
         self.credentials = security_log.Credentials(self._db)
         self.keys = KeyStore(self._folder / "keys")
@@ -210,18 +212,34 @@ class Store:
             row = self._db.execute("SELECT fact FROM journal ORDER BY number LIMIT 1").fetchone()
         return row[0] if row else None
 
-    def delivered(self, entry: Entry, at: datetime, *, csms_id: int | None = None) -> None:
-        """The CSMS knows: forget the fact, remember its id for the transaction, in one commit."""
+    def delivered(
+        self,
+        entry: Entry,
+        at: datetime,
+        *,
+        csms_id: int | None = None,
+        version: str = "",
+        lack: str = "",
+    ) -> None:
+        """The CSMS knows: forget the fact, remember its id for the transaction, in one commit.
+
+        ``lack`` says what this version of OCPP had no words for: then the fact is kept.
+        """
         with self._write():
+            if lack:
+                self.untold.keep(entry.number, Lack(version, lack, at.isoformat()))
             if csms_id is not None:
                 tables.bind(self._db, _transaction_of(entry.fact), csms_id)
             if isinstance(entry.fact, TransactionEnded):
                 self.records.mark_delivered(entry.fact.transaction_id, at)
+            self.untold.passed(entry.fact, version)
             self._forget(entry)
 
-    def given_up(self, entry: Entry) -> None:
-        """The CSMS refused often enough: forget the fact. Its record stays in the archive."""
+    def given_up(self, entry: Entry, lack: Lack) -> None:
+        """The CSMS will not be told: the fact leaves the journal and is kept, with the reason."""
         with self._write():
+            self.untold.keep(entry.number, lack)
+            self.untold.passed(entry.fact, "")
             self._forget(entry)
 
     def forget_statuses(self) -> None:
@@ -254,7 +272,7 @@ class Store:
     def _append(self, facts: Iterable[Fact], *, offline: bool) -> None:
         for fact in facts:
             put_aside(self._db, self, fact)
-            if isinstance(fact, UNTOLD):
+            if isinstance(fact, UNSENT):
                 continue
             if supersedes(fact, queue_all=self.queue_all):
                 self._supersede(fact)
@@ -334,36 +352,6 @@ class Store:
         with suppress(OSError):  # a disk that became read-only keeps it
             (self._folder / "reserve").unlink(missing_ok=True)
 
-    def _migrate(self) -> None:
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        steps = sorted(
-            (step for step in resources.files("chargepoint.store").joinpath("schema").iterdir()),
-            key=lambda step: step.name,
-        )
-        if version > len(steps):
-            raise StoreError(
-                f"{self._folder}: made by a newer version (schema {version}, known {len(steps)})"
-            )
-        for number, step in enumerate(steps[version:], version + 1):
-            script = step.read_text(encoding="utf-8")
-            self._db.executescript(f"BEGIN;{script};PRAGMA user_version = {number};COMMIT;")
-
-    def _check_owner(self) -> None:
-        self._db.execute("INSERT OR IGNORE INTO meta VALUES ('station', ?)", (self._station_id,))
-        (owner,) = self._db.execute("SELECT value FROM meta WHERE key = 'station'").fetchone()
-        if owner != self._station_id:
-            raise StoreError(
-                f"{self._folder} belongs to station {owner!r}, this is {self._station_id!r}:"
-                " choose another station.state, or the id the folder was made with"
-            )
-
 
 def _transaction_of(fact: Fact) -> str:
     return fact.transaction_id if isinstance(fact, TransactionStarted | TransactionUpdated) else ""
-
-
-def peek(folder: Path) -> int:
-    """How many facts wait in a state folder that no station uses at the moment."""
-    with closing(sqlite3.connect(folder / "station.db")) as db:
-        (count,) = db.execute("SELECT count(*) FROM journal").fetchone()
-    return int(count)

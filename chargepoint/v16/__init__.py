@@ -65,4 +65,5 @@ def adapter(
         authorization=Authorization(station),
         blocks=(*blocks, remote_control),
         ahead=("Authorize", "StartTransaction", "MeterValues", "StopTransaction"),
+        variant="1.6",
     )

@@ -93,19 +93,13 @@ class Availability:
             at_once = await self._set(connector, operative=operative)
         except Refused:
             return {"status": "Rejected"}
-        if operative and not connector:
-            for single in self._connectors:
-                await self._set(single, operative=True)
         return {"status": "Accepted" if at_once else "Scheduled"}
 
     async def _set(self, connector: int, *, operative: bool) -> bool:
-        if not connector:
-            return await self._station.set_availability(operative=operative)
-        evse_id, connector_id = self._connectors.place(connector)
-        if operative:  # a CSMS that spoke 2.0.1 may have set the whole EVSE
-            await self._station.set_availability(operative=True, evse_id=evse_id)
+        """Thoroughly: a CSMS that spoke 2.0.1 may have set the whole EVSE."""
+        evse_id, connector_id = self._connectors.place(connector) if connector else (0, None)
         return await self._station.set_availability(
-            operative=operative, evse_id=evse_id, connector_id=connector_id
+            operative=operative, evse_id=evse_id, connector_id=connector_id, thorough=True
         )
 
     def _status_notification(self, fact: StatusChanged) -> dict[str, Any]:

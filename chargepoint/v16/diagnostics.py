@@ -1,6 +1,6 @@
 """Sending logs: GetDiagnostics (section 6.25) and GetLog of the security white paper."""
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from chargepoint.core.facts import LogProgress
@@ -39,7 +39,7 @@ class Diagnostics:
             )
         except Refused:
             return {}
-        return self._reply({"fileName": job.file_name}, job)
+        return await self._reply({"fileName": job.file_name}, job)
 
     @handles("GetLog")
     async def get_log(self, payload: dict[str, Any]) -> dict[str, Any] | Reply:
@@ -56,7 +56,7 @@ class Diagnostics:
         except Refused:
             return {"status": "Rejected"}
         status = "AcceptedCanceled" if logs.busy else "Accepted"
-        return self._reply({"status": status, "filename": job.file_name}, job)
+        return await self._reply({"status": status, "filename": job.file_name}, job)
 
     @triggers("DiagnosticsStatusNotification")
     def diagnostics_status(self) -> Work:
@@ -70,12 +70,17 @@ class Diagnostics:
 
     @delivers(LogProgress)
     async def progressed(self, fact: LogProgress, delivery: Delivery) -> None:
-        """Section 4.4; white paper N01: every status carries the request's id, but Idle."""
+        """Section 4.4; white paper N01: every status carries the request's id, but Idle.
+
+        For an upload that had to make way for another there is no word: it failed.
+        """
         if fact.diagnostics:
-            status = _DIAGNOSTICS.get(fact.status, "UploadFailed")
-            await delivery.call("DiagnosticsStatusNotification", {"status": status})
+            word = _DIAGNOSTICS.get(fact.status, "UploadFailed")
+            await delivery.call("DiagnosticsStatusNotification", {"status": word})
             return
-        payload: dict[str, Any] = {"status": str(fact.status)}
+        replaced = fact.status is LogStatus.ACCEPTED_CANCELED
+        status = LogStatus.UPLOAD_FAILURE if replaced else fact.status
+        payload: dict[str, Any] = {"status": str(status)}
         if fact.request_id is not None:
             payload["requestId"] = fact.request_id
         await delivery.call("LogStatusNotification", payload)
@@ -86,11 +91,10 @@ class Diagnostics:
     async def _log_status(self) -> None:
         self._services.logs.triggered()
 
-    def _reply(self, payload: dict[str, Any], job: LogJob) -> Reply:
-        def start() -> Coroutine[Any, Any, None]:
-            return self._services.logs.start(job)
-
-        return Reply(payload, start)
+    async def _reply(self, payload: dict[str, Any], job: LogJob) -> Reply:
+        """Stored before it is answered, begun afterwards."""
+        await self._services.logs.accept(job)
+        return Reply(payload, self._services.logs.begin)
 
 
 def _interval(oldest: str | None, latest: str | None) -> Interval:

@@ -4,7 +4,7 @@ The two are told in messages of their own, by whether the update came with a sig
 update has fewer words: what it cannot say is either a step nobody waits for, or a failure.
 """
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from chargepoint.core.facts import FirmwareProgress
@@ -57,11 +57,12 @@ class Firmware:
                 "PropertyConstraintViolation" if refused.reason == "InvalidURL" else "GenericError"
             )
             raise CallError(code, str(refused)) from refused
-        return Reply({}, lambda: firmware.start(job))
+        await firmware.accept(job)
+        return Reply({}, firmware.begin)
 
     @handles("SignedUpdateFirmware")
     async def update_signed(self, payload: dict[str, Any]) -> dict[str, Any] | Reply:
-        """White paper L01: the certificate is judged before the answer."""
+        """White paper L01: the certificate is judged, the update stored before the answer."""
         firmware = payload["firmware"]
         install_at = firmware.get("installDateTime")
         job = FirmwareJob(
@@ -79,10 +80,9 @@ class Firmware:
             certificate = refused.reason in _CERTIFICATE_STATUSES
             return {"status": refused.reason if certificate else "Rejected"}
 
-        def start() -> Coroutine[Any, Any, None]:
-            return self._services.firmware.start(job)
-
-        return Reply({"status": "AcceptedCanceled" if replaces else "Accepted"}, start)
+        await self._services.firmware.accept(job)
+        status = "AcceptedCanceled" if replaces else "Accepted"
+        return Reply({"status": status}, self._services.firmware.begin)
 
     @triggers("FirmwareStatusNotification")
     def status(self) -> Work:
@@ -98,8 +98,11 @@ class Firmware:
     async def progressed(self, fact: FirmwareProgress, delivery: Delivery) -> None:
         """Sections 4.5 and 6.23; white paper: every status carries the request's id, but Idle."""
         if not fact.signed:
-            if (status := _PLAIN.get(fact.status, fact.status)) is not None:
-                await delivery.call("FirmwareStatusNotification", {"status": str(status)})
+            status = _PLAIN.get(fact.status, fact.status)
+            if status is None:
+                delivery.lack = f"there is no word for {fact.status}"
+                return
+            await delivery.call("FirmwareStatusNotification", {"status": str(status)})
             return
         payload: dict[str, Any] = {"status": str(fact.status)}
         if fact.request_id is not None:

@@ -47,7 +47,7 @@ class Security:
     async def requested(self, fact: CertificateRequested, delivery: Delivery) -> None:
         """Whitepaper A02, A03: a key of ours waits for its certificate; 1.6 knows one kind."""
         if Use(fact.use) is not Use.STATION:
-            log.warning("a certificate for vehicles cannot be asked for in OCPP 1.6")
+            delivery.lack = "a certificate for vehicles cannot be asked for"
             self._certificates.answered(fact, accepted=False)
             return
         reply = await delivery.call("SignCertificate", {"csr": fact.csr})

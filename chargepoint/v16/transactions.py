@@ -16,6 +16,7 @@ from chargepoint.v16.connectors import Connectors
 from chargepoint.v16.metering import meter_values
 from meters.model import Reading
 
+VERSION = "1.6"
 NEVER_ANSWERED = -1  # transactionId if the CSMS gave none (errata v4.0 to section 4.8)
 
 STOPPED: dict[StopReason, str] = {
@@ -63,15 +64,16 @@ class Transactions:
 
         Where a transaction of 2.0.1 starts before its meter, this is where it starts for 1.6.
         """
-        who = fact.begun_for
-        first = fact.begin is not None and who is not None
-        if fact.begin is not None and who is not None:
-            if self._station.store.csms_transaction(fact.transaction_id) is None:
+        who, store = fact.begun_for, self._station.store
+        elsewhere = store.untold.begun(fact.transaction_id) not in {"", VERSION}
+        begins = fact.begin is not None and who is not None and not elsewhere
+        if begins and fact.begin is not None and who is not None:
+            if store.csms_transaction(fact.transaction_id) is None:
                 given = (who.token, who.reservation_id)
                 await self._start(fact, fact.begin, *given, delivery)
         elif not fact.begun:
             return
-        await self._tell_values(fact, fact.samples, delivery, part=1 if first else 0)
+        await self._tell_values(fact, fact.samples, delivery, part=1 if begins else 0)
 
     @delivers(TransactionEnded)
     async def ended(self, fact: TransactionEnded, delivery: Delivery) -> None:

@@ -1,10 +1,9 @@
 """Block N, diagnostics: sending logs."""
 
-from collections.abc import Coroutine
 from typing import Any
 
 from chargepoint.core.facts import LogProgress
-from chargepoint.core.logs import Interval, LogKind
+from chargepoint.core.logs import Interval, LogKind, LogStatus
 from chargepoint.csms.adapter import Delivery, Work, delivers, handles, triggers
 from chargepoint.csms.rpc import Reply
 from chargepoint.errors import Refused
@@ -20,7 +19,7 @@ class Diagnostics:
 
     @handles("GetLog")
     async def get_log(self, payload: dict[str, Any]) -> dict[str, Any] | Reply:
-        """N01: the answer names the file, the upload follows it."""
+        """N01: the answer names the file; the upload, stored before it, follows it."""
         asked, logs = payload["log"], self._services.logs
         try:
             job = logs.check(
@@ -33,11 +32,9 @@ class Diagnostics:
         except Refused as refused:
             return wire.answer("Rejected", refused)
 
-        def start() -> Coroutine[Any, Any, None]:
-            return logs.start(job)
-
         status = "AcceptedCanceled" if logs.busy else "Accepted"
-        return Reply({"status": status, "filename": job.file_name}, start)
+        await logs.accept(job)
+        return Reply({"status": status, "filename": job.file_name}, logs.begin)
 
     @triggers("LogStatusNotification")
     def status(self) -> Work:
@@ -46,10 +43,13 @@ class Diagnostics:
 
     @delivers(LogProgress)
     async def progressed(self, fact: LogProgress, delivery: Delivery) -> None:
-        """N01: every status carries the request's id, but Idle and those of a 1.6 request."""
+        """N01: every status carries the request's id, but Idle; a request of 1.6 has none."""
         payload: dict[str, Any] = {"status": str(fact.status)}
         if fact.request_id is not None:
             payload["requestId"] = fact.request_id
+        elif fact.status is not LogStatus.IDLE:
+            delivery.lack = f"{fact.status} of a request without an id, made in OCPP 1.6"
+            return
         await delivery.call("LogStatusNotification", payload)
 
     async def _status(self) -> None:

@@ -1,10 +1,9 @@
 """Block L, firmware management."""
 
-from collections.abc import Coroutine
 from typing import Any
 
 from chargepoint.core.facts import FirmwareProgress
-from chargepoint.core.firmware import FirmwareJob
+from chargepoint.core.firmware import FirmwareJob, FirmwareStatus
 from chargepoint.csms.adapter import Delivery, Work, delivers, handles, triggers
 from chargepoint.csms.rpc import Reply
 from chargepoint.errors import Refused
@@ -22,7 +21,7 @@ class Firmware:
 
     @handles("UpdateFirmware")
     async def update(self, payload: dict[str, Any]) -> dict[str, Any] | Reply:
-        """L01, L02: the certificate is judged before the answer, all else happens after it."""
+        """L01, L02: the certificate is judged and the update stored before the answer."""
         firmware = payload["firmware"]
         install_at = firmware.get("installDateTime")
         job = FirmwareJob(
@@ -40,10 +39,9 @@ class Firmware:
             certificate = refused.reason in _CERTIFICATE_STATUSES
             return wire.answer(refused.reason if certificate else "Rejected", refused)
 
-        def start() -> Coroutine[Any, Any, None]:
-            return self._services.firmware.start(job)
-
-        return Reply({"status": "AcceptedCanceled" if replaces else "Accepted"}, start)
+        await self._services.firmware.accept(job)
+        status = "AcceptedCanceled" if replaces else "Accepted"
+        return Reply({"status": status}, self._services.firmware.begin)
 
     @handles("PublishFirmware")
     async def publish(self, _payload: dict[str, Any]) -> dict[str, Any]:
@@ -63,10 +61,13 @@ class Firmware:
 
     @delivers(FirmwareProgress)
     async def progressed(self, fact: FirmwareProgress, delivery: Delivery) -> None:
-        """L01.FR.10, .20: every status carries the request's id, but Idle."""
+        """L01.FR.10, .20: every status carries the request's id, but Idle; one of 1.6 has none."""
         payload: dict[str, Any] = {"status": str(fact.status)}
         if fact.request_id is not None:
             payload["requestId"] = fact.request_id
+        elif fact.status is not FirmwareStatus.IDLE:
+            delivery.lack = f"{fact.status} of a request without an id, made in OCPP 1.6"
+            return
         await delivery.call("FirmwareStatusNotification", payload)
 
     async def _status(self) -> None:

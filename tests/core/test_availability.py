@@ -8,8 +8,10 @@ import pytest
 
 from chargepoint.core.availability import (
     AVAILABILITY,
+    Place,
     altered,
     availability,
+    changes,
     connector_availability,
     connector_status,
     evse_availability,
@@ -218,3 +220,56 @@ def test_a_session_may_begin_where_the_vehicle_is_or_can_be(
     state: EvseState, *, expected: bool
 ) -> None:
     assert free(state, 2) is expected
+
+
+EVSE_OPEN = AvailabilityChanged(operative=True, scope=Scope.EVSE)
+
+
+def changed(scope: Scope, number: int = 1, *, operative: bool = True) -> AvailabilityChanged:
+    return AvailabilityChanged(operative, scope, number)
+
+
+@pytest.mark.parametrize(
+    ("place", "operative", "expected"),
+    [
+        (Place(2), False, [(2, AvailabilityChanged(operative=False))]),
+        (Place(2, 1), True, [(2, changed(Scope.CONNECTOR, 1))]),
+        (
+            Place(2, 1, thorough=True),
+            True,
+            [(2, EVSE_OPEN), (2, changed(Scope.CONNECTOR, 1))],
+        ),
+        (
+            Place(2, 1, thorough=True),
+            False,
+            [(2, changed(Scope.CONNECTOR, 1, operative=False))],
+        ),
+        (
+            Place(),
+            True,
+            [(number, changed(Scope.STATION)) for number in (1, 2)],
+        ),
+        (
+            Place(thorough=True),
+            False,
+            [(number, changed(Scope.STATION, operative=False)) for number in (1, 2)],
+        ),
+        (
+            Place(thorough=True),
+            True,
+            [
+                (1, changed(Scope.STATION)),
+                (1, EVSE_OPEN),
+                (1, changed(Scope.CONNECTOR, 1)),
+                (2, changed(Scope.STATION)),
+                (2, EVSE_OPEN),
+                (2, changed(Scope.CONNECTOR, 1)),
+                (2, changed(Scope.CONNECTOR, 2)),
+            ],
+        ),
+    ],
+)
+def test_a_change_has_its_parts(
+    *, place: Place, operative: bool, expected: list[tuple[int, AvailabilityChanged]]
+) -> None:
+    assert list(changes(place, {1: 1, 2: 2}, operative=operative)) == expected

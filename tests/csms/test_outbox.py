@@ -54,6 +54,7 @@ class Teller:
     """
 
     clock: FakeClock
+    version: str = "2.0.1"
     script: dict[str, deque[Exception | None]] = field(default_factory=lambda: defaultdict(deque))
     told: list[Told] = field(default_factory=list)
     csms_id: int | None = None
@@ -206,6 +207,8 @@ async def test_what_is_given_up_makes_way_and_its_record_stays_in_the_archive(
     (other,) = post.store.records.of("T2")
     assert other.delivered_at is not None
     assert "TransactionEnded given up after 3 attempts: InternalError" in caplog.text
+    (kept,) = post.store.untold.all()
+    assert (kept.fact, kept.lack.why) == (ended(), str(REJECTED))
 
 
 async def test_attempts_count_over_a_restart(post: Post, store: Store) -> None:
@@ -367,19 +370,22 @@ async def test_a_csms_that_knows_no_security_events_is_told_none(post: Post, cod
 
 
 @pytest.mark.parametrize("defect", [INVALID, KeyError("measurand")])
-async def test_a_fact_we_cannot_word_stays_and_holds_up_only_its_stream(
+async def test_a_fact_we_cannot_word_holds_up_only_its_stream_and_that_not_for_ever(
     post: Post, caplog: pytest.LogCaptureFixture, defect: Exception
 ) -> None:
-    post.teller.script["transaction T1"].extend([defect, defect])
-    post.store.record(ended("T1"), ended("T2"))
+    post.teller.script["transaction T1"].extend([defect] * 3)
+    post.store.record(ended("T1"), ended("T2"), updated("T1"))
 
     await post.drain()
 
-    assert [entry.fact for entry in entries(post.store)] == [ended("T1")]
+    assert [entry.fact for entry in entries(post.store)] == [ended("T1"), updated("T1")]
     assert "TransactionEnded cannot be told" in caplog.text
-    await post.clock.advance(DEFECT_PAUSE.total_seconds())
-    assert post.teller.facts()[2:] == [ended("T1")]
-    assert post.store.waiting == 1, "it is never given up"
+    await post.clock.advance(DEFECT_PAUSE.total_seconds() * 2)
+    assert post.teller.facts()[2:] == [ended("T1"), ended("T1"), updated("T1")]
+    assert post.store.waiting == 0
+    (kept,) = post.store.untold.all()
+    assert (kept.fact, kept.lack.version) == (ended("T1"), "2.0.1")
+    assert "cannot be told" in kept.lack.why
 
 
 async def test_a_status_superseded_on_its_way_is_followed_by_the_new_one(post: Post) -> None:

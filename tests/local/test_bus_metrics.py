@@ -29,6 +29,7 @@ async def scraped(life: app.Life, folder: Path) -> dict[str, float]:
     text = (await reader.read()).decode()
     writer.close()
     await writer.wait_closed()
+    assert text.startswith("HTTP/1.1 200"), text[:500]
     return {f"{unit}{name}": float(value) for unit, name, value in COUNT.findall(text)}
 
 

@@ -32,6 +32,7 @@ GETS = [
     "/v1/transactions/tx-1",
     "/v1/transactions/tx-1/records",
     "/v1/settings",
+    "/v1/untold",
     "/v1/events",
     "/metrics",
 ]

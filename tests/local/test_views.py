@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_clock import START
+from sample_facts import ended
 from served_station import Served, serve, until
 
 from chargepoint.core.display import DisplayMessage, Priority
+from chargepoint.core.facts import DataOffered
 from chargepoint.core.model import IdToken, Text
 from chargepoint.core.reservation import Reservation
 from chargepoint.station.meter_health import MeterBooks
+from chargepoint.store.untold import Lack
 from meters.errors import RecordLost
 from meters.model import Reading, SignedReading
 
@@ -310,3 +314,19 @@ async def test_a_transaction_without_its_record_says_why_in_one_word_and_a_sente
     assert told["missing_kind"] == "damaged"
     assert told["missing"] == "damaged: the record is corrupted"
     assert 'chargepoint_transactions_without_record{missing="damaged"} 1' in metrics
+
+
+async def test_what_the_csms_was_not_told_is_shown_with_the_reason(served: Served) -> None:
+    store = served.station.store
+    offered, ending = DataOffered("com.example", START), ended("T1")
+    for fact in (offered, ending):
+        store.record(fact)
+    while (entry := store.next_entry()) is not None:
+        store.given_up(entry, Lack("1.6", "refused", START.isoformat()))
+
+    told = await served.get("/v1/untold")
+
+    shown = [(one["kind"], one["transaction_id"], one["why"]) for one in told["untold"]]
+    assert shown == [("DataOffered", None, "refused"), ("TransactionEnded", "T1", "refused")]
+    assert told["untold"][0]["ocpp"] == "1.6"
+    assert told["untold"][0]["at"] == "2026-03-01T10:00:00Z"

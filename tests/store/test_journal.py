@@ -33,6 +33,7 @@ from chargepoint.errors import StoreError
 from chargepoint.store import codec, sqlite
 from chargepoint.store.sqlite import Entry, Store
 from chargepoint.store.streams import stream_of
+from chargepoint.store.untold import Lack
 
 
 def _next(store: Store, *held: str) -> Entry:
@@ -128,7 +129,7 @@ def test_a_record_is_marked_delivered_with_its_end(store: Store) -> None:
 def test_a_fact_given_up_leaves_its_record_in_the_archive_undelivered(store: Store) -> None:
     store.record(ended())
 
-    store.given_up(_next(store))
+    store.given_up(_next(store), Lack("1.6", "refused", START.isoformat()))
 
     assert store.waiting == 0
     (row,) = store.records.of("T1")

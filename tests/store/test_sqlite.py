@@ -26,7 +26,8 @@ from chargepoint.core.model import (
     Transaction,
 )
 from chargepoint.errors import StoreError
-from chargepoint.store.sqlite import Store, peek
+from chargepoint.store.opening import peek
+from chargepoint.store.sqlite import Store
 
 BUSY = EvseState(
     1,

@@ -35,6 +35,15 @@ OF_THE_LINK = {
     "2.0.1": ("offline/commit-after:TransactionEnded", "drop:6", "lose-answer:7"),
     "1.6": ("offline/commit-after:TransactionStarted", "lose-answer:all"),
 }
+ASKED = {
+    "2.0.1": (
+        "asked/commit-before:insert-charging_profile",
+        "asked/commit-after:insert-job",  # the first step of a change at several EVSEs
+        "asked/sent:answer-UpdateFirmware",
+        "asked/commit-after:FirmwareProgress",
+    ),
+    "1.6": ("asked/commit-after:insert-local_list", "asked/commit-before:delete-job"),
+}
 
 
 async def fine(version: str, *texts: str) -> None:
@@ -77,3 +86,8 @@ async def test_killed_meter_ends_the_session_with_its_record() -> None:
 @pytest.mark.parametrize("version", ["2.0.1", "1.6"])
 async def test_bad_link_or_none_delays_the_messages_and_no_more(version: str) -> None:
     await fine(version, *OF_THE_LINK[version])
+
+
+@pytest.mark.parametrize("version", ["2.0.1", "1.6"])
+async def test_what_the_csms_asked_for_has_its_whole_effect_or_none(version: str) -> None:
+    await fine(version, *ASKED[version])

@@ -9,13 +9,13 @@ import asyncio
 import functools
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 from random import Random
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 import pytest
 import wire
@@ -37,6 +37,8 @@ from meters import catalog as meters_catalog
 from meters.model import Reading
 
 __all__ = ["SILENCE", "STATION", "CallError", "Case", "Sent", "case"]
+
+T = TypeVar("T")
 
 _entry_points = functools.cache(entry_points)
 
@@ -123,7 +125,11 @@ class Case:
         Raises:
             CallError: the station answered so.
         """
-        return await self.clock.done(self.csms.call(STATION, action, payload))
+        return await self.done(self.csms.call(STATION, action, payload))
+
+    async def done(self, work: Coroutine[Any, Any, T]) -> T:
+        """What a piece of work gives that must not need time, once all has come to rest."""
+        return await self.clock.done(work)
 
     async def send_raw(self, text: str) -> None:
         """The CSMS sends what is no proper message."""
@@ -228,8 +234,8 @@ async def case(
     """A station with one EVSE per element of ``connectors``, and its CSMS.
 
     It has been accepted and has told everything, unless ``start`` is false: then ``start()`` of
-    the case switches it on. ``served`` is what
-    else the CSMS is made with, ``sections`` what the config says besides; see ``_config``.
+    the case switches it on. ``served`` is what else the CSMS is made with; ``sections``
+    what the config says besides, see ``_config``.
     """
     clock = QuietClock()
     versions = [version] if isinstance(version, str) else list(version)

@@ -11,6 +11,7 @@ import json
 import os
 import sqlite3
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,10 @@ def watch_commits(points: Points) -> None:
             points.passed("commit-after", label)
             return cursor
 
+        def executemany(self, sql: str, rows: Iterable[Any], /) -> sqlite3.Cursor:
+            self.facts.append(_written(sql))
+            return super().executemany(sql, rows)
+
         def executescript(self, script: str) -> sqlite3.Cursor:
             points.passed("commit-before", "script")
             cursor = super().executescript(script)
@@ -64,7 +69,7 @@ def watch_commits(points: Points) -> None:
 
 def _written(sql: str, parameters: Any = ()) -> str:
     """What a statement writes: the kind of a fact, else verb and table."""
-    words = sql.replace("OR IGNORE ", "").split()
+    words = sql.replace("OR IGNORE ", "").replace("OR REPLACE ", "").split()
     table = words[1] if words[0] == "UPDATE" else words[2]
     if (words[0], table) == ("INSERT", "journal"):
         return str(parameters[2])
@@ -125,13 +130,12 @@ def watch_line(points: Points) -> None:
 
 
 def keep_plugged() -> None:
-    """The vehicle stayed where it was while the station had no power."""
+    """The vehicle at the first outlet stayed there while the station had no power."""
     make = SimulatedBoard.__init__
 
     def making(self: SimulatedBoard, outlets: list[SimulatedOutlet]) -> None:
         make(self, outlets)
-        for outlet in outlets:
-            outlet.plug_in(Vehicle())
+        outlets[0].plug_in(Vehicle())
 
     SimulatedBoard.__init__ = making  # type: ignore[method-assign]
 

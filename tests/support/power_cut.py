@@ -8,58 +8,32 @@ had stored; then the bench waits until everybody has come to rest. What is left 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NoReturn, Self
 
 import h11
-from power_cut_case import LINK, Case, Victim
+from cut_office import Office
+from power_cut_case import LINK, Case, EveryOther, Victim
+from power_cut_config import MORE_EVSES, STATION, write_config
 from power_cut_processes import Meter, Station, free_port
 
-from chargepoint.bench.csms import CallError, Fault, SmallCsms, StationAway
+from chargepoint.bench.csms import CallError, SmallCsms, StationAway
 from chargepoint.bench.local_client import LocalClient, LocalRefused
 from meters.simulators.control import SimulatorUnreachable
 
-STATION: Final = "CUT1"
 TOKEN: Final = "04A1B2C3D4E5F6"
 PATIENCE_S: Final = 60.0  # a busy machine is no fault of the station
 SIGNING_S: Final = 1.0  # a slow meter signs so long after the power is back
 LONGEST_SIGNING_S: Final = 8.0
 POLL_S: Final = 0.05
+ANSWER_S: Final = 10.0
 REST_S: Final = 0.1  # nothing may happen for so long before it counts as rest
 RELEASE_S: Final = 10.0  # a released record may be noted so much later
 PLUGGED: Final = {"evse": 1, "ev": {"power_w": 11000}}
 SWEPT: Final = {"evse": 1}
 _NO_ANSWER: Final = (OSError, TimeoutError, ValueError, h11.RemoteProtocolError)
-
-CONFIG: Final = """
-station: {{id: {station}, vendor: Example, model: Wallbox 22, serial_number: "1", state: ./state}}
-csms: {{url: "ws://127.0.0.1:{port}/ocpp", ocpp: "{version}"}}
-buses: {{rs485: {{port: {folder}/tty, baudrate: 115200, timeout_ms: 100}}}}
-meters:
-  outlet1:
-    driver: carlo_gavazzi_em580
-    bus: rs485
-    powermeter_device_id: 1
-    communication_retry_delay_ms: 50
-    initial_connection_retry_delay_ms: 100
-    initial_connection_retry_count: 0
-evses:
-  - id: 1
-    evse_id: DE*ABC*E123*1
-    meter: outlet1
-    hardware: {{driver: simulated, control: {folder}/control}}
-    connectors: [{{id: 1, type: cType2}}]
-settings:
-  SampledDataCtrlr.TxUpdatedInterval: "1"
-  SampledDataCtrlr.TxEndedInterval: "1"
-  AuthCtrlr.OfflineTxForUnknownIdEnabled: "true"
-  OCPPCommCtrlr.RetryBackOffWaitMinimum: "1"
-  OCPPCommCtrlr.RetryBackOffRandomRange: "0"
-  OCPPCommCtrlr.RetryBackOffRepeatTimes: "0"
-local: {{listen: "127.0.0.1:0", ready_file: {folder}/local.json}}
-"""
 
 
 class PowerCut(Exception):  # noqa: N818 - reads as a state
@@ -68,14 +42,6 @@ class PowerCut(Exception):  # noqa: N818 - reads as a state
 
 class Stuck(Exception):  # noqa: N818 - reads as a state
     """Something that had to happen did not, or a process ended that nobody killed."""
-
-
-class EveryOther(Fault):
-    """Strikes every second request: each message once, then it comes through."""
-
-    def strikes(self, action: str) -> bool:  # noqa: ARG002 - all of them
-        self.skip = 1 - self.skip
-        return self.skip == 1
 
 
 @dataclass(slots=True)
@@ -90,11 +56,13 @@ class Bench:
     station: Station = field(init=False)
     meter: Meter = field(init=False)
     csms: SmallCsms = field(init=False)
+    office: Office = field(init=False)
     deaths: list[dict[str, Any]] = field(default_factory=list)
     _csms_is_there: bool = False
     _stays: bool = False
     _remote: bool = False
     _again: bool = False
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _group: asyncio.TaskGroup = field(default_factory=asyncio.TaskGroup)
     _keeper: "asyncio.Task[None] | None" = None
     _meanwhile: list["asyncio.Task[None]"] = field(default_factory=list)
@@ -107,12 +75,16 @@ class Bench:
         self.csms = SmallCsms(port=port)
         self.csms.answers.count_transactions = True
         self._break_the_link()
-        text = CONFIG.format(
-            station=STATION, port=port, version=self.case.version, folder=self.folder
-        )
-        (self.folder / "config.yaml").write_text(text)
+        self.office = Office(STATION, self.case.version, self.csms, self.folder, coin)
+        more = ""
+        if self.case.asked:
+            await self._stack.enter_async_context(self.office.firmware.served())
+            more = self.office.firmware.config
+        write_config(self.case, self.folder, port, more)
         self.station = Station(self.folder, [str(cut) for cut in self.case.of(Victim.STATION)])
-        self.meter = Meter(self.folder, [str(cut) for cut in self.case.of(Victim.METER)])
+        units = (1, *MORE_EVSES) if self.case.asked else (1,)
+        cuts = [str(cut) for cut in self.case.of(Victim.METER)]
+        self.meter = Meter(self.folder, cuts, units=units)
         if self.case.slow:
             self.meter.hold.touch()
         self.meter.start()
@@ -132,6 +104,7 @@ class Bench:
             self.meter.end()
         if self._csms_is_there:
             await self.csms.__aexit__(None, None, None)
+        await self._stack.aclose()
 
     # --- the course of a case ---------------------------------------------------------------
 
@@ -171,6 +144,9 @@ class Bench:
                     self._restart()
                 if not self._csms_is_there:
                     await self._csms_comes()
+                if self.case.asked:
+                    await self._within("acceptance", self._accepted)
+                    await self.office.ask_again()
                 await self._within("rest", self._at_rest)
                 return
         raise Stuck("the station died again and again")
@@ -206,11 +182,15 @@ class Bench:
         await self._do(local, "token", {"id_token": TOKEN})
         await self._stage("charging", "finished")
         readings = await self._readings()
+        await self._asked(self.office.ask_first)
         await self._within("a sample", lambda: self._sampled(readings))
         await self._do(local, "ev/suspend", SWEPT)
         await self._do(local, "ev/resume", SWEPT)
+        await self._asked(self.office.ask_rest)
         await self._stop(local)
-        await self._do(local, "ev/plug-out", SWEPT)
+        await self._updated()
+        if (await self._evse())["plugged"]:  # a board that restarted has forgotten it
+            await self._do(local, "ev/plug-out", SWEPT)
 
     async def _session_again(self) -> None:
         """The shortest possible."""
@@ -221,6 +201,25 @@ class Bench:
         await self._stage("charging")
         await self._do(local, "ev/plug-out", SWEPT)
         await self._stage("available")
+
+    async def _asked(self, ask: Callable[[Any], Awaitable[None]]) -> None:
+        """Let the CSMS ask for things, if it does in this case."""
+        if self.case.asked and (transaction := (await self._evse())["transaction"]) is not None:
+            await ask(await self._name(transaction["transaction_id"]))
+
+    async def _updated(self) -> None:
+        """The update that waited for the end of the session is over, if there is one."""
+
+        async def over() -> bool:
+            return self.office.calm()
+
+        await self._within("end of the update", over)
+
+    async def _name(self, transaction_id: str) -> Any:
+        """What the CSMS calls a transaction."""
+        if self.case.version != "1.6":
+            return transaction_id
+        return (await self._ask("/v1/transactions/" + transaction_id))["csms_id"]
 
     async def _stop(self, local: LocalClient) -> None:
         """By the CSMS or by the token; a session that a power cut ended must not be begun anew."""
@@ -234,10 +233,9 @@ class Bench:
         transaction = (await self._evse())["transaction"]
         if transaction is None:
             return True
-        known = (await self._ask("/v1/transactions/" + transaction["transaction_id"]))["csms_id"]
-        name, wanted = "RequestStopTransaction", transaction["transaction_id"]
-        if self.case.version == "1.6":
-            name, wanted = "RemoteStopTransaction", known
+        old = self.case.version == "1.6"
+        name = "RemoteStopTransaction" if old else "RequestStopTransaction"
+        wanted = await self._name(transaction["transaction_id"])
         try:
             answer = await self.csms.call(STATION, name, {"transactionId": wanted})
         except (StationAway, TimeoutError, CallError):
@@ -281,7 +279,7 @@ class Bench:
         busy = evse["transaction"] or evse["stage"] in {"opening", "charging", "closing"}
         if busy or status["journal"]["waiting"] or not status["online"]:
             return False
-        if not all(task.done() for task in self._meanwhile):
+        if not all(task.done() for task in self._meanwhile) or not self.office.calm():
             return False
         meter = await self.meter.status()
         return meter is not None and meter["state"] == "NOT_READY" and not meter["silent"]
@@ -346,11 +344,18 @@ class Bench:
         return dict((await self._ask("/v1/status"))["evses"][0])
 
     async def _ask(self, path: str) -> Any:
-        local = await self._local()
-        try:
-            return await local.get(path)
-        except _NO_ANSWER as error:
-            await self._dead_or(error)
+        """Asked again for a while: a station that restarts by itself does not answer meanwhile."""
+        deadline = time.monotonic() + ANSWER_S
+        while True:
+            local = await self._local()
+            try:
+                return await local.get(path)
+            except _NO_ANSWER as error:
+                if time.monotonic() > deadline:
+                    await self._dead_or(error)
+                if self.station.dead:
+                    self._gone(str(error))
+                await asyncio.sleep(POLL_S)
 
     async def _do(self, local: LocalClient, what: str, body: dict[str, Any]) -> None:
         try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, Self
 
-from chargepoint.bench.csms import FaultKind
+from chargepoint.bench.csms import Fault, FaultKind
 
 LINK: Final = {
     "drop": FaultKind.DROP,
@@ -14,6 +14,14 @@ LINK: Final = {
     "close-after": FaultKind.CLOSE_AFTER,
 }
 OUTSIDE: Final = ("random", "meter-random", "both-random")
+
+
+class EveryOther(Fault):
+    """Strikes every second request: each message once, then it comes through."""
+
+    def strikes(self, action: str) -> bool:  # noqa: ARG002 - all of them
+        self.skip = 1 - self.skip
+        return self.skip == 1
 
 
 class Victim(Enum):
@@ -50,30 +58,32 @@ class Case:
     """One run.
 
     ``cuts`` of the station count life by life. ``offline``: there is no CSMS during the session.
-    ``slow``: the meter signs only when the power is back.
+    ``slow``: the meter signs only when the power is back. ``asked``: the CSMS asks for all kinds of
+    things during the session.
     """
 
     version: str
     cuts: tuple[CutAt, ...] = ()
     offline: bool = False
     slow: bool = False
+    asked: bool = False
 
     @classmethod
     def parse(cls, version: str, text: str) -> Self:
-        """The inverse of ``str``: ``[offline/][slow/](none | CUT[+CUT...])``.
+        """The inverse of ``str``: ``[offline/][slow/][asked/](none | CUT[+CUT...])``.
 
         Raises:
             ValueError: a cut is not ``KIND:WHICH``.
         """
         *words, cuts = text.split("/")
-        offline, slow = "offline" in words, "slow" in words
+        how = ("offline" in words, "slow" in words, "asked" in words)
         if cuts == "none":
-            return cls(version, (), offline, slow)
+            return cls(version, (), *how)
         parts = [cut.partition(":") for cut in cuts.split("+")]
         if not all(kind and which for kind, _, which in parts):
             raise ValueError(f"{text!r}, expected none or KIND:WHICH, more of them joined by +")
         cut_at = tuple(CutAt(kind, which) for kind, _, which in parts)
-        return cls(version, cut_at, offline, slow)
+        return cls(version, cut_at, *how)
 
     def __str__(self) -> str:
         return "/".join((*self._words(), "+".join(map(str, self.cuts)) or "none"))
@@ -91,7 +101,8 @@ class Case:
         return [cut for cut in self.cuts if cut.victim is victim]
 
     def _words(self) -> tuple[str, ...]:
-        return (*(("offline",) if self.offline else ()), *(("slow",) if self.slow else ()))
+        words = {"offline": self.offline, "slow": self.slow, "asked": self.asked}
+        return tuple(word for word, said in words.items() if said)
 
     def coin(self) -> random.Random:
         """Decides what else differs between cases, always alike for the same one."""

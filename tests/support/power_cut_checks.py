@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     EllipticCurvePublicKey,
 )
 from cryptography.hazmat.primitives.hashes import SHA256
-from power_cut import STATION, Bench
+from power_cut import Bench
+from power_cut_config import STATION
 from power_cut_processes import Record
 
 from chargepoint.bench.csms import Direction, TransactionView
@@ -41,7 +42,17 @@ class Column(StrEnum):
     TWICE = "twice"  # a command given twice
     REASON = "reason"  # another reason to stop than was stored first
     STORE = "store"  # the store does not hold the record as it should
+    HALF_APPLIED = "half applied"  # a request of the CSMS that had a part of its effect
+    SETTING = "lost setting"  # one that was accepted and is undone, or refused for no reason
+    INSTALLS = "installs"  # firmware that was put in place more than once
     OTHER = "other"  # a broken schema, a process that ended, no rest
+
+
+_KINDS: Final = {
+    "half": Column.HALF_APPLIED,
+    "lost": Column.SETTING,
+    "installs": Column.INSTALLS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +78,21 @@ async def check(bench: Bench) -> list[Finding]:
         *_reasons(bench, views, names),
         *[Finding(Column.OTHER, str(violation)) for violation in bench.csms.violations],
     ]
+    if bench.case.asked:
+        findings += await _requests(bench)
     for record in bench.meter.records():
         findings += _stored(record, await bench.records(record.transaction_id), names)
+    return findings
+
+
+async def _requests(bench: Bench) -> list[Finding]:
+    """What the CSMS asked for has its whole effect or none."""
+    office = bench.office
+    wrong = await office.wrong()
+    wrong += office.firmware.wrong(bench.csms, office.stored.job("firmware"))
+    findings = [Finding(_KINDS[kind], sentence) for kind, sentence in wrong]
+    if not bench.case.cuts:
+        findings += [Finding(Column.SETTING, f"refused: {what}") for what in office.refused]
     return findings
 
 

@@ -115,7 +115,7 @@ class Station(_Process):
         shutil.copytree(self.folder / "state", copy)
         with closing(sqlite3.connect(copy / "station.db")) as db:
             try:
-                row = db.execute("SELECT state FROM evse").fetchone()
+                row = db.execute("SELECT state FROM evse WHERE evse_id = 1").fetchone()
             except sqlite3.OperationalError:
                 return {}  # not even the tables
         state: dict[str, Any] = json.loads(row[0]) if row else {}
@@ -127,6 +127,7 @@ class Meter(_Process):
     """The meter on its state file; the folder also holds its line and its control socket."""
 
     NAME = "meter"
+    units: tuple[int, ...] = (1,)
 
     @property
     def hold(self) -> Path:
@@ -139,6 +140,7 @@ class Meter(_Process):
         folder = self.folder
         options = ["--state", folder / "meter.json", "--control", folder / "control"]
         options += ["--signing-delay", 0.1, "--boot-delay", 0.2 if again else 0]
+        options += [word for unit in self.units for word in ("--unit", unit)]
         options += ["--key-seed", "power cut", "--begin-energy", 1_234_567, "--time-lapse", 60]
         cut = self._next_life()
         files = (self.trace(), folder / "records", self._link, self.hold)

@@ -19,6 +19,8 @@ from power_cut import Bench, PowerCut, Stuck
 from power_cut_case import LINK, Case
 from power_cut_checks import Column, Finding, check
 
+from chargepoint.bench.csms import StationAway
+
 COMMITS: Final = ("commit-before", "commit-after")
 ORDERS: Final = ("order-before", "order-after")
 OF_STATION: Final = (*COMMITS, *ORDERS, "sent", "received", "command-sent")
@@ -65,7 +67,7 @@ async def _checked(bench: Bench) -> list[Finding]:
     """Some cuts lie so late that they strike while the bench is looked at."""
     try:
         return await check(bench)
-    except PowerCut:
+    except (PowerCut, StationAway):
         await bench.come_to_rest()
         return await check(bench)
 
@@ -95,6 +97,11 @@ class Plan:
         for kind in LINK:
             texts += [f"{kind}:{number + 1}" for number in range(plain.points["sent"])]
         texts += ["drop:all", "lose-answer:all"]
+        asked = await self._scout("asked/none")
+        texts += ["asked/none"]
+        texts += _numbered("asked/", (*COMMITS, *ORDERS, "sent", "received"), asked.points)
+        texts += self._moments("asked/random", self.random_moments // 2, asked.seconds)
+        texts += ["asked/drop:all", "asked/lose-answer:all"]
         texts += self._moments("random", self.random_moments, plain.seconds)
         texts += self._moments("meter-random", self.random_moments, plain.seconds)
         texts += self._moments("both-random", self.random_moments // 4, plain.seconds)
@@ -194,6 +201,7 @@ def main() -> int:
     parser.add_argument("--random", type=int, default=200, help="moments, default 200")
     parser.add_argument("--seed", type=int, default=None, help="of those moments")
     parser.add_argument("--only", action="append", help="kinds (rows of the table) with this word")
+    parser.add_argument("--every", type=int, default=1, help="of those, only one in so many")
     parser.add_argument("--one", action="append", help="just this case; may be repeated")
     parser.add_argument("--jobs", type=int, default=2, help="cases at a time, default 2")
     options = parser.parse_args()
@@ -210,6 +218,7 @@ async def _sweep(version: str, seed: int, options: argparse.Namespace) -> bool:
         cases = await Plan(version, options.random, random.Random(seed)).cases()  # noqa: S311
     if options.only:
         cases = [case for case in cases if any(word in case.row for word in options.only)]
+    cases = cases[:: options.every]
     began = time.monotonic()
     table = await sweep(cases, jobs=options.jobs)
     _say(f"OCPP {version}, seed {seed}, {time.monotonic() - began:.0f} s")

@@ -58,6 +58,7 @@ class QuietClock(FakeClock):
         async with self._watch.turn:
             patience = _Patience(self.busy)
             await self._watch.calm(patience)
+            # Of who sleeps until this very moment and was not woken yet, nothing can be expected.
             while self.busy() and self._next_due() > self.elapsed:
                 await self._watch.linger()
                 await self._watch.calm(patience)
@@ -91,10 +92,7 @@ class QuietClock(FakeClock):
         while (due := self._next_due()) <= end:
             self._move(due)
             self._wake()
-            if self._next_due() > due:
-                await self.settle()
-            else:  # somebody who is about to be woken may be what is on its way
-                await super().settle()
+            await self.settle()
         self._move(end)
         await self.settle()
 

@@ -55,9 +55,11 @@ def _wired_of(path: Path) -> frozenset[str]:
 def _conftests(path: Path) -> Iterator[Path]:
     if path.name == "conftest.py" or path.parent == TESTS / "support":
         return
-    for folder in (path.parent, TESTS):
+    for folder in path.parents:
         if (conftest := folder / "conftest.py").exists():
             yield conftest
+        if folder == TESTS:
+            return
 
 
 @functools.cache

@@ -124,3 +124,24 @@ async def test_a_newer_log_request_cancels_the_one_under_way(bench: Any, server:
         "Uploading",
         "Uploaded",
     ]
+
+
+async def test_a_log_that_makes_way_for_another_has_failed(bench: Any, server: Files) -> None:
+    server.gate.clear()
+    log = {"remoteLocation": f"{server.url}/"}
+    first = await bench.hear("GetLog", logType="DiagnosticsLog", requestId=6, log=log)
+    await first.after()
+    await until(lambda: server.waiting == 1)
+
+    second = await bench.hear("GetLog", logType="DiagnosticsLog", requestId=7, log=log)
+    server.gate.set()
+    await second.after()
+    await until(lambda: not bench.station.services.logs.busy)
+
+    told_of = await told(bench, "LogStatusNotification")
+    assert [(payload["status"], payload["requestId"]) for payload in told_of] == [
+        ("Uploading", 6),
+        ("UploadFailure", 6),
+        ("Uploading", 7),
+        ("Uploaded", 7),
+    ]

@@ -4,11 +4,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from fake_clock import START
 
 from chargepoint.core.facts import TransactionEnded, TransactionStarted
 from chargepoint.core.inputs import ReadingTaken, StopRequested, VehicleReady
 from chargepoint.core.model import Cause, Context, IdToken, Source, Stage, StopReason
 from chargepoint.errors import CsmsRejected, CsmsUnavailable
+from chargepoint.store.untold import Lack
 from chargepoint.v16 import wire
 from chargepoint.v16.transactions import STOPPED
 from meters.errors import MeterRefused
@@ -366,7 +368,8 @@ async def test_a_transaction_that_the_csms_never_answered_is_number_minus_one(be
     await bench.charge()
     await sample(bench)
     await stop(bench)
-    bench.station.store.given_up(await bench.tell_until(TransactionStarted))
+    begin = await bench.tell_until(TransactionStarted)
+    bench.station.store.given_up(begin, Lack("1.6", "refused", START.isoformat()))
     await bench.tell()
 
     assert bench.csms.said("StartTransaction") == []

@@ -260,3 +260,19 @@ async def test_an_upload_cut_off_by_a_restart_is_made_again(
         assert await statuses(talk) == [("Uploaded", 7)]
         assert f"/{answer['filename']}" in server.files
     assert not list((tmp_path / "state" / "transfer" / "log").iterdir())
+
+
+async def test_an_accepted_upload_is_made_although_the_power_went_right_after_the_answer(
+    begin: Any, server: Files
+) -> None:
+    log = {"remoteLocation": f"{server.url}/"}
+    asked = {"logType": "DiagnosticsLog", "requestId": 7, "log": log}
+    async with begin() as talk:
+        reply = await talk.hear("GetLog", asked)
+        clock = talk.bench.clock
+
+    async with begin(clock=clock) as talk:
+        await talk.bench.station.services.resume()
+        await over(talk)
+        assert await statuses(talk) == [("Uploading", 7), ("Uploaded", 7)]
+    assert list(server.files) == [f"/{reply.payload['filename']}"]

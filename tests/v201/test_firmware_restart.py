@@ -11,6 +11,7 @@ from firmware_rig import IMAGE, FakeInstaller, Maker, firmware, settled, statuse
 from station_bench import until
 
 from chargepoint.core.firmware import InstallResult
+from chargepoint.station.firmware import ANSWERED_WITHIN
 from chargepoint.station.upkeep import Upkeep
 
 DONE = ["Downloading", "Downloaded", "SignatureVerified", "Installing", "Installed"]
@@ -179,3 +180,33 @@ async def test_an_installer_that_is_gone_ends_the_update(
         await talk.bench.station.services.resume()
 
         assert await statuses(talk) == outcome
+
+
+async def test_what_was_accepted_is_done_although_the_power_went_right_after_the_answer(
+    begin: Any, maker: Maker, server: Files, installer: FakeInstaller
+) -> None:
+    asked = {"requestId": 7, "firmware": firmware(maker, server.url)}
+    async with begin() as talk:
+        reply = await talk.hear("UpdateFirmware", asked)
+        assert reply.payload == {"status": "Accepted"}
+        assert await statuses(talk) == []
+        clock = talk.bench.clock
+
+    async with begin(clock=clock) as talk:
+        await talk.bench.station.services.resume()
+        await settled(talk.bench.station, clock)
+        assert await statuses(talk) == DONE
+    assert len(installer.installed) == 1
+
+
+async def test_an_update_whose_answer_cannot_be_given_begins_all_the_same(
+    begin: Any, maker: Maker, server: Files, installer: FakeInstaller
+) -> None:
+    asked = {"requestId": 7, "firmware": firmware(maker, server.url)}
+    async with begin() as talk:
+        await talk.hear("UpdateFirmware", asked)
+        await talk.bench.clock.advance(ANSWERED_WITHIN.total_seconds())
+        await settled(talk.bench.station, talk.bench.clock)
+
+        assert await statuses(talk) == DONE
+    assert len(installer.installed) == 1

@@ -224,9 +224,16 @@ class Authorizer:
         known = self._tokens.of(token)
         return known.group if known is not None else None
 
-    def forget_all(self) -> None:
-        """Empty the cache."""
-        self._tokens.forget_all()
+    def clear_cache(self) -> bool:
+        """Forget every cached token; False if there is no cache, or the disk refuses (C11)."""
+        if not self._rules().cache:
+            return False
+        try:
+            self._tokens.forget_all()
+        except StoreError as error:
+            log.error("cache not cleared: %s", error)  # noqa: TRY400 - the disk
+            return False
+        return True
 
     async def _begin(
         self, runner: EvseRunner, authorization: Authorization, where: Collection[int]

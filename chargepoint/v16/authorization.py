@@ -6,7 +6,7 @@ from chargepoint.core.authorization import Known
 from chargepoint.core.contract import Contract
 from chargepoint.core.model import IdToken, Source
 from chargepoint.csms.adapter import Csms, handles
-from chargepoint.errors import CsmsUnavailable, StoreError
+from chargepoint.errors import CsmsUnavailable
 from chargepoint.station.station import Station
 from chargepoint.v16 import wire
 
@@ -38,10 +38,5 @@ class Authorization:
     @handles("ClearCache")
     async def clear_cache(self, _payload: dict[str, Any]) -> dict[str, Any]:
         """Section 5.4: forget every cached authorization; Rejected while there is no cache."""
-        if not self._station.settings.rules().cache:
-            return {"status": "Rejected"}
-        try:
-            self._station.authorizer.forget_all()
-        except StoreError:
-            return {"status": "Rejected"}
-        return {"status": "Accepted"}
+        cleared = self._station.authorizer.clear_cache()
+        return {"status": "Accepted" if cleared else "Rejected"}

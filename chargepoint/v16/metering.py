@@ -5,28 +5,22 @@ from typing import Any
 from chargepoint.core.facts import MeterSampled
 from chargepoint.core.model import Sampled
 from chargepoint.core.sampling import ENERGY, values
+from chargepoint.csms import words
 from chargepoint.csms.adapter import Delivery, delivers
 from chargepoint.csms.profiles import CsmsProfile
 from chargepoint.csms.signed import keyed, value_16
 from chargepoint.v16.connectors import Connectors
 from chargepoint.v16.wire import timestamp
-from meters.model import Phase, Quantity, Sample, SignedReading
+from meters.model import Quantity, Sample, SignedReading
 
 # Frequency and power factor have no unit in UnitOfMeasure. "Celcius" is the spelling of the first
 # edition, the one of the two that every central system takes (errata 2025-04).
 UNITS = {
-    Quantity.ENERGY_IMPORT: "Wh",
-    Quantity.ENERGY_EXPORT: "Wh",
-    Quantity.POWER: "W",
-    Quantity.REACTIVE_POWER: "var",
-    Quantity.APPARENT_POWER: "VA",
-    Quantity.VOLTAGE: "V",
-    Quantity.CURRENT: "A",
+    **{kind: unit for kind, unit in words.UNITS.items() if kind is not Quantity.FREQUENCY},
     Quantity.TEMPERATURE: "Celcius",
 }
 # The unit inside the records of all meters known here, as in the example of the OCA note.
 SIGNED_UNIT = "kWh"
-_TO_NEUTRAL = {Phase.L1: "L1-N", Phase.L2: "L2-N", Phase.L3: "L3-N"}
 
 
 class Metering:
@@ -78,8 +72,8 @@ def _plain_value(measurand: str, sample: Sample, sampled: Sampled) -> dict[str, 
         "measurand": measurand,
         "location": "Outlet",
     }
-    if sample.phase is not None:
-        value["phase"] = _phase(sample.quantity, sample.phase)
+    if (phase := words.phase(sample)) is not None:
+        value["phase"] = phase
     if sample.quantity in UNITS:
         value["unit"] = UNITS[sample.quantity]
     return value
@@ -97,9 +91,3 @@ def _signed_value(
         "location": "Outlet",
         "unit": SIGNED_UNIT,
     }
-
-
-def _phase(quantity: Quantity, phase: Phase) -> str:
-    if quantity is Quantity.VOLTAGE:
-        return _TO_NEUTRAL.get(phase, str(phase))
-    return str(phase)

@@ -1,7 +1,7 @@
 """Boot, heartbeat, configuration keys, reset (sections 4.2, 4.6, 5.3, 5.8, 5.14)."""
 
 from collections.abc import Coroutine
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from chargepoint.core.model import StopReason
@@ -15,7 +15,8 @@ from chargepoint.core.variables import (
     TX_UPDATED_INTERVAL,
 )
 from chargepoint.core.variables_answers import Answer, KeyValue
-from chargepoint.csms.adapter import BootAnswer, Csms, Registration, handles
+from chargepoint.csms.adapter import BootAnswer, Csms, handles
+from chargepoint.csms.announcing import announce, say_alive
 from chargepoint.csms.identity import Identity
 from chargepoint.csms.rpc import CallError, Reply
 from chargepoint.station.station import Station
@@ -49,21 +50,11 @@ class Provisioning:
 
     async def boot(self, csms: Csms, _reason: str) -> BootAnswer:
         """Section 4.2: announce the station; 1.6 has no word for the reason."""
-        reply = await csms.call("BootNotification", boot_notification(self._identity))
-        now = wire.moment(reply["currentTime"])
-        self._station.time_source.told(now)
-        return BootAnswer(
-            Registration(reply["status"]),
-            now,
-            timedelta(seconds=max(reply["interval"], 0)),
-        )
+        return await announce(csms, boot_notification(self._identity), self._station.time_source)
 
     async def heartbeat(self, csms: Csms) -> datetime:
         """Section 4.6: say that the station lives."""
-        reply = await csms.call("Heartbeat", {})
-        now = wire.moment(reply["currentTime"])
-        self._station.time_source.told(now)
-        return now
+        return await say_alive(csms, self._station.time_source)
 
     # --- the CSMS asks ----------------------------------------------------------------------
 

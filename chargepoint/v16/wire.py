@@ -3,37 +3,19 @@
 import functools
 import logging
 from dataclasses import replace
-from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP
 from typing import Any
 
 from chargepoint.core.authorization import Known
 from chargepoint.core.local_list import Listed
 from chargepoint.core.model import IdToken, IdTokenType, Source
+from chargepoint.csms.words import moment as moment  # noqa: PLC0414 - a word of the wire
+from chargepoint.csms.words import timestamp as timestamp  # noqa: PLC0414 - so is this
 from meters.model import Quantity, Reading
 
 log = logging.getLogger(__name__)
 
 ID_TAG_MOST = 20
-
-
-def timestamp(moment: datetime) -> str:
-    """ISO 8601 in UTC with milliseconds; some systems refuse more digits."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def moment(text: str) -> datetime:
-    """A time stamp of the CSMS in UTC; one without a zone counts as UTC already.
-
-    So does one that its zone would carry beyond the years that there are.
-    """
-    read = datetime.fromisoformat(text)
-    if read.tzinfo is None:
-        return read.replace(tzinfo=UTC)
-    try:
-        return read.astimezone(UTC)
-    except OverflowError:
-        return read.replace(tzinfo=UTC)
 
 
 def id_tag(token: IdToken) -> str:

@@ -8,7 +8,6 @@ from chargepoint.core.authorization import ACCEPTED, Known
 from chargepoint.core.contract import Contract
 from chargepoint.core.model import IdToken
 from chargepoint.csms.adapter import Csms, handles
-from chargepoint.errors import StoreError
 from chargepoint.station.station import Station
 from chargepoint.v201 import wire
 from chargepoint.v201.certificates import hash_data
@@ -40,13 +39,8 @@ class Authorization:
     @handles("ClearCache")
     async def clear_cache(self, _payload: dict[str, Any]) -> dict[str, Any]:
         """C11: forget every cached authorization; Rejected while the cache is switched off."""
-        if not self._station.settings.rules().cache:
-            return {"status": "Rejected"}
-        try:
-            self._station.authorizer.forget_all()
-        except StoreError:
-            return {"status": "Rejected"}
-        return {"status": "Accepted"}
+        cleared = self._station.authorizer.clear_cache()
+        return {"status": "Accepted" if cleared else "Rejected"}
 
 
 def _proof(contract: Contract | None) -> dict[str, Any]:

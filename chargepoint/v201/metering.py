@@ -10,24 +10,12 @@ from chargepoint.core.sampling import ENERGY, values
 from chargepoint.csms.adapter import Delivery, delivers
 from chargepoint.csms.profiles import CsmsProfile
 from chargepoint.csms.signed import container, keyed, stated
-from chargepoint.v201.wire import timestamp
-from meters.model import Phase, Quantity, Reading, Sample
+from chargepoint.csms.words import UNITS, phase, timestamp
+from meters.model import Quantity, Reading, Sample
 
 log = logging.getLogger(__name__)
 
 RECORD_MOST = 2500
-UNITS = {
-    Quantity.ENERGY_IMPORT: "Wh",
-    Quantity.ENERGY_EXPORT: "Wh",
-    Quantity.POWER: "W",
-    Quantity.REACTIVE_POWER: "var",
-    Quantity.APPARENT_POWER: "VA",
-    Quantity.VOLTAGE: "V",
-    Quantity.CURRENT: "A",
-    Quantity.FREQUENCY: "Hz",
-    Quantity.TEMPERATURE: "Celsius",
-}
-_TO_NEUTRAL = {Phase.L1: "L1-N", Phase.L2: "L2-N", Phase.L3: "L3-N"}
 
 
 class Metering:
@@ -109,15 +97,8 @@ def _sampled_value(measurand: str, sample: Sample, sampled: Sampled) -> dict[str
         "measurand": measurand,
         "location": "Outlet",
     }
-    if sample.phase is not None:
-        value["phase"] = _phase(sample)
+    if (where := phase(sample)) is not None:
+        value["phase"] = where
     if sample.quantity in UNITS:
         value["unitOfMeasure"] = {"unit": UNITS[sample.quantity]}
     return value
-
-
-def _phase(sample: Sample) -> str:
-    phase = sample.phase
-    if sample.quantity is Quantity.VOLTAGE and phase in _TO_NEUTRAL:
-        return _TO_NEUTRAL[phase]
-    return str(phase)

@@ -1,7 +1,7 @@
 """Block B, provisioning: boot, heartbeat, variables, reset. Reports are in ``reports``."""
 
 from collections.abc import Coroutine
-from datetime import timedelta
+from datetime import datetime
 from typing import Any
 
 from chargepoint.core.model import StopReason
@@ -14,7 +14,8 @@ from chargepoint.core.variables import (
     Address,
 )
 from chargepoint.core.variables_answers import Answer, Outcome
-from chargepoint.csms.adapter import BootAnswer, Csms, Registration, handles
+from chargepoint.csms.adapter import BootAnswer, Csms, handles
+from chargepoint.csms.announcing import announce, say_alive
 from chargepoint.csms.identity import Identity
 from chargepoint.csms.rpc import Reply
 from chargepoint.errors import Refused
@@ -42,21 +43,12 @@ class Provisioning:
             station["serialNumber"] = who.serial_number[:SERIAL_MOST]
         if who.firmware_version:
             station["firmwareVersion"] = who.firmware_version[:FIRMWARE_MOST]
-        reply = await csms.call("BootNotification", {"reason": reason, "chargingStation": station})
-        now = wire.moment(reply["currentTime"])
-        self._station.time_source.told(now)
-        return BootAnswer(
-            Registration(reply["status"]),
-            now,
-            timedelta(seconds=max(reply["interval"], 0)),
-        )
+        payload = {"reason": reason, "chargingStation": station}
+        return await announce(csms, payload, self._station.time_source)
 
-    async def heartbeat(self, csms: Csms) -> Any:
+    async def heartbeat(self, csms: Csms) -> datetime:
         """G02: say that the station lives."""
-        reply = await csms.call("Heartbeat", {})
-        now = wire.moment(reply["currentTime"])
-        self._station.time_source.told(now)
-        return now
+        return await say_alive(csms, self._station.time_source)
 
     # --- the CSMS asks ----------------------------------------------------------------------
 

@@ -1,33 +1,15 @@
 """Small conversions between core values and the wire words of OCPP 2.0.1."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 from chargepoint.core.authorization import Known
 from chargepoint.core.local_list import Listed
 from chargepoint.core.model import AdditionalInfo, IdToken, IdTokenType, Source, Text
 from chargepoint.core.variables import ADDITIONAL_INFO_ITEMS_MOST
+from chargepoint.csms.words import moment as moment  # noqa: PLC0414 - a word of the wire
+from chargepoint.csms.words import timestamp as timestamp  # noqa: PLC0414 - so is this
 from chargepoint.errors import Refused
-
-
-def timestamp(moment: datetime) -> str:
-    """RFC 3339 in UTC with milliseconds; some systems refuse more digits."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def moment(text: str) -> datetime:
-    """A time stamp of the CSMS in UTC; one without a zone counts as UTC already.
-
-    So does one that its zone would carry beyond the years that there are.
-    """
-    read = datetime.fromisoformat(text)
-    if read.tzinfo is None:
-        return read.replace(tzinfo=UTC)
-    try:
-        return read.astimezone(UTC)
-    except OverflowError:
-        return read.replace(tzinfo=UTC)
 
 
 def id_token(token: IdToken) -> dict[str, Any]:

@@ -244,7 +244,7 @@ def _assemble(
     outbox = Outbox(
         store, clock, lambda: Retry(model[MESSAGE_ATTEMPTS], model[MESSAGE_ATTEMPT_INTERVAL])
     )
-    routes = Routes(basis(config, store.keys), store=store.network, model=model)
+    routes = Routes(basis(config, store.keys), store=store.network, keys=store.keys, model=model)
     credentials = Credentials(routes.basis(), store.keys, store.credentials)
     view = _View()
     link = _link(credentials, model, clock, view)

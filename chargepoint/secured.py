@@ -12,6 +12,7 @@ from chargepoint.core.certificates import Use
 from chargepoint.core.security import Event
 from chargepoint.core.variables import (
     ALLOW_CSMS_TLS_WILDCARDS,
+    ALLOW_SECURITY_PROFILE_DOWNGRADE,
     BASIC_AUTH_PASSWORD,
     SECURITY_PROFILE,
 )
@@ -78,8 +79,10 @@ class Secured:
         security.certificates.trust = self.refresh
         self._credentials.event = security.event
         self._credentials.wildcards = lambda: model[ALLOW_CSMS_TLS_WILDCARDS]
+        self._credentials.downgrade = lambda: model[ALLOW_SECURITY_PROFILE_DOWNGRADE]
         model.subscribe(ALLOW_CSMS_TLS_WILDCARDS, lambda _: self.refresh())
         session.on_invalid = lambda what: security.event(Event.INVALID_MESSAGES, what)
+        session.on_replay = lambda what: security.event(Event.ATTEMPTED_REPLAY, what)
 
     def rebase(self, basis: Basis) -> None:
         """The next attempt goes elsewhere, or the installer's file was read again."""
@@ -138,7 +141,11 @@ class Secured:
         self.reconnect()
 
     def _check_profile(self, wanted: int) -> None:
-        """Upwards only, and only with what the profile needs (1.6 whitepaper A05)."""
+        """Upwards only, and only with what the profile needs (1.6 whitepaper A05.FR.01 to .04).
+
+        AllowSecurityProfileDowngrade is a variable of 2.0.1: the whitepaper, edition 3 too, knows
+        no way back.
+        """
         current = self._credentials.profile
         if wanted <= current:
             raise Refused(f"security profile {current} is in use already")

@@ -70,8 +70,15 @@ def test_only_what_is_missing_is_printed_if_asked_for(capsys: pytest.CaptureFixt
     spec_table.main(["2.0.1", "--missing"])
 
     printed = capsys.readouterr().out
-    assert "station > CSMS" in printed or "64 of 64" in printed
+    assert "63 of 64 messages, 1 do not apply" in printed
     assert "v201." not in printed
+
+
+def test_a_message_without_use_has_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    spec_table.main(["2.0.1"])
+
+    printed = capsys.readouterr().out
+    assert re.search(r"PublishFirmwareStatusNotification .* does not apply: only a local", printed)
 
 
 def test_the_keys_of_1_6_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

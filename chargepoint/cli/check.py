@@ -144,12 +144,17 @@ def _progress() -> Callable[[str], None]:
 
 
 async def try_csms(station: "StationConfig") -> Trial:
-    """Connect once with what the config says, and hang up."""
-    from chargepoint.config_open import link_config
-    from chargepoint.csms.link import probe
+    """Connect once as the station would, and hang up.
 
+    That is what the config says, with what a CSMS changed since, such as the password.
+    """
+    from chargepoint.csms.link import probe
+    from chargepoint.stored_link import stored_link
+
+    link = await stored_link(station)
+    changed = f" (set by a CSMS: {', '.join(link.changes)})" if link.changes else ""
     try:
-        subprotocol = await probe(link_config(station))
+        subprotocol = await probe(link.config)
     except CsmsError as error:
-        return Trial("CSMS", good=False, words=str(error), code=CSMS_FAILED)
-    return Trial("CSMS", good=True, words=f"lets the station in, speaks {subprotocol}")
+        return Trial("CSMS", good=False, words=f"{error}{changed}", code=CSMS_FAILED)
+    return Trial("CSMS", good=True, words=f"lets the station in, speaks {subprotocol}{changed}")

@@ -3,7 +3,7 @@
 The cryptography itself is elsewhere: the rules judge what was read from a certificate.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,6 +12,7 @@ from chargepoint.errors import Refused
 
 RENEWAL_AHEAD = timedelta(days=30)  # "one month before it expires", A02.FR.02
 CHAIN_MOST = 10  # certificates in a chain that is signed for the station
+_TLS, _BOTH = 2, 3  # security profiles: the CSMS has a certificate, both sides have one
 BITS_LEAST = {"EC": 224, "RSA": 2048, "DSA": 2048}  # 112 bits of security, A00.FR.501 to .503
 
 
@@ -160,18 +161,26 @@ def check_profile(
     """Whether the station may go to another security profile (2.0.1 A05, errata 2025-01; 1.6 A05).
 
     ``root`` and ``certificate`` say whether a root of the CSMS and a certificate of the station
-    are there; ``downgrade`` is AllowSecurityProfileDowngrade, which allows 3 to 2 and nothing else.
+    are there, which a higher profile needs.
 
     Raises:
         Refused: it may not.
     """
-    tls, both = 2, 3
-    if wanted < current and not (downgrade and (current, wanted) == (both, tls)):
+    if wanted < lowest_profile(current, downgrade=downgrade):
         raise Refused(f"{wanted} is lower than {current}", reason="NoSecurityDowngrade")
-    if wanted >= tls and not root:
+    if current < wanted >= _TLS and not root:
         raise Refused("no root certificate of the CSMS is installed", reason="InvalidCertificate")
-    if wanted >= both and not certificate:
+    if current < wanted >= _BOTH and not certificate:
         raise Refused("the station has no certificate", reason="InvalidCertificate")
+
+
+def lowest_profile(reached: int, *, downgrade: bool) -> int:
+    """The lowest security profile that may be used once ``reached`` was.
+
+    ``downgrade`` is AllowSecurityProfileDowngrade, which allows 3 to 2 and nothing else (errata
+    2025-01, A05.FR.08 to .10).
+    """
+    return _TLS if downgrade and reached == _BOTH else reached
 
 
 def only_by_wildcard(names: Sequence[str], host: str) -> bool:
@@ -180,12 +189,12 @@ def only_by_wildcard(names: Sequence[str], host: str) -> bool:
     return host.casefold() not in folded and any(name.startswith("*.") for name in folded)
 
 
-def lower_profiles(slots: Sequence[tuple[int, int]], profile: int) -> tuple[int, ...]:
-    """The slots to forget once ``profile`` is in use: those of a lower one (A05.FR.06).
+def lower_profiles(slots: Mapping[int, int], least: int) -> tuple[int, ...]:
+    """The slots to forget once a higher security profile is in use (A05.FR.06).
 
-    ``slots`` are pairs of slot number and its security profile.
+    ``slots`` has the security profile of each, ``least`` is the lowest that may still be used.
     """
-    return tuple(slot for slot, theirs in slots if theirs < profile)
+    return tuple(slot for slot, profile in slots.items() if profile < least)
 
 
 def _check_period(certificate: Certificate, now: datetime) -> None:

@@ -22,6 +22,7 @@ from chargepoint.core.model import (
     StopReason,
 )
 from chargepoint.core.profiles_model import Schedule
+from chargepoint.core.vehicle import Needs
 from meters.model import Reading
 
 
@@ -305,6 +306,24 @@ class CertificateStatusDue:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class NeedsStated:
+    """A vehicle that talks said what it needs."""
+
+    evse_id: int
+    at: datetime
+    needs: Needs
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleChosen:
+    """A vehicle that talks chose a schedule, which counts from ``at``."""
+
+    evse_id: int
+    at: datetime
+    schedule: Schedule
+
+
 Fact = (
     StatusChanged
     | TransactionStarted
@@ -324,4 +343,6 @@ Fact = (
     | LogProgress
     | CertificateRequested
     | CertificateStatusDue
+    | NeedsStated
+    | ScheduleChosen
 )

@@ -3,12 +3,13 @@
 OCPP 2.0.1 B09, B10 and A05.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
+from chargepoint.core.certificates import lowest_profile
 from chargepoint.core.variables import Reason
 from chargepoint.errors import Refused
 
@@ -29,15 +30,19 @@ class NetworkProfile:
     interface: str = ""
 
 
-def check_profile(slot: int, profile: NetworkProfile, *, security: int) -> None:
+def check_profile(slot: int, profile: NetworkProfile, *, security: int, downgrade: bool) -> None:
     """Return if the profile may be stored, while ``security`` is the security profile in use.
 
+    What a higher security profile needs may still come: that is looked at when the slot is to be
+    used. ``downgrade`` is AllowSecurityProfileDowngrade.
+
     Raises:
-        Refused: with the word of the reasonCode list in ``reason`` (B09.FR.02, errata 2025-09).
+        Refused: with the word of the reasonCode list in ``reason`` (B09.FR.02, .04, .31, .32,
+            errata 2025-09).
     """
     if not 1 <= slot <= SLOTS:
         raise Refused(f"slot {slot}, allowed 1 to {SLOTS}", reason=INVALID_SLOT)
-    if profile.security_profile < security:
+    if profile.security_profile < lowest_profile(security, downgrade=downgrade):
         found = f"security profile {profile.security_profile}, in use is {security}"
         raise Refused(found, reason=DOWNGRADE)
     if profile.security_profile > _ENCRYPTED_FROM + 1:
@@ -49,17 +54,21 @@ def check_profile(slot: int, profile: NetworkProfile, *, security: int) -> None:
         raise Refused(f"expected a URL {scheme}://HOST[:PORT]/PATH", reason=INVALID_PROFILE)
 
 
-def check_priority(slots: Sequence[str], securities: Mapping[int, int], *, security: int) -> None:
+def check_priority(
+    slots: Sequence[str], securities: Mapping[int, int], may_use: Callable[[int], None]
+) -> None:
     """Return if these slots may be tried; ``securities`` is the security profile of each there is.
 
+    ``may_use`` raises for a security profile that the station cannot go to.
+
     Raises:
-        Refused: one is empty, or less secure than what is in use (B10.FR.02, A05.FR.02).
+        Refused: one is empty (B10.FR.02), less secure than may be, or needs a certificate that is
+            missing (A05.FR.02, .03, .09, .10).
     """
     for slot in slots:
         if int(slot) not in securities:
             raise Refused(f"slot {slot} is empty", reason=Reason.INVALID_VALUE)
-        if securities[int(slot)] < security:
-            raise Refused(f"slot {slot} is less secure than what is in use", reason=DOWNGRADE)
+        may_use(securities[int(slot)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +99,11 @@ class Walk:
     def slot(self) -> int:
         """The slot to try now."""
         return self.slots[self.place]
+
+    def only(self, usable: Collection[int]) -> "Walk":
+        """Go on from the present slot, without those that may not be used any more."""
+        slots = tuple(slot for slot in self.slots if slot == self.slot or slot in usable)
+        return replace(self, slots=slots, place=slots.index(self.slot))
 
     def failed(self, attempts: int) -> "Walk":
         """One more attempt failed; after ``attempts`` of them the next slot has its turn."""

@@ -13,12 +13,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from decimal import Decimal
+from operator import itemgetter
 
 from chargepoint.core.profiles_model import Installed, Outlet, Purpose, Session, Unit, epoch
-from chargepoint.core.profiles_time import Basis, Limit, Stretch, lead
+from chargepoint.core.profiles_time import (
+    NO_RATE,
+    UNLIMITED,
+    Basis,
+    Course,
+    Limit,
+    Stretch,
+    lead,
+)
 
 STATION = 0
-_NONE = Limit(0, 0, None)
+_NOTHING = Decimal(0)
+_moment = itemgetter(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +56,7 @@ class Site:
 
 def of_evse(site: Site, evse_id: int, within: Stretch) -> list[Limit]:
     """What an EVSE may take over time: its leading profile, under all that limit the station."""
-    caps = of_station(site, within, site.outlet(evse_id))
-    return lowest((*caps, *_own(site, evse_id, within)), within)
+    return lowest(_of_evse(site, evse_id, within), within)
 
 
 def of_session(site: Site, evse_id: int, within: Stretch) -> list[Limit]:
@@ -55,15 +64,15 @@ def of_session(site: Site, evse_id: int, within: Stretch) -> list[Limit]:
     return lowest(_own(site, evse_id, within), within)
 
 
-def of_station(site: Site, within: Stretch, outlet: Outlet) -> list[list[Limit]]:
-    """What limits the whole station, one list per reason; amperes are those of ``outlet``."""
+def of_station(site: Site, within: Stretch, outlet: Outlet) -> list[Course]:
+    """What limits the whole station, one course per reason; amperes are those of ``outlet``."""
     basis = Basis(within.start, site.zone)
     caps = [
         lead(_stack(site.profiles, purpose, (STATION,)), within, basis, outlet)
         for purpose in (Purpose.EXTERNAL, Purpose.STATION_MAX)
     ]
     if site.supply_a is not None:
-        caps.append([Limit(within.start, within.end, outlet.watts(site.supply_a, Unit.AMPERE))])
+        caps.append(_constant(outlet.watts(site.supply_a, Unit.AMPERE), within))
     return caps
 
 
@@ -74,65 +83,84 @@ def composite(site: Site, evse_id: int, within: Stretch, unit: Unit) -> list[tup
     EVSEs together as far as the station may. Neighbours with the same limit are one period.
     """
     outlet = site.outlet(evse_id)
-    limits = of_evse(site, evse_id, within) if evse_id else _together(site, within)
+    courses = _of_evse(site, evse_id, within) if evse_id else _together(site, within)
     rated = outlet.rated_w
     words: dict[Decimal, Decimal] = {}
     told: list[tuple[int, Decimal]] = []
-    for limit in limits:
-        watts = rated if limit.watts is None else min(limit.watts, rated)
+    last: Decimal | None = None
+    for start, watts, _ in _least((*courses, _constant(rated, within)), within):
         value = words.get(watts)
         if value is None:
             value = words[watts] = outlet.told(watts, unit)
-        if not told or told[-1][1] != value:
-            told.append((limit.start - within.start, value))
+        if value is not last:
+            if last is None or value != last:
+                told.append((start - within.start, value))
+            last = value
     return told
 
 
-def lowest(parts: Sequence[list[Limit]], within: Stretch) -> list[Limit]:
-    """The least of several courses of limits, without a gap; neighbours that are equal are one."""
-    parts = [part for part in parts if part]
-    changes = _changes(parts, within)
-    current = [_NONE] * len(parts)
-    found: list[Limit] = []
-    since = within.start
-    watts: Decimal | None = None
-    rate: Decimal | None = None
-    for moment in sorted(changes):
-        for number, limit in changes[moment]:
-            current[number] = limit
-        least = _least(current)
-        if least != (watts, rate) or moment == within.end:
-            if moment > since:
-                found.append(Limit(since, moment, watts, rate))
-            since, (watts, rate) = moment, least
+def lowest(courses: Sequence[Course], within: Stretch) -> list[Limit]:
+    """The least of several courses, without a gap; neighbours that are equal are one."""
+    least = _least((*courses, _constant(UNLIMITED, within)), within)
+    ends = [*map(_moment, least[1:]), within.end]
+    return [
+        Limit(
+            start,
+            end,
+            None if watts is UNLIMITED else watts,
+            None if rate is NO_RATE else rate,
+        )
+        for (start, watts, rate), end in zip(least, ends, strict=True)
+    ]
+
+
+def _least(courses: Sequence[Course], within: Stretch) -> Course:
+    """The lowest limit, and the highest of the rates below which charging is of no use."""
+    limits, rates = [UNLIMITED] * len(courses), [NO_RATE] * len(courses)
+    least, highest = UNLIMITED, NO_RATE
+    found: Course = []
+    last = within.start
+    for start, number, watts, rate in _in_order(courses, within):
+        if start > last:
+            if not found or least != found[-1][1] or highest != found[-1][2]:
+                found.append((last, least, highest))
+            last = start
+        before, limits[number] = limits[number], watts
+        if watts < least:
+            least = watts
+        elif before == least:
+            least = min(limits)
+        if rates[number] is not rate:
+            rates[number] = rate
+            highest = max(rates)
     return found
 
 
-def _least(limits: list[Limit]) -> tuple[Decimal | None, Decimal | None]:
-    """The lowest limit, and the highest of the rates below which charging is of no use."""
-    watts: Decimal | None = None
-    rate: Decimal | None = None
-    for _, _, limit, own_rate in limits:
-        if limit is not None and (watts is None or limit < watts):
-            watts = limit
-        if own_rate is not None and (rate is None or own_rate > rate):
-            rate = own_rate
-    return watts, rate
+def _sum(courses: Sequence[Course], within: Stretch) -> Course:
+    """The limits together."""
+    limits = [_NOTHING] * len(courses)
+    found: Course = []
+    last = within.start
+    for start, number, watts, _ in _in_order(courses, within):
+        if start > last:
+            found.append((last, sum(limits, _NOTHING), NO_RATE))
+            last = start
+        limits[number] = watts
+    return found
 
 
-def _changes(parts: Sequence[list[Limit]], within: Stretch) -> dict[int, list[tuple[int, Limit]]]:
-    """When which part has another limit, or none any more; the ends always."""
-    changes: dict[int, list[tuple[int, Limit]]] = {within.start: [], within.end: []}
-    for number, part in enumerate(parts):
-        until = within.end
-        for limit in part:
-            if until < limit[0]:
-                changes.setdefault(until, []).append((number, _NONE))
-            changes.setdefault(limit[0], []).append((number, limit))
-            until = limit[1]
-        if until < within.end:
-            changes.setdefault(until, []).append((number, _NONE))
-    return changes
+def _in_order(
+    courses: Sequence[Course], within: Stretch
+) -> list[tuple[int, int, Decimal, Decimal]]:
+    """The steps of all courses by time, each with the number of its course; at last the end."""
+    steps = [
+        (start, number, watts, rate)
+        for number, course in enumerate(courses)
+        for start, watts, rate in course
+    ]
+    steps.sort(key=_moment)
+    steps.append((within.end, 0, UNLIMITED, NO_RATE))
+    return steps
 
 
 def precedence(installed: Installed) -> tuple[int, int]:
@@ -140,7 +168,11 @@ def precedence(installed: Installed) -> tuple[int, int]:
     return -installed.profile.stack_level, -installed.evse_id
 
 
-def _own(site: Site, evse_id: int, within: Stretch) -> list[list[Limit]]:
+def _of_evse(site: Site, evse_id: int, within: Stretch) -> list[Course]:
+    return [*of_station(site, within, site.outlet(evse_id)), *_own(site, evse_id, within)]
+
+
+def _own(site: Site, evse_id: int, within: Stretch) -> list[Course]:
     """What limits one EVSE alone: its external constraints, and the profile that leads."""
     outlet = site.outlets[evse_id]
     external = _stack(site.profiles, Purpose.EXTERNAL, (evse_id,))
@@ -172,24 +204,14 @@ def _stack(
     return sorted(found, key=precedence)
 
 
-def _together(site: Site, within: Stretch) -> list[Limit]:
-    """What all EVSEs may take together, as far as the station may."""
-    total: list[Limit] = []
-    for evse_id, outlet in site.outlets.items():
-        rated = [Limit(within.start, within.end, outlet.rated_w)]
-        own = lowest((*_own(site, evse_id, within), rated), within)
-        total = _sum(total, own) if total else own
-    return lowest((total, *of_station(site, within, site.outlet(STATION))), within)
+def _together(site: Site, within: Stretch) -> list[Course]:
+    """What all EVSEs may take together, and what limits the station."""
+    each = [
+        _least((*_own(site, evse_id, within), _constant(outlet.rated_w, within)), within)
+        for evse_id, outlet in site.outlets.items()
+    ]
+    return [_sum(each, within), *of_station(site, within, site.outlet(STATION))]
 
 
-def _sum(left: list[Limit], right: list[Limit]) -> list[Limit]:
-    """Two courses of limits that cover the same stretch, added."""
-    found: list[Limit] = []
-    here = there = 0
-    while here < len(left) and there < len(right):
-        one, other = left[here], right[there]
-        start, end = max(one.start, other.start), min(one.end, other.end)
-        found.append(Limit(start, end, (one.watts or Decimal(0)) + (other.watts or Decimal(0))))
-        here += one.end == end
-        there += other.end == end
-    return found
+def _constant(watts: Decimal, within: Stretch) -> Course:
+    return [(within.start, watts, NO_RATE)]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
 from enum import StrEnum
+from math import floor
 
 
 class Purpose(StrEnum):
@@ -183,4 +184,4 @@ class Session:
 
 def epoch(moment: datetime) -> int:
     """The second that a moment is in."""
-    return int(moment.timestamp() // 1)
+    return floor(moment.timestamp())

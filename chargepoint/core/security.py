@@ -5,7 +5,11 @@ from enum import StrEnum
 
 
 class Event(StrEnum):
-    """Words of the list of security events (OCPP 2.0.1 part 2 appendix 1, errata 2025-01)."""
+    """Words of the list of security events (OCPP 2.0.1 part 2 appendix 1, errata 2025-01).
+
+    Two never happen: the only credential that a CSMS shows is its certificate, which has a word of
+    its own, and the log cannot be cleared.
+    """
 
     ATTEMPTED_REPLAY = "AttemptedReplayAttacks"
     CSMS_FAILED_TO_AUTHENTICATE = "CsmsFailedToAuthenticate"

@@ -33,7 +33,7 @@ ALLOW_SECURITY_PROFILE_DOWNGRADE = Variable(
     BOOLEAN,
     "SecurityCtrlr.AllowSecurityProfileDowngrade",
     "false",
-    "Whether the CSMS may go back from security profile 3 to 2; lower is never possible.",
+    "Whether the CSMS may go back from security profile 3 to 2 (not by OCPP 1.6); never lower.",
     mutability=Mutability.READ_ONLY,
 )
 ALLOW_CSMS_TLS_WILDCARDS = Variable(

@@ -1,25 +1,21 @@
-"""BootNotification and Heartbeat: their answers mean the same in both versions."""
+"""The answers to BootNotification and Heartbeat, which mean the same in both versions."""
 
 from datetime import datetime, timedelta
 from typing import Any
 
-from chargepoint.csms.adapter import BootAnswer, Csms, Registration
+from chargepoint.csms.adapter import BootAnswer, Registration
 from chargepoint.csms.words import moment
 from chargepoint.station.time_source import TimeSource
 
 
-async def announce(csms: Csms, payload: dict[str, Any], time: TimeSource) -> BootAnswer:
-    """Send a BootNotification; the station goes by the time in its answer if it is to."""
-    reply = await csms.call("BootNotification", payload)
-    now = moment(reply["currentTime"])
-    time.told(now)
+def announced(reply: dict[str, Any], time: TimeSource) -> BootAnswer:
+    """What a BootNotification led to; the station goes by the time in it if it is to."""
     interval = timedelta(seconds=max(reply["interval"], 0))
-    return BootAnswer(Registration(reply["status"]), now, interval)
+    return BootAnswer(Registration(reply["status"]), alive(reply, time), interval)
 
 
-async def say_alive(csms: Csms, time: TimeSource) -> datetime:
-    """Send a Heartbeat; what the CSMS's clock says."""
-    reply = await csms.call("Heartbeat", {})
+def alive(reply: dict[str, Any], time: TimeSource) -> datetime:
+    """What the CSMS's clock says in such an answer."""
     now = moment(reply["currentTime"])
     time.told(now)
     return now

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
-from chargepoint.core.certificates import Use
+from chargepoint.core.certificates import Use, lowest_profile
 from chargepoint.core.security import Event
 from chargepoint.csms.link import LinkConfig
 from chargepoint.csms.outage import Cause
@@ -48,23 +48,29 @@ _HEX_KEY = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}")
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What the installer's file says. ``ca_file`` tells whether it names the roots to trust."""
+    """What the installer's file says. ``ca_file`` tells whether it names the roots to trust.
+
+    ``chosen`` means that ``profile`` is of a network profile that the CSMS set.
+    """
 
     link: LinkConfig
     profile: int
     ca_file: bool = False
+    chosen: bool = False
 
 
 class Credentials:
     """Makes the configuration of each attempt to connect.
 
-    ``event`` puts something into the security log, ``wildcards`` is AllowCSMSTLSWildcards.
+    ``event`` puts something into the security log, ``wildcards`` is AllowCSMSTLSWildcards,
+    ``downgrade`` is AllowSecurityProfileDowngrade.
     """
 
     def __init__(self, basis: Basis, keys: KeyStore, kept: Kept) -> None:
         self.basis = basis
         self.event: Report = lambda *_: None
         self.wildcards: Callable[[], bool] = lambda: True
+        self.downgrade: Callable[[], bool] = lambda: False
         self._keys = keys
         self._kept = kept
         self._wanted: int | None = None  # a security profile that is to be tried
@@ -73,8 +79,11 @@ class Credentials:
 
     @property
     def profile(self) -> int:
-        """The security profile in use; never lower than one that worked."""
-        return max(self.basis.profile, self._kept.profile)
+        """The security profile in use; never lower than one that worked, but by the way back."""
+        asked, reached = self.basis.profile, self._kept.profile
+        if self.basis.chosen and asked >= lowest_profile(reached, downgrade=self.downgrade()):
+            return asked
+        return max(asked, reached)
 
     @property
     def trying(self) -> bool:

@@ -23,11 +23,15 @@ from chargepoint.clock import Clock, sleep_unless
 from chargepoint.core.facts import (
     CertificateRequested,
     Fact,
+    FirmwareProgress,
+    LogProgress,
+    MeterSampled,
     SecurityEvent,
     TransactionEnded,
     TransactionStarted,
     TransactionUpdated,
 )
+from chargepoint.core.model import Cause, Context
 from chargepoint.core.security import is_critical
 from chargepoint.csms.adapter import Adapter, Csms, Delivery, NotYet
 from chargepoint.csms.rpc import OutgoingInvalid
@@ -117,27 +121,52 @@ class Outbox:
                 self._idle.set()
                 await self._wait()
                 continue
-            delivery = Delivery(entry, csms, repeated=entry.number in self._tried)
-            before = self._numbered(entry.fact)
-            try:
-                self._tried.add(entry.number)
-                await adapter.deliver(delivery)
-            except NotYet as early:
-                self._tried.discard(entry.number)
-                self._hold(entry, early.wait)
-            except OutgoingInvalid as error:
-                self._defective(entry, error)
-            except CsmsRejected as error:
-                self._refused(entry, str(error), insist=_insists(entry.fact, error))
-            except CsmsUnavailable as error:
-                if is_dead(csms) and not await _answers(adapter, csms):
-                    raise
-                self._refused(entry, str(error), insist=True)
-            except Exception as error:  # a defect about one fact must not silence all the others
-                log.exception("defect in telling a %s", type(entry.fact).__name__)
-                self._defective(entry, error)
-            else:
-                self._done(delivery, before)
+            await self._tell(entry, adapter, csms)
+
+    async def tell_asked(self, since: int, adapter: Adapter, csms: Connected) -> None:
+        """Tell what the CSMS asked for and was stored after the entry ``since``, before its turn.
+
+        A fact that belongs behind one that waits keeps its place.
+
+        Raises:
+            CsmsUnavailable: the connection is gone or dead; nothing was lost.
+        """
+        self._speak(adapter.version)
+        told: set[int] = set()
+        while (entry := self._asked(since, told)) is not None:
+            told.add(entry.number)
+            self._hold(entry, DEFECT_PAUSE)  # ``drain`` may begin meanwhile
+            await self._tell(entry, adapter, csms)
+        self.wake()
+
+    def _asked(self, since: int, told: set[int]) -> Entry | None:
+        waiting = self._store.journal.first_since(since)
+        asked = (entry for entry in waiting if _is_asked(entry.fact))
+        return next((entry for entry in asked if entry.number not in told), None)
+
+    async def _tell(self, entry: Entry, adapter: Adapter, csms: Connected) -> None:
+        delivery = Delivery(entry, csms, repeated=entry.number in self._tried)
+        before = self._numbered(entry.fact)
+        try:
+            self._tried.add(entry.number)
+            await adapter.deliver(delivery)
+        except NotYet as early:
+            self._tried.discard(entry.number)
+            self._hold(entry, early.wait)
+        except OutgoingInvalid as error:
+            self._defective(entry, error)
+        except CsmsRejected as error:
+            self._refused(entry, str(error), insist=_insists(entry.fact, error))
+        except CsmsUnavailable as error:
+            if is_dead(csms) and not await _answers(adapter, csms):
+                self._held.pop(entry.stream, None)
+                raise
+            self._refused(entry, str(error), insist=True)
+        except Exception as error:  # a defect about one fact must not silence all the others
+            log.exception("defect in telling a %s", type(entry.fact).__name__)
+            self._defective(entry, error)
+        else:
+            self._done(delivery, before)
 
     def _speak(self, version: str) -> None:
         """What could not be said in another version may be sayable now."""
@@ -246,6 +275,16 @@ def _insists(fact: Fact, error: CsmsRejected) -> bool:
     if isinstance(fact, _OPTIONAL) and error.code in _UNKNOWN_MESSAGE:
         return False
     return isinstance(fact, _INSISTED)
+
+
+def _is_asked(fact: Fact) -> bool:
+    """Whether a fact is one that TriggerMessage asks for."""
+    match fact:
+        case MeterSampled(sampled=sampled):
+            return sampled.context is Context.TRIGGER
+        case TransactionUpdated(cause=cause):
+            return cause is Cause.TRIGGER
+    return isinstance(fact, FirmwareProgress | LogProgress | CertificateRequested)
 
 
 def _is_guaranteed(fact: Fact) -> bool:

@@ -9,9 +9,11 @@ import logging
 from dataclasses import replace
 from typing import Protocol
 
+from chargepoint.core.certificates import lower_profiles, lowest_profile
 from chargepoint.core.network import Walk, check_priority
 from chargepoint.core.variables import (
     ACTIVE_NETWORK_PROFILE,
+    ALLOW_SECURITY_PROFILE_DOWNGRADE,
     MESSAGE_TIMEOUT,
     NETWORK_CONFIGURATION_PRIORITY,
     NETWORK_PROFILE_CONNECTION_ATTEMPTS,
@@ -20,6 +22,8 @@ from chargepoint.core.variables import (
 from chargepoint.csms.credentials import Basis
 from chargepoint.errors import Refused, StoreError
 from chargepoint.station.device_model import DeviceModel
+from chargepoint.station.security import check_profile
+from chargepoint.store.keystore import KeyStore
 from chargepoint.store.network import NetworkProfiles
 
 log = logging.getLogger(__name__)
@@ -44,10 +48,12 @@ class Routes:
         base: Basis,
         *,
         store: NetworkProfiles,
+        keys: KeyStore,
         model: DeviceModel,
     ) -> None:
         self.base = base
         self._store = store
+        self._keys = keys
         self._model = model
         self._failures = 0
         self._worked = False  # on the present connection
@@ -77,19 +83,19 @@ class Routes:
         if self._profile is None:
             return self.base
         link = replace(self.base.link, url=self._profile.url)
-        return replace(self.base, link=link, profile=self._profile.security_profile)
+        profile = self._profile.security_profile
+        return replace(self.base, link=link, profile=profile, chosen=True)
 
     def securities(self) -> dict[int, int]:
         """The security profile of every slot that may be used.
 
         What is less secure than what once worked never counts again (A05.FR.06), unless there is
-        nothing else.
+        nothing else, or the way back is allowed.
         """
         known = {slot: p.security_profile for slot, p in self._store.load().items()}
         everything = {FILE_SLOT: self.base.profile} | known
-        good = self._store.good()
-        reached = good[1] if good else 0
-        usable = {slot: level for slot, level in everything.items() if level >= reached}
+        least = self._lowest(self._reached())
+        usable = {slot: level for slot, level in everything.items() if level >= least}
         return usable or everything
 
     def follow(self, link: Followed) -> bool:
@@ -114,26 +120,42 @@ class Routes:
     def works(self) -> None:
         """The CSMS accepted the station on this connection: this slot is the one to come back to.
 
-        A higher security profile is final: what is less secure is forgotten (A05.FR.06).
+        When a higher security profile is reached, what is less secure is forgotten (A05.FR.06).
+        What the CSMS sets later may lead back from 3 to 2 where that is allowed; once it did, 2 is
+        what counts.
         """
         self._worked = True
         self._failures = 0
         self._walk = replace(self._walk, tried=0)
         try:
-            self._store.mark_good(self.slot, self.security)
-            self._forget_less_secure()
+            reached = self._reached()
+            back = self._lowest(reached) <= self.security
+            self._store.mark_good(self.slot, self.security if back else reached)
+            self._forget_below(self.security if self.security > reached else self._lowest(reached))
         except (StoreError, Refused) as error:
             log.warning("network profile %d not noted: %s", self.slot, error)
 
-    def _forget_less_secure(self) -> None:
-        for slot, profile in self._store.load().items():
-            if profile.security_profile < self.security:
-                self._store.forget(slot)
-        usable = self.securities()
+    def _forget_below(self, least: int) -> None:
+        known = {slot: p.security_profile for slot, p in self._store.load().items()}
+        for slot in lower_profiles(known, least):
+            self._store.forget(slot)
+        everything = self.securities()
+        usable = everything.keys() - set(lower_profiles(everything, least))
+        self._walk = self._walk.only(usable)
         listed = self._model[NETWORK_CONFIGURATION_PRIORITY]
         left = tuple(slot for slot in listed if int(slot) in usable)
         if left and left != listed:
             self._model.assign(NETWORK_CONFIGURATION_PRIORITY, left)
 
     def _check(self, slots: tuple[str, ...]) -> None:
-        check_priority(slots, self.securities(), security=self.security)
+        def may_use(security: int) -> None:
+            check_profile(self._keys, self._model, self._model[SECURITY_PROFILE], security)
+
+        check_priority(slots, self.securities(), may_use)
+
+    def _reached(self) -> int:
+        good = self._store.good()
+        return good[1] if good else 0
+
+    def _lowest(self, reached: int) -> int:
+        return lowest_profile(reached, downgrade=self._model[ALLOW_SECURITY_PROFILE_DOWNGRADE])

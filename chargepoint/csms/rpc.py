@@ -31,6 +31,7 @@ MAX_WAITING_CALLS: Final = 16
 """Calls of the CSMS that may wait for the worker; further ones are refused with GenericError."""
 
 _REMEMBERED_IDS: Final = 16
+_REMEMBERED_CALLS: Final = 100
 
 Payload: TypeAlias = dict[str, Any]
 After: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
@@ -113,6 +114,7 @@ class Endpoint:
         spawn: takes over the work after a reply; must outlive the connection.
         on_frame: is told ``"sent"`` or ``"received"`` and the text of every frame, unmasked.
         on_invalid: is told of illegal messages of the CSMS, once per kind and connection.
+        on_replay: is told, once per connection, of a call that came before, its id included.
     """
 
     def __init__(
@@ -125,6 +127,7 @@ class Endpoint:
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         on_frame: Callable[[str, str], None] | None = None,
         on_invalid: Callable[[str], None] | None = None,
+        on_replay: Callable[[str], None] | None = None,
     ) -> None:
         self.timeout = timeout
         self.silences = 0  # own calls in a row that were not answered in time
@@ -134,6 +137,8 @@ class Endpoint:
         self._spawn = spawn
         self._on_frame = on_frame
         self._on_invalid = on_invalid
+        self._on_replay = on_replay
+        self._taken: deque[tuple[str, int]] = deque(maxlen=_REMEMBERED_CALLS)  # id, hash of frame
         self._turn = asyncio.Lock()  # of the one own call in flight
         self._waiting: _Waiting | None = None
         self._given_up: deque[str] = deque(maxlen=_REMEMBERED_IDS)
@@ -246,6 +251,7 @@ class Endpoint:
                 await self._refuse_frame(malformed)
                 continue
             if isinstance(message, frames.Call):
+                self._look_for_replay(message, text)
                 await self._take(message)
             else:
                 self._hand_over(message)
@@ -256,6 +262,18 @@ class Endpoint:
         if code is not None:
             message_id = malformed.message_id or _UNREADABLE_ID
             await self._send(frames.error(message_id, code, str(malformed), {}))
+
+    def _look_for_replay(self, call: frames.Call, text: str) -> None:
+        """Say if the very same call came before on this connection, where ids are never reused.
+
+        It is answered nevertheless: a CSMS that numbers its calls badly is no attacker.
+        """
+        seen = (call.message_id, hash(text))
+        if seen in self._taken and "replay" not in self._complaints:
+            self._complain("replay", "the CSMS sent the same %s twice", call.action)
+            if self._on_replay is not None:
+                self._on_replay(f"{call.action} {call.message_id} came twice")
+        self._taken.append(seen)
 
     async def _take(self, call: frames.Call) -> None:
         try:

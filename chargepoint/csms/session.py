@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any, Protocol
 
 from chargepoint.clock import Clock, sleep_unless
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 FAREWELL_S = 3.0  # how long a station that stops may still tell what it has to say
 OWN_INTERVAL = timedelta(seconds=60)  # if the CSMS leaves the choice to us
 UNANSWERED_BOOT = timedelta(seconds=30)
+TRIGGERS = {"TriggerMessage", "ExtendedTriggerMessage"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Session:
     """Everything about the CSMS that outlives one connection.
 
     ``online`` is true while the station may send what it wants; ``on_invalid`` is told of illegal
-    messages.
+    messages, ``on_replay`` of one that came twice.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Session:
         self.boot_reason = "PowerUp"
         self.adapter: Adapter | None = None
         self.on_invalid: Callable[[str], None] = lambda _: None
+        self.on_replay: Callable[[str], None] = lambda _: None
         self._adapters: Mapping[str, Adapter] = {}
         self._store = store
         self._outbox = outbox
@@ -163,11 +166,15 @@ class Session:
         endpoint = Endpoint(
             connection,
             schemas=Schemas(adapter.version),
-            handlers={name: self._gate(handler) for name, handler in adapter.handlers.items()},
+            handlers={
+                name: self._gate(handler, trigger=name in TRIGGERS)
+                for name, handler in adapter.handlers.items()
+            },
             timeout=self._station.timing().call_timeout,
             spawn=self._spawn,
             on_frame=self._frame,
             on_invalid=self._invalid,
+            on_replay=self.on_replay,
         )
         self.adapter, self._endpoint = adapter, endpoint
         try:
@@ -283,12 +290,33 @@ class Session:
     def _invalid(self, what: str) -> None:
         self.on_invalid(what)
 
-    def _gate(self, handler: Handler) -> Handler:
-        """A station that was rejected answers nothing but that (2.0.1 B03.FR.08)."""
+    def _gate(self, handler: Handler, *, trigger: bool) -> Handler:
+        """A station that was rejected answers nothing but that (2.0.1 B03.FR.08).
+
+        One that waits tells what it is asked for (B02.FR.02, 1.6 section 4.2).
+        """
 
         async def gated(payload: Payload) -> Payload | Reply:
             if self.registration is Registration.REJECTED:
                 raise CallError("SecurityError", "the station is not accepted")
-            return await handler(payload)
+            reply = await handler(payload)
+            pending = self.registration is Registration.PENDING
+            if trigger and pending and isinstance(reply, Reply) and reply.after is not None:
+                return Reply(reply.payload, partial(self._asked, reply.after))
+            return reply
 
         return gated
+
+    async def _asked(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do what was asked for, and tell what comes of it although nothing else may be told."""
+        try:
+            newest = self._store.journal.newest()
+            await work()
+            adapter, endpoint = self.adapter, self._endpoint
+            pending = self.registration is Registration.PENDING
+            if pending and adapter is not None and endpoint is not None:
+                await self._outbox.tell_asked(newest, adapter, endpoint)
+        except CsmsUnavailable:
+            log.debug("connection gone")
+        except StoreError as error:
+            log.error("what was asked for is told later: %s", error)  # noqa: TRY400 - the disk

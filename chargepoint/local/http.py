@@ -14,10 +14,10 @@ import hmac
 import ipaddress
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from http import HTTPStatus
-from typing import Final, NoReturn, Self
+from typing import Final, NoReturn, Self, TypeAlias
 from urllib.parse import parse_qsl
 
 import h11
@@ -49,6 +49,8 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
+Attempted: TypeAlias = Callable[[str, bool], None]
+
 _CHUNK: Final = 16 * 1024
 _MOST_QUERY_FIELDS: Final = 50
 _LINGER_S: Final = 1.0
@@ -64,6 +66,7 @@ class HttpServer:
         port: 0 for any free one; the attribute ``port`` then says which.
         token: what clients send as ``Authorization: Bearer``.
         limits: how much one client may ask for.
+        attempted: is told from which address a token came, and whether it was the right one.
 
     Raises:
         ValueError: the token is empty.
@@ -78,10 +81,11 @@ class HttpServer:
         port: int,
         token: str,
         limits: Limits = Limits(),  # noqa: B008 - frozen
+        attempted: Attempted = lambda *_: None,
     ) -> None:
         self.host = host
         self.port = port
-        self._gate = _Gate(routes, host=host, token=token)
+        self._gate = _Gate(routes, host=host, token=token, attempted=attempted)
         self._limits = limits
         self._tasks = asyncio.TaskGroup()
         self._open: set[asyncio.Task[None]] = set()
@@ -123,15 +127,18 @@ class HttpServer:
 class _Gate:
     """Decides who may ask for what, from the request alone."""
 
-    def __init__(self, routes: Sequence[Route], *, host: str, token: str) -> None:
+    def __init__(
+        self, routes: Sequence[Route], *, host: str, token: str, attempted: Attempted
+    ) -> None:
         if not token:
             raise ValueError("a token is needed; allowed: any text but none")
         self._routes = routes
         self._names = {"localhost", host.lower()}
         self._token = token.encode()
+        self._attempted = attempted
 
-    def admit(self, head: h11.Request, body: bytes) -> tuple[Route, Request]:
-        """The route of a request.
+    def admit(self, head: h11.Request, body: bytes, origin: str) -> tuple[Route, Request]:
+        """The route of a request that came from the address ``origin``.
 
         Raises:
             Refusal: 403 for strangers' browsers, 401 without the token, 404, 405, 400.
@@ -147,10 +154,10 @@ class _Gate:
         for route, params in matches:
             if route.method == served:
                 if not route.public:
-                    self._check_token(headers)
+                    self._check_token(headers, origin)
                 fields = _query(query)
                 return route, Request(method, path, params, fields, headers, body)
-        self._check_token(headers)  # who has no token does not learn which paths there are
+        self._check_token(headers, origin)  # who has no token does not learn which paths there are
         if not matches:
             raise Refusal(HTTPStatus.NOT_FOUND, f"there is nothing at {path}")
         allow = sorted({route.method for route, _ in matches})
@@ -163,10 +170,8 @@ class _Gate:
     def _check_browser(self, headers: Mapping[str, str]) -> None:
         host = headers.get("host", "")
         if host and not self._is_own(host):  # no browser leaves it out
-            raise Refusal(
-                HTTPStatus.FORBIDDEN,
-                f"Host {host!r} is not this station; use its address instead of a name",
-            )
+            sentence = f"Host {host!r} is not this station; use its address instead of a name"
+            raise Refusal(HTTPStatus.FORBIDDEN, sentence)
         origin = headers.get("origin")
         if origin is not None and origin.lower() != f"http://{host.lower()}":
             raise Refusal(HTTPStatus.FORBIDDEN, f"pages of {origin!r} have no business here")
@@ -181,10 +186,13 @@ class _Gate:
             return False
         return True
 
-    def _check_token(self, headers: Mapping[str, str]) -> None:
+    def _check_token(self, headers: Mapping[str, str], origin: str) -> None:
         scheme, _, token = headers.get("authorization", "").partition(" ")
         given = token.strip().encode("latin-1")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(given, self._token):
+        good = scheme.lower() == "bearer" and hmac.compare_digest(given, self._token)
+        if given:
+            self._attempted(origin, good)
+        if not good:
             raise Refusal(
                 HTTPStatus.UNAUTHORIZED,
                 "the token is missing or wrong; send Authorization: Bearer TOKEN",
@@ -218,6 +226,7 @@ class _Connection:
         self._gate = gate
         self._limits = limits
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.header_bytes)
+        self._origin = str((writer.get_extra_info("peername") or ["unknown"])[0])
         writer.transport.set_write_buffer_limits(high=0)  # drain() then means sent
 
     async def serve(self) -> None:
@@ -304,7 +313,7 @@ class _Connection:
 
     async def _answer(self, head: h11.Request, body: bytes) -> Answer:
         try:
-            route, request = self._gate.admit(head, body)
+            route, request = self._gate.admit(head, body, self._origin)
             return await route.handler(request)
         except Refusal as refusal:
             return refusal.response()

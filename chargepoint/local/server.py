@@ -28,6 +28,7 @@ from chargepoint.local.http import (
     Response,
     Route,
 )
+from chargepoint.local.logins import Logins
 from chargepoint.local.metrics import Family
 from chargepoint.local.ports import IdentityView, LinkView, SessionView
 from chargepoint.local.stimuli import Stimuli
@@ -80,7 +81,14 @@ class LocalServer:
         self._ready_file = ready_file
         routes = [*Stimuli(station, link).routes(), *self._questions()]
         host, port = listen
-        self._http = HttpServer(routes, host=host, port=port, token=self.token, limits=limits)
+        self._http = HttpServer(
+            routes,
+            host=host,
+            port=port,
+            token=self.token,
+            limits=limits,
+            attempted=Logins(station.security.event, station.clock).attempted,
+        )
         self._open = AsyncExitStack()
 
     @property

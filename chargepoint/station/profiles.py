@@ -73,7 +73,11 @@ class Expected:
 
 
 class Profiles:
-    """What is installed; ``changed`` is called after every change."""
+    """What is installed.
+
+    ``changed`` is called after every change, ``session_limited`` with the EVSE for whose session
+    the CSMS set a profile.
+    """
 
     def __init__(
         self,
@@ -89,6 +93,7 @@ class Profiles:
         self.installed: tuple[Installed, ...] = ()
         self.outlets = outlets
         self.changed: Callable[[], None] = lambda: None
+        self.session_limited: Callable[[int], None] = lambda _: None
         self._runners = runners
         self._store = store
         self._clock = clock
@@ -133,6 +138,8 @@ class Profiles:
         """
         gone = self.consider(evse_id, profile, lenient=lenient, awaited=awaited)
         self._change(gone, Installed(evse_id, profile))
+        if profile.purpose is Purpose.TX:
+            self.session_limited(evse_id)
 
     def consider(
         self, evse_id: int, profile: Profile, *, lenient: bool = False, awaited: bool = False

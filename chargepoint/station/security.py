@@ -23,12 +23,33 @@ from chargepoint.core.variables import (
 )
 from chargepoint.station.certificates import Certificates
 from chargepoint.station.device_model import DeviceModel
+from chargepoint.store.keystore import KeyStore
 from chargepoint.store.sqlite import Store
 
 log = logging.getLogger(__name__)
 
 CHECK = timedelta(seconds=10)
-ROUTINE = {Event.STARTUP, Event.RESET, Event.RECONFIGURED}  # no reason to warn anybody
+ROUTINE = {
+    Event.STARTUP,
+    Event.RESET,
+    Event.RECONFIGURED,
+    Event.LOGIN_ACCEPTED,
+}  # no reason to warn anybody
+
+
+def check_profile(keys: KeyStore, model: DeviceModel, current: int, wanted: int) -> None:
+    """Whether the station may go to a security profile and has what it needs (A05).
+
+    Raises:
+        Refused: it may not, or lacks a root of the CSMS or a certificate of its own.
+    """
+    rules.check_profile(
+        current,
+        wanted,
+        root=bool(keys.roots(Use.CSMS_ROOT)),
+        certificate=keys.own(Use.STATION).exists(),
+        downgrade=model[ALLOW_SECURITY_PROFILE_DOWNGRADE],
+    )
 
 
 class Security:
@@ -62,18 +83,8 @@ class Security:
         self.reconfigured(name)
 
     def check_profile(self, current: int, wanted: int) -> None:
-        """Whether the station may go to a security profile and has what it needs (A05).
-
-        Raises:
-            Refused: it may not, or lacks a root of the CSMS or a certificate of its own.
-        """
-        rules.check_profile(
-            current,
-            wanted,
-            root=bool(self._store.keys.roots(Use.CSMS_ROOT)),
-            certificate=self._store.keys.own(Use.STATION).exists(),
-            downgrade=self._model[ALLOW_SECURITY_PROFILE_DOWNGRADE],
-        )
+        """The same with what the station has now."""
+        check_profile(self._store.keys, self._model, current, wanted)
 
     async def run(self) -> None:
         """Watch clock, disk and certificates; ends only by cancellation."""

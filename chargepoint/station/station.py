@@ -13,13 +13,7 @@ from chargepoint.clock import Clock
 from chargepoint.core.availability import Place
 from chargepoint.core.facts import Fact, SecurityEvent, Status, StatusChanged, TransactionStarted
 from chargepoint.core.inputs import (
-    BayChanged,
-    FaultCleared,
-    FaultRaised,
-    Plugged,
     StopRequested,
-    Unplugged,
-    VehicleReady,
 )
 from chargepoint.core.model import (
     Cause,
@@ -39,17 +33,12 @@ from chargepoint.core.variables import (
 )
 from chargepoint.errors import Refused, StoreError
 from chargepoint.hardware.api import (
-    BayOccupied,
     Board,
-    BoardFault,
-    PowerFailing,
-    VehicleAsks,
-    VehiclePlugged,
-    VehicleUnplugged,
 )
 from chargepoint.station import known_tokens
 from chargepoint.station.authorizer import AsksCsms, Authorizer
 from chargepoint.station.availability import Availability
+from chargepoint.station.board_events import watch
 from chargepoint.station.broadcast import Broadcast, announce
 from chargepoint.station.contracts import Contracts
 from chargepoint.station.device_model import DeviceModel
@@ -70,6 +59,7 @@ from chargepoint.station.settings import StationSettings
 from chargepoint.station.time_source import TimeSource
 from chargepoint.station.unlocking import unlock
 from chargepoint.station.upkeep import Services, Upkeep
+from chargepoint.station.vehicles import Vehicles
 from chargepoint.station.vendors import Vendors
 from chargepoint.store.sqlite import Store
 from meters.api import Meter
@@ -192,6 +182,13 @@ class Station:
         outlets = {one.evse_id: one.outlet for one in evses}
         self.profiles, self.limits = smart_charging(runners, outlets, wiring, self)
         self.displays = Displays(self, runners)
+        self.vehicles = Vehicles(
+            runners,
+            self.profiles,
+            clock=self.clock,
+            record=self.record,
+            online=lambda: wiring.csms.online,
+        )
         self.vendors = Vendors(self)
         self.time_source = TimeSource(self.clock, self.model)
         self.services = Services.build(wiring.upkeep, self, lambda: wiring.csms.online)
@@ -219,25 +216,11 @@ class Station:
             parts.create_task(evse.runner.run())
             parts.create_task(evse.meter.run())
             parts.create_task(evse.sampler.run())
-            parts.create_task(self._watch_board(evse))
+            parts.create_task(watch(evse.runner, self._power_fails))
 
-    async def _watch_board(self, evse: Evse) -> None:
-        async for event in evse.runner.outlet.events():
-            match event:
-                case VehiclePlugged(connector_id):
-                    await evse.runner.feed(Plugged(connector_id))
-                case VehicleUnplugged():
-                    await evse.runner.feed(Unplugged())
-                case VehicleAsks(ready):
-                    await evse.runner.feed(VehicleReady(ready))
-                case BayOccupied(occupied):
-                    await evse.runner.feed(BayChanged(occupied))
-                case BoardFault(code, active, info, vendor, connector_id):
-                    fault = Fault(code, info, vendor, connector_id=connector_id)
-                    given = FaultRaised(fault) if active else FaultCleared(code, connector_id)
-                    await evse.runner.feed(given)
-                case PowerFailing() if not self.model[RESUME_AFTER_POWER_LOSS]:
-                    await self.maintenance.power_fails(evse.runner)
+    async def _power_fails(self, runner: EvseRunner) -> None:
+        if not self.model[RESUME_AFTER_POWER_LOSS]:
+            await self.maintenance.power_fails(runner)
 
     def _reconsider(self) -> None:
         for evse in self.evses.values():
@@ -258,6 +241,7 @@ class Station:
             self.evses[evse_id].sampler.reconsider()
         self.profiles.happened(evse_id, facts)
         self.displays.recorded(evse_id, facts)
+        self.vehicles.happened(evse_id, facts)
         self._wiring.recorded()
 
     def _expect_record(self, evse_id: int) -> None:

@@ -28,6 +28,8 @@ _KINDS: dict[str, type[Fact]] = {
         facts.LogProgress,
         facts.CertificateRequested,
         facts.CertificateStatusDue,
+        facts.NeedsStated,
+        facts.ScheduleChosen,
     )
 }
 _encoder = msgspec.json.Encoder()

@@ -38,16 +38,16 @@ class NetworkProfiles:
             self._db.execute("DELETE FROM network_profile WHERE slot = ?", (slot,))
 
     def good(self) -> tuple[int, int] | None:
-        """The slot that worked last and the highest security profile that ever did."""
+        """The slot that worked last, and the security profile below which none counts."""
         with translated("network profiles"):
             row = self._db.execute("SELECT slot, security FROM network_good").fetchone()
         return (int(row[0]), int(row[1])) if row else None
 
     def mark_good(self, slot: int, security: int) -> None:
-        """This slot works, with this security profile."""
+        """This slot works; ``security`` is what ``good`` is to say of security profiles."""
         with translated("network profiles"):
             self._db.execute(
                 "INSERT INTO network_good VALUES (1, ?, ?) ON CONFLICT DO UPDATE SET"
-                " slot = excluded.slot, security = max(security, excluded.security)",
+                " slot = excluded.slot, security = excluded.security",
                 (slot, security),
             )

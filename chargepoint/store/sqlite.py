@@ -15,7 +15,6 @@ import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -34,6 +33,7 @@ from chargepoint.errors import StoreError
 from chargepoint.store import codec, security_log, tables
 from chargepoint.store.aside import UNSENT, put_aside
 from chargepoint.store.jobs import Jobs
+from chargepoint.store.journal import COLUMNS, Entry, Journal, entry_of
 from chargepoint.store.keystore import KeyStore
 from chargepoint.store.local_list import LocalList
 from chargepoint.store.lock import lock
@@ -48,22 +48,12 @@ from chargepoint.store.tables import Records, Settings, Transactions, translated
 from chargepoint.store.tokens import Tokens
 from chargepoint.store.untold import Lack, UntoldFacts
 
+__all__ = ["Entry", "Store"]
+
 log = logging.getLogger(__name__)
 
 RESERVE_BYTES = 4 * 1024 * 1024
 JOURNAL_MOST = 200_000
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A fact that waits for the CSMS."""
-
-    number: int
-    message_id: str
-    stream: str
-    fact: Fact
-    offline: bool
-    attempts: int
 
 
 class Store:
@@ -104,6 +94,7 @@ class Store:
         self.screens = Screens(self._db)
         self.jobs = Jobs(self._db)
         self.untold = UntoldFacts(self._db)
+        self.journal = Journal(self._db)
         self.security_log = security_log.SecurityLog(self._db)
         self.credentials = security_log.Credentials(self._db)
         self.keys = KeyStore(self._folder / "keys")
@@ -177,15 +168,10 @@ class Store:
         where = f"WHERE stream NOT IN ({marks})" if held else ""
         with translated("journal"):
             row = self._db.execute(
-                "SELECT number, message_id, stream, kind, fact, offline, attempts"  # noqa: S608 - marks only
-                f" FROM journal {where} ORDER BY number LIMIT 1",
+                f"SELECT {COLUMNS} FROM journal {where} ORDER BY number LIMIT 1",  # noqa: S608 - marks only
                 tuple(held),
             ).fetchone()
-        if row is None:
-            return None
-        number, message_id, stream, kind, fact, offline, attempts = row
-        known = codec.decode_fact(kind, fact)
-        return Entry(number, message_id, stream, known, bool(offline), attempts)
+        return None if row is None else entry_of(row)
 
     def waits_for(self, transaction_id: str | None = None) -> bool:
         """Whether a fact about this transaction waits for the CSMS; None is about any at all."""

@@ -9,7 +9,9 @@ from chargepoint.core.facts import (
     FirmwareProgress,
     LogProgress,
     MeterSampled,
+    NeedsStated,
     SampleKept,
+    ScheduleChosen,
     SecurityEvent,
     StatusChanged,
     TransactionEnded,
@@ -45,6 +47,8 @@ def stream_of(fact: Fact) -> str:
             return STREAM
         case CertificateRequested():
             return f"certificate {fact.use}"
+        case NeedsStated() | ScheduleChosen():
+            return f"vehicle {fact.evse_id}"
     return "other"
 
 

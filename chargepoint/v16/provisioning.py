@@ -16,7 +16,7 @@ from chargepoint.core.variables import (
 )
 from chargepoint.core.variables_answers import Answer, KeyValue
 from chargepoint.csms.adapter import BootAnswer, Csms, handles
-from chargepoint.csms.announcing import announce, say_alive
+from chargepoint.csms.announcing import alive, announced
 from chargepoint.csms.identity import Identity
 from chargepoint.csms.rpc import CallError, Reply
 from chargepoint.station.station import Station
@@ -50,11 +50,12 @@ class Provisioning:
 
     async def boot(self, csms: Csms, _reason: str) -> BootAnswer:
         """Section 4.2: announce the station; 1.6 has no word for the reason."""
-        return await announce(csms, boot_notification(self._identity), self._station.time_source)
+        reply = await csms.call("BootNotification", boot_notification(self._identity))
+        return announced(reply, self._station.time_source)
 
     async def heartbeat(self, csms: Csms) -> datetime:
         """Section 4.6: say that the station lives."""
-        return await say_alive(csms, self._station.time_source)
+        return alive(await csms.call("Heartbeat", {}), self._station.time_source)
 
     # --- the CSMS asks ----------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from chargepoint.core.facts import NeedsStated
 from chargepoint.core.profiles_model import (
     Criteria,
     Kind,
@@ -16,7 +17,8 @@ from chargepoint.core.profiles_model import (
     Schedule,
     Unit,
 )
-from chargepoint.csms.adapter import handles
+from chargepoint.core.vehicle import NeedsAnswer
+from chargepoint.csms.adapter import Delivery, delivers, handles
 from chargepoint.csms.rpc import CallError
 from chargepoint.errors import Refused, StoreError
 from chargepoint.station.station import Station
@@ -51,6 +53,11 @@ class SmartCharging:
             log.info("charging profile %d rejected: %s", profile.id, refused)
             return {"status": "Rejected"}
         return {"status": "Accepted"}
+
+    @delivers(NeedsStated)
+    async def needs_stated(self, fact: NeedsStated, _delivery: Delivery) -> None:
+        """1.6 has no words for what a vehicle needs, so no schedule comes of it."""
+        self._station.vehicles.answered(fact, NeedsAnswer.REJECTED)
 
     @handles("ClearChargingProfile")
     async def clear(self, payload: dict[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from chargepoint.v201.security import Security
 from chargepoint.v201.smart_charging import SmartCharging
 from chargepoint.v201.tariff import TariffAndCost
 from chargepoint.v201.transactions import Transactions
+from chargepoint.v201.vehicles import Vehicles
 
 BLOCKS = (
     Authorization,
@@ -46,6 +47,7 @@ BLOCKS = (
     SmartCharging,
     TariffAndCost,
     Transactions,
+    Vehicles,
 )
 
 
@@ -72,6 +74,7 @@ def adapter(
         SmartCharging(station, session),
         TariffAndCost(station),
         Transactions(station, profile),
+        Vehicles(station),
     )
     remote_control = RemoteControl(station, session, availability, triggered_by(blocks))
     return Adapter(

@@ -5,7 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 from chargepoint.core.network import INVALID_PROFILE, NetworkProfile, check_profile
-from chargepoint.core.variables import SECURITY_PROFILE
+from chargepoint.core.variables import (
+    ALLOW_SECURITY_PROFILE_DOWNGRADE,
+    NETWORK_CONFIGURATION_PRIORITY,
+    SECURITY_PROFILE,
+)
 from chargepoint.csms.adapter import handles
 from chargepoint.errors import Refused, StoreError
 from chargepoint.station.station import Station
@@ -22,7 +26,10 @@ class Network:
 
     @handles("SetNetworkProfile")
     async def set_profile(self, payload: dict[str, Any]) -> dict[str, Any]:
-        """B09, A05: checked, then kept; the handshake decides about the version, not this."""
+        """B09, A05: checked, then kept; the handshake decides about the version, not this.
+
+        Whether the station has what the profile needs matters once its slot is to be tried.
+        """
         data, slot = payload["connectionData"], payload["configurationSlot"]
         try:
             if data["ocppTransport"] != "JSON" or "vpn" in data or "apn" in data:
@@ -33,9 +40,15 @@ class Network:
                 timedelta(seconds=data["messageTimeout"]),
                 data["ocppInterface"],
             )
-            current = self._station.model[SECURITY_PROFILE]
-            check_profile(slot, profile, security=current)
-            if profile.security_profile > current:
+            model = self._station.model
+            check_profile(
+                slot,
+                profile,
+                security=model[SECURITY_PROFILE],
+                downgrade=model[ALLOW_SECURITY_PROFILE_DOWNGRADE],
+            )
+            if str(slot) in model[NETWORK_CONFIGURATION_PRIORITY]:
+                current = model[SECURITY_PROFILE]
                 self._station.security.check_profile(current, profile.security_profile)
             self._station.store.network.save(slot, profile)
         except Refused as refused:

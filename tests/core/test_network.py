@@ -15,7 +15,7 @@ SECURE = replace(PLAIN, url="wss://csms.example/ocpp", security_profile=2)
 @pytest.mark.parametrize("slot", [1, 2, 3, 4])
 @pytest.mark.parametrize("profile", [PLAIN, SECURE, replace(SECURE, security_profile=3)])
 def test_a_profile_at_least_as_secure_may_be_stored(slot: int, profile: NetworkProfile) -> None:
-    check_profile(slot, profile, security=1)
+    check_profile(slot, profile, security=1, downgrade=False)
 
 
 @pytest.mark.parametrize(
@@ -37,19 +37,54 @@ def test_a_profile_that_cannot_be_is_refused(
     slot: int, profile: NetworkProfile, reason: str
 ) -> None:
     with pytest.raises(Refused) as refused:
-        check_profile(slot, profile, security=1)
+        check_profile(slot, profile, security=1, downgrade=False)
 
     assert refused.value.reason == reason
 
 
-@pytest.mark.parametrize("slots", [("3",), ("1", "3"), ("1",)])
-def test_an_empty_or_less_secure_slot_is_not_tried(slots: tuple[str, ...]) -> None:
+@pytest.mark.spec("2.0.1", "B09.FR.31")
+@pytest.mark.parametrize(
+    ("current", "wanted", "downgrade", "allowed"),
+    [(3, 2, True, True), (3, 2, False, False), (3, 1, True, False), (2, 1, True, False)],
+)
+def test_only_the_way_back_from_3_to_2_can_be_allowed(
+    *, current: int, wanted: int, downgrade: bool, allowed: bool
+) -> None:
+    profile = SECURE if wanted > 1 else PLAIN
+    found = True
+    try:
+        check_profile(2, profile, security=current, downgrade=downgrade)
+    except Refused:
+        found = False
+
+    assert found is allowed
+
+
+def _not_below_2(security: int) -> None:
+    if security < 2:
+        raise Refused("less secure")
+
+
+@pytest.mark.parametrize("slots", [("3",), ("1", "3"), ("2", "1")])
+def test_an_empty_or_forbidden_slot_is_not_tried(slots: tuple[str, ...]) -> None:
     with pytest.raises(Refused):
-        check_priority(slots, {1: 1, 2: 2}, security=2)
+        check_priority(slots, {1: 1, 2: 2}, _not_below_2)
 
 
 def test_filled_slots_may_be_tried() -> None:
-    check_priority(("2", "1"), {1: 1, 2: 2}, security=1)
+    check_priority(("2",), {1: 1, 2: 2}, _not_below_2)
+
+
+@pytest.mark.parametrize(
+    ("place", "usable", "slots"),
+    [(1, {2, 3}, [2, 3, 2]), (0, {2, 3}, [1, 2, 3]), (2, {1}, [3, 1, 3]), (1, set(), [2, 2, 2])],
+)
+def test_a_walk_goes_on_without_what_may_not_be_used(
+    place: int, usable: set[int], slots: list[int]
+) -> None:
+    walk = Walk((1, 2, 3), place)
+
+    assert _slots(walk.only(usable), 1, 3) == slots
 
 
 def _slots(walk: Walk, attempts: int, count: int) -> list[int]:

@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -270,3 +270,19 @@ def test_roots_of_the_csms_are_added_to_those_of_the_system(store: Store) -> Non
 
     assert tls is not None
     assert CA.pem in {ssl.DER_cert_to_PEM_cert(der) for der in tls.get_ca_certs(True)}
+
+
+@pytest.mark.spec("2.0.1", "A05.FR.08")
+@pytest.mark.parametrize(
+    ("chosen", "allowed", "profile"), [(True, True, 2), (True, False, 3), (False, True, 3)]
+)
+def test_only_a_slot_that_the_csms_chose_leads_back_from_profile_3(
+    store: Store, *, chosen: bool, allowed: bool, profile: int
+) -> None:
+    store.credentials.raise_profile(3)
+    rig = rig_of(store, "wss://csms.example/ocpp", profile=2)
+    rig.credentials.basis = replace(rig.credentials.basis, chosen=chosen)
+    rig.credentials.downgrade = lambda: allowed
+
+    assert rig.credentials.profile == profile
+    assert (rig.password() == OLD) is (profile == 2)

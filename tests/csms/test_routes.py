@@ -1,23 +1,27 @@
 """Which CSMS is tried: the slots in their order, and the way back."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pki import root
 
+from chargepoint.core.certificates import Use
 from chargepoint.core.network import NetworkProfile
 from chargepoint.core.variables import (
     ACTIVE_NETWORK_PROFILE,
+    ALLOW_SECURITY_PROFILE_DOWNGRADE,
     MESSAGE_TIMEOUT,
     NETWORK_CONFIGURATION_PRIORITY,
     SECURITY_PROFILE,
     Address,
 )
 from chargepoint.core.variables_layout import ConnectorDescription, EvseDescription
-from chargepoint.csms.credentials import Basis
+from chargepoint.csms.credentials import Basis, Credentials
 from chargepoint.csms.link import LinkConfig
+from chargepoint.csms.outage import Cause
 from chargepoint.csms.routes import Routes
 from chargepoint.station.device_model import DeviceModel
 from chargepoint.store.sqlite import Store
@@ -41,7 +45,9 @@ class Way:
     def __init__(self, store: Store, security: int = 1) -> None:
         evse = EvseDescription(1, (ConnectorDescription(1, "cType2"),))
         self.model = DeviceModel(evses=[evse], store=store.settings)
-        self.routes = Routes(Basis(BASE, security), store=store.network, model=self.model)
+        self.routes = Routes(
+            Basis(BASE, security), store=store.network, keys=store.keys, model=self.model
+        )
         self.link = FakeLink(self.routes.basis().link)
 
     def set(self, address: Address, value: str) -> str:
@@ -138,9 +144,9 @@ def test_a_connection_that_is_lost_is_no_attempt(store: Store) -> None:
     assert way.routes.slot == 1
 
 
-@pytest.mark.spec("2.0.1", "TC_A_19_CS")
 @pytest.mark.spec("2.0.1", "A05.FR.06")
 def test_what_is_less_secure_never_comes_back(store: Store) -> None:
+    store.keys.install(Use.CSMS_ROOT, root().pem)
     store.network.save(2, SECURE)
     store.network.save(3, OTHER)
     Way(store).set(PRIORITY, "2,1,3")
@@ -152,13 +158,88 @@ def test_what_is_less_secure_never_comes_back(store: Store) -> None:
     assert way.model[NETWORK_CONFIGURATION_PRIORITY] == ("2",)
     assert set(store.network.load()) == {2}
     assert way.set(PRIORITY, "1") == "Rejected"
+    way.set(ATTEMPTS, "1")
+    slots = []
+    for _ in range(3):
+        way.fails()
+        slots.append(way.routes.slot)
+    assert slots == [2, 2, 2], "in this life"
     again = Way(store)
     again.set(ATTEMPTS, "1")
     again.fails()
     assert again.routes.slot == 2
 
 
+@pytest.mark.spec("2.0.1", "A05.FR.08")
+def test_the_way_back_that_was_taken_is_where_the_station_stays(store: Store) -> None:
+    store.network.mark_good(1, 3)
+    store.network.save(2, SECURE)
+    way = Way(store, security=3)
+    way.model.assign(ALLOW_SECURITY_PROFILE_DOWNGRADE, True)
+    way.works()
+
+    assert way.set(PRIORITY, "2") == "RebootRequired"
+    lower = Way(store, security=3)
+    lower.works()
+    assert lower.model[SECURITY_PROFILE] == 2
+    assert store.network.good() == (2, 2)
+
+
+@pytest.mark.spec("2.0.1", "A05.FR.06")
+def test_a_higher_profile_ends_the_lower_one_until_the_csms_wants_it_back(store: Store) -> None:
+    store.network.mark_good(1, 2)
+    store.network.save(2, replace(SECURE, security_profile=3))
+    store.settings.save_setting("OCPPCommCtrlr.NetworkConfigurationPriority", "2,1")
+    way = Way(store, security=2)
+    way.model.assign(ALLOW_SECURITY_PROFILE_DOWNGRADE, True)
+    way.set(ATTEMPTS, "1")
+
+    way.works()
+    listed = way.model[NETWORK_CONFIGURATION_PRIORITY]
+    way.fails()
+    way.fails()
+
+    assert (listed, way.routes.slot) == (("2",), 2)
+    assert way.set(PRIORITY, "1") == "RebootRequired"
+
+
 def test_a_file_that_is_all_there_is_is_used_whatever_worked_before(store: Store) -> None:
     store.network.mark_good(2, 3)
 
     assert Way(store, security=0).link.config == BASE
+
+
+def test_a_profile_that_1_6_raised_holds_for_every_slot(store: Store) -> None:
+    store.network.save(2, OTHER)
+    Way(store).set(PRIORITY, "2,1")
+    way = Way(store)
+    way.set(ATTEMPTS, "1")
+    credentials = Credentials(way.routes.basis(), store.keys, store.credentials)
+    credentials.change_profile(2)
+
+    asked = credentials.config().url
+    credentials.good()
+    way.works()
+    way.fails()
+    way.fails()
+    credentials.basis = way.routes.basis()
+
+    assert asked == "wss://two.example"
+    assert (way.routes.slot, credentials.config().url) == (1, "wss://one.example")
+    assert credentials.profile == 2
+
+
+def test_a_profile_that_1_6_raised_in_vain_is_tried_in_no_other_slot(store: Store) -> None:
+    store.network.save(2, OTHER)
+    Way(store).set(PRIORITY, "2,1")
+    way = Way(store)
+    way.set(ATTEMPTS, "1")
+    credentials = Credentials(way.routes.basis(), store.keys, store.credentials)
+    credentials.change_profile(2)
+
+    credentials.failed(Cause.HANDSHAKE, "no TLS there")
+    way.fails()
+    credentials.basis = way.routes.basis()
+
+    assert credentials.config().url == "ws://one.example"
+    assert credentials.profile == 1

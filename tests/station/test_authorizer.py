@@ -310,7 +310,7 @@ async def test_a_remote_start_asks_if_it_is_to(
 async def test_the_cache_can_be_emptied(bench: Bench) -> None:
     bench.store.tokens.remember(TOKEN, GOOD, START)
 
-    bench.station.authorizer.forget_all()
+    assert bench.station.authorizer.clear_cache()
 
     assert bench.store.tokens.known(TOKEN) is None
 

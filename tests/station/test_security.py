@@ -49,8 +49,6 @@ async def test_a_full_disk_is_told_once(alive: Bench) -> None:
     assert events(alive) == [("MemoryExhaustion", "the disk is full")]
 
 
-@pytest.mark.spec("2.0.1", "TC_A_20_CS")
-@pytest.mark.spec("2.0.1", "TC_A_21_CS")
 async def test_a_profile_needs_the_certificates_that_are_installed(bench: Bench) -> None:
     security, keys = bench.station.security, bench.store.keys
     with pytest.raises(Refused, match="no root"):

@@ -306,3 +306,15 @@ def test_an_exact_number_stays_exact(store: Store) -> None:
     store.record(updated(samples=(), at=START), ended(end=reading("0.10")))
 
     assert b'"0.10"' in codec.encode(entries(store)[1].fact)
+
+
+def test_what_came_since_is_found_unless_it_waits_for_an_older_fact(store: Store) -> None:
+    assert store.journal.newest() == 0
+    store.record(started(), security("PowerUp"))
+    newest = store.journal.newest()
+    store.record(updated(), idle_sample(), idle_sample())
+
+    found = store.journal.first_since(newest)
+
+    assert [entry.fact for entry in found] == [idle_sample(), idle_sample()]
+    assert [entry.number for entry in found] == [newest + 2, newest + 3]

@@ -27,7 +27,7 @@ def test_what_was_set_is_there_after_a_restart(folder: Path) -> None:
         store.network.save(3, PROFILE)
         store.network.forget(3)
         store.network.mark_good(2, 2)
-        store.network.mark_good(1, 1)
+        store.network.mark_good(1, 2)
         store.monitors.save(replace(MONITOR, severity=9))
         store.monitors.save(MONITOR)
         store.monitors.save(replace(MONITOR, id=1, origin=Origin.PRECONFIGURED, cleared=True))
@@ -36,7 +36,7 @@ def test_what_was_set_is_there_after_a_restart(folder: Path) -> None:
 
     with Store(folder, "CP1") as store:
         assert store.network.load() == {2: PROFILE}
-        assert store.network.good() == (1, 2), "the slot of now, the security of ever"
+        assert store.network.good() == (1, 2)
         assert list(store.monitors.load()) == [1, 1000]
         assert store.monitors.load()[1000] == MONITOR
 

@@ -1,100 +1,27 @@
 """Passwords, certificates and profiles changed by a CSMS over a real connection, and back again."""
 
 import asyncio
+import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from fake_meter import FakeMeter
-from pki import Authority, key_pem, name, pem, root
+from pki import Authority, key_pem, pem, root
+from site_rig import LIVING, STATION, Site, server, site_of, until
 
-from chargepoint import app
-from chargepoint.app import Life
-from chargepoint.bench.csms import Direction, SmallCsms
-from chargepoint.clock import SystemClock
-from chargepoint.config import StationConfig, load_config
+from chargepoint.bench.csms import Direction
 from chargepoint.core.certificates import Use
-from meters.api import Meter
 
-STATION = "CP1"
 OLD, NEW = "the old password", "the new password"
-LIVING = {"start": datetime.now(UTC) - timedelta(days=1)}
 
 
-@dataclass
-class Site:
-    """A CSMS and the life of a station that talks to it."""
-
-    csms: SmallCsms
-    life: Life
-
-    async def call(self, action: str, **payload: Any) -> Any:
-        return await self.csms.call(STATION, action, payload)
-
-    async def set_password(self, password: str) -> str:
-        target = {
-            "component": {"name": "SecurityCtrlr"},
-            "variable": {"name": "BasicAuthPassword"},
-            "attributeValue": password,
-        }
-        answer = await self.call("SetVariables", setVariableData=[target])
-        return str(answer["setVariableResult"][0]["attributeStatus"])
-
-    async def back(self) -> None:
-        """The station has left and come again."""
-        await until(lambda: not self.life.session.online)
-        await until(lambda: self.life.session.online)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - a test looks from outside
-            await asyncio.sleep(0.01)
-
-
-@asynccontextmanager
-async def site_of(
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    *,
-    version: str = "2.0.1",
-    more: str = "",
-    online: bool = True,
-    **csms_options: Any,
-) -> AsyncIterator[Site]:
-    @asynccontextmanager
-    async def meters(
-        _: StationConfig, _now: Callable[[], datetime]
-    ) -> AsyncIterator[dict[str, Meter]]:
-        yield {"outlet1": FakeMeter()}
-
-    monkeypatch.setattr(app, "open_meters", meters)
-    async with SmallCsms(versions=[version], **csms_options) as csms:
-        path = folder / "station.yaml"
-        path.write_text(f"""
-station: {{id: {STATION}, vendor: Example, model: Wallbox, serial_number: "0001",
-  state: {folder}/state}}
-csms: {{url: "{csms.url}", ocpp: "{version}"{more}}}
-buses: {{line: {{host: 127.0.0.1, tcp_port: 9}}}}
-meters: {{outlet1: {{driver: carlo_gavazzi_em580, bus: line}}}}
-evses: [{{id: 1, meter: outlet1, hardware: {{driver: simulated}}}}]
-settings: {{OCPPCommCtrlr.RetryBackOffWaitMinimum: 1, OCPPCommCtrlr.RetryBackOffRandomRange: 0}}
-""")
-        path.chmod(0o600)
-        async with app.live(load_config(path), clock=SystemClock()) as life:
-            if online:
-                await until(lambda: life.session.online)
-            yield Site(csms, life)
-        assert csms.violations == []
+async def set_password(site: Site, password: str) -> str:
+    return await site.set("SecurityCtrlr", "BasicAuthPassword", password)
 
 
 @pytest.mark.spec("2.0.1", "TC_A_09_CS")
@@ -104,7 +31,7 @@ async def test_a_changed_password_is_used_by_the_next_connection(
 ) -> None:
     more = f', security_profile: 1, password: "{OLD}"'
     async with site_of(tmp_path, monkeypatch, more=more, password=OLD.encode()) as site:
-        status = await site.set_password(NEW)
+        status = await set_password(site, NEW)
         site.csms.passwords[STATION] = NEW.encode()
         await site.back()
 
@@ -121,7 +48,7 @@ async def test_a_short_password_is_rejected_and_the_old_one_stays(
 ) -> None:
     more = f', security_profile: 1, password: "{OLD}"'
     async with site_of(tmp_path, monkeypatch, more=more, password=OLD.encode()) as site:
-        status = await site.set_password("too short")
+        status = await set_password(site, "too short")
         site.csms.drop(STATION)
         await site.back()
 
@@ -133,7 +60,7 @@ async def test_a_csms_that_forgets_the_new_password_gets_the_old_one(
 ) -> None:
     more = f', security_profile: 1, password: "{OLD}"'
     async with site_of(tmp_path, monkeypatch, more=more, password=OLD.encode()) as site:
-        await site.set_password(NEW)
+        await set_password(site, NEW)
         await site.back()
 
         assert site.life.store.credentials.fresh is None
@@ -186,27 +113,6 @@ async def test_a_profile_that_does_not_come_about_gives_way_to_the_old_one(
         assert without == {"status": "Rejected"}
         assert [answer["status"] for answer in answers] == ["Rejected", "Rejected", "Accepted"]
         assert profile["configurationKey"][0]["value"] == "1"
-
-
-def server(
-    authority: Authority, *, start: datetime = LIVING["start"], host: str = "127.0.0.1"
-) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    """A certificate for this machine."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name("127.0.0.1"))
-        .issuer_name(authority.certificate.subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(start)
-        .not_valid_after(start + timedelta(days=9))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address(host))]), critical=False
-        )
-        .sign(authority.key, hashes.SHA256())
-    )
-    return certificate, key
 
 
 @pytest.mark.spec("2.0.1", "TC_A_04_CS")
@@ -290,6 +196,62 @@ async def test_a_server_that_is_not_trusted_is_told_to_the_one_that_is(
     event = await after_outage(tmp_path, monkeypatch, tls, lambda: shows(tls, tmp_path, TRUSTED))
 
     assert event == "InvalidCsmsCertificate"
+
+
+def old_tls(context: ssl.SSLContext) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # that TLS is old is the point
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+
+
+def other_ciphers(context: ssl.SSLContext) -> None:
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ECDHE-RSA-AES128-GCM-SHA256")  # its key is no RSA key
+
+
+@pytest.mark.spec("2.0.1", "TC_A_06_CS")
+@pytest.mark.spec("2.0.1", "A00.FR.313")
+@pytest.mark.spec("2.0.1", "A00.FR.319")
+@pytest.mark.parametrize(
+    ("spoil", "event"),
+    [(old_tls, "InvalidTLSVersion"), (other_ciphers, "InvalidTLSCipherSuite")],
+)
+async def test_a_server_with_other_tls_is_told_to_the_one_with_ours(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    spoil: Callable[[ssl.SSLContext], None],
+    event: str,
+) -> None:
+    bad, good = (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) for _ in range(2))
+    for context in (bad, good):
+        shows(context, tmp_path, TRUSTED)
+    spoil(bad)
+    (tmp_path / "ca.pem").write_text(TRUSTED.pem)
+    more = f', security_profile: 2, password: "{OLD}", ca_file: {tmp_path}/ca.pem'
+    options = {"tls": good, "password": OLD.encode(), "online": False, "listening": False}
+
+    def refuse_one(listening: socket.socket) -> None:
+        # A server of asyncio hangs up before its alert has left; a plain socket does not.
+        accepted, _ = listening.accept()
+        with accepted, pytest.raises(ssl.SSLError):
+            bad.wrap_socket(accepted, server_side=True)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        options["port"] = listening.getsockname()[1]
+        refusing = asyncio.create_task(asyncio.to_thread(refuse_one, listening))
+        async with site_of(tmp_path, monkeypatch, more=more, **options) as site:
+            await refusing
+            await until(lambda: site.life.link.outage is not None)
+            listening.close()
+            async with site.csms:
+                told = await site.csms.wait_for(
+                    "SecurityEventNotification", lambda one: one["type"].startswith("Invalid")
+                )
+                await until(lambda: not site.life.store.waiting)
+
+    assert told["type"] == event
 
 
 async def after_outage(

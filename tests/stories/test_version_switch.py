@@ -26,11 +26,13 @@ from chargepoint.core.facts import (
     Fact,
     FirmwareProgress,
     LogProgress,
+    NeedsStated,
     RecordKept,
     ReservationEnded,
     ReservationEnding,
     ReservationUsed,
     SampleKept,
+    ScheduleChosen,
     StatusChanged,
     TransactionEnded,
     TransactionStarted,
@@ -48,6 +50,7 @@ WORDLESS_16 = (
     ChargingLimitSet,
     ChargingLimitCleared,
     CertificateStatusDue,
+    ScheduleChosen,
     CertificateRequested,  # for vehicles
     FirmwareProgress,  # the steps of a plain update
 )
@@ -228,7 +231,9 @@ def _nothing_lost(it: Switching, kept: list[Untold]) -> None:
     for message_id, fact in it.facts.items():
         lack = shelved.get(message_id)
         if lack is None:
-            silent = isinstance(fact, StatusChanged) or needs_no_words(fact, "1.6")
+            # A newer status takes its place; needs are told while a vehicle waits for an answer.
+            silent = isinstance(fact, StatusChanged | NeedsStated)
+            silent = silent or needs_no_words(fact, "1.6")
             assert message_id in told or silent, f"lost: {fact}"
         else:
             wordless = isinstance(fact, WORDLESS[lack.version])

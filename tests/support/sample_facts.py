@@ -17,9 +17,11 @@ from chargepoint.core.facts import (
     FirmwareProgress,
     LogProgress,
     MeterSampled,
+    NeedsStated,
     ReservationEnded,
     ReservationEnding,
     SampleKept,
+    ScheduleChosen,
     SecurityEvent,
     Status,
     StatusChanged,
@@ -40,6 +42,7 @@ from chargepoint.core.model import (
     StopReason,
 )
 from chargepoint.core.profiles_model import Period, Schedule, Unit
+from chargepoint.core.vehicle import DcNeeds, EnergyTransfer, Needs
 from meters.model import Quantity, Reading, Sample, SignedReading
 
 TOKEN = IdToken("04A1B2C3D4")
@@ -163,4 +166,8 @@ ALL = (
     CertificateStatusDue(
         CertificateId(HashAlgorithm.SHA256, "0a", "0b", "1"), "http://ocsp.example", START
     ),
+    NeedsStated(
+        1, START, Needs(EnergyTransfer.DC, START, dc=DcNeeds(200, 500, capacity_wh=60_000))
+    ),
+    ScheduleChosen(1, START, LIMIT),
 )

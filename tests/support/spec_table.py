@@ -77,6 +77,12 @@ FROM_STATION: Mapping[str, frozenset[str]] = {
 }
 
 
+APART: Mapping[str, str] = {
+    "PublishFirmwareStatusNotification": "only a local controller publishes firmware for others",
+}
+"""Messages that this station has no use for; what asks for them is answered."""
+
+
 @dataclass(frozen=True)
 class Message:
     """One message: who sends it, and the methods that handle or send it."""
@@ -84,6 +90,14 @@ class Message:
     action: str
     direction: str
     methods: tuple[str, ...]
+
+    @property
+    def state(self) -> str:
+        """The methods, else why there is none, else that it is missing."""
+        if self.methods:
+            return ", ".join(self.methods)
+        reason = APART.get(self.action)
+        return f"does not apply: {reason}" if reason else MISSING
 
 
 @dataclass(frozen=True)
@@ -242,10 +256,11 @@ def _print_keys(*, only_missing: bool) -> None:
 def _print_messages(version: str, *, only_missing: bool) -> None:
     rows = messages(version)
     there = sum(bool(row.methods) for row in rows)
-    _say(f"OCPP {version}: {there} of {len(rows)} messages")
+    apart = sum(row.action in APART for row in rows)
+    _say(f"OCPP {version}: {there} of {len(rows)} messages, {apart} do not apply")
     for row in rows:
-        if not (only_missing and row.methods):
-            _say(f"  {row.action:35} {row.direction:15} {', '.join(row.methods) or MISSING}")
+        if not (only_missing and row.state != MISSING):
+            _say(f"  {row.action:35} {row.direction:15} {row.state}")
 
 
 def _print_cases(version: str, *, only_missing: bool) -> None:

@@ -6,9 +6,10 @@ import pytest
 from sample_facts import ALL
 
 from chargepoint import v201
-from chargepoint.core.facts import SampleKept
+from chargepoint.core.facts import NeedsStated, SampleKept
 from chargepoint.csms import adapter as adapter_module
 from chargepoint.csms.schemas import Schemas
+from chargepoint.station.vehicles import _Talk
 
 HANDLED = {
     "CancelReservation",
@@ -62,6 +63,10 @@ async def test_every_block_is_listed(talk: Any) -> None:
 
 @pytest.mark.parametrize("fact", ALL, ids=lambda fact: type(fact).__name__)
 async def test_every_fact_becomes_a_legal_message_of_its_own_id(talk: Any, fact: Any) -> None:
+    for action in ("NotifyEVChargingNeeds", "NotifyEVChargingSchedule"):
+        talk.csms.answers(action, {"status": "Accepted"})
+    if isinstance(fact, NeedsStated):  # told only while somebody waits for the answer
+        talk.bench.station.vehicles._talks[fact.evse_id] = _Talk(fact.at)
     talk.bench.store.record(fact)
     entry = talk.bench.store.next_entry()
 

@@ -129,7 +129,7 @@ async def test_a_power_cut_in_the_middle_of_an_installation_is_a_failure(
         assert talk.bench.state().operative
 
 
-@pytest.mark.parametrize("cut_after", range(1, 7))
+@pytest.mark.parametrize("cut_after", range(2, 7))  # the first step comes before the answer
 async def test_a_power_cut_after_any_step_tells_every_status_once(
     cut_after: int, begin: Any, maker: Maker, server: Files, installer: Any
 ) -> None:

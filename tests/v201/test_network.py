@@ -3,9 +3,7 @@
 from typing import Any
 
 import pytest
-from pki import root
 
-from chargepoint.core.certificates import Use
 from chargepoint.core.variables import SECURITY_PROFILE
 from chargepoint.errors import StoreError
 
@@ -26,17 +24,13 @@ async def _set(talk: Any, slot: int = 2, **changed: Any) -> dict[str, Any]:
     return answer
 
 
-@pytest.fixture(autouse=True)
-def trusted(talk: Any) -> None:
-    """The CSMS can be told from others."""
-    talk.bench.store.keys.install(Use.CSMS_ROOT, root().pem)
+@pytest.mark.parametrize(("slot", "status"), [(1, "Rejected"), (2, "Accepted")])
+async def test_a_slot_that_is_tried_already_needs_what_its_security_shows(
+    talk: Any, slot: int, status: str
+) -> None:
+    answer = await _set(talk, slot)
 
-
-async def test_a_profile_needs_what_its_security_shows(talk: Any) -> None:
-    answer = await _set(talk, securityProfile=3)
-
-    assert answer["status"] == "Rejected"
-    assert answer["statusInfo"]["reasonCode"] == "InvalidCertificate"
+    assert answer["status"] == status
 
 
 @pytest.mark.spec("2.0.1", "B09.FR.01")

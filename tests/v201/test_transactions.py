@@ -71,7 +71,7 @@ async def test_a_session_is_told_from_begin_to_end(talk: Any) -> None:
         "eventType": "Ended",
         "timestamp": "2026-03-01T10:00:00.000Z",
         "triggerReason": "StopAuthorized",
-        "seqNo": 1,
+        "seqNo": 2,
         "transactionInfo": {
             "transactionId": transaction_id,
             "chargingState": "EVConnected",

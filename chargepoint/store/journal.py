@@ -1,0 +1,57 @@
+"""A fact that waits for the CSMS, and what is newest of those that wait."""
+
+import sqlite3
+from dataclasses import dataclass
+
+from chargepoint.core.facts import Fact
+from chargepoint.store import codec
+from chargepoint.store.tables import translated
+
+COLUMNS = "number, message_id, stream, kind, fact, offline, attempts"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A fact that waits for the CSMS."""
+
+    number: int
+    message_id: str
+    stream: str
+    fact: Fact
+    offline: bool
+    attempts: int
+
+
+def entry_of(row: tuple[int, str, str, str, bytes, int, int]) -> Entry:
+    """What a row of ``COLUMNS`` holds."""
+    number, message_id, stream, kind, fact, offline, attempts = row
+    known = codec.decode_fact(kind, fact)
+    return Entry(number, message_id, stream, known, bool(offline), attempts)
+
+
+class Journal:
+    """Looks at what waits beyond the oldest fact.
+
+    Raises:
+        StoreError: from every method, if the disk refuses.
+    """
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def newest(self) -> int:
+        """The number of the fact that was stored last; 0 if none waits."""
+        with translated("journal"):
+            (number,) = self._db.execute("SELECT max(number) FROM journal").fetchone()
+        return int(number or 0)
+
+    def first_since(self, number: int) -> list[Entry]:
+        """Facts stored after ``number``, oldest first, that wait for no older one of a stream."""
+        with translated("journal"):
+            rows = self._db.execute(
+                f"SELECT {COLUMNS} FROM journal AS new WHERE number > ? AND NOT EXISTS"  # noqa: S608
+                " (SELECT 1 FROM journal WHERE stream = new.stream AND number <= ?)"
+                " ORDER BY number",
+                (number, number),
+            ).fetchall()
+        return [entry_of(row) for row in rows]

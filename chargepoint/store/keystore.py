@@ -46,6 +46,7 @@ class KeyStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._counted: int | None = None  # until a file is written or removed here
 
     # --- what the station trusts ------------------------------------------------------------
 
@@ -55,9 +56,11 @@ class KeyStore:
             return [root for use in uses or Use if use.is_root for root in self._roots(use)]
 
     def count(self) -> int:
-        """Certificates installed: roots, and those of the station itself."""
-        own = [use for use in (Use.STATION, Use.V2G_CHAIN) if self.own(use).exists()]
-        return len(self.roots()) + len(own)
+        """Certificates installed: roots, and those of the station itself; asked every second."""
+        if self._counted is None:
+            own = [use for use in (Use.STATION, Use.V2G_CHAIN) if self.own(use).exists()]
+            self._counted = len(self.roots()) + len(own)
+        return self._counted
 
     def install(self, use: Use, pem: str, *, proven: bool = True) -> None:
         """Keep a root; one that was not proven may become so."""
@@ -67,9 +70,11 @@ class KeyStore:
             self._write(final if proven else new, pem)
             if proven:
                 new.unlink(missing_ok=True)
+        self._counted = None
 
     def remove(self, root: Installed) -> None:
         """Forget a root."""
+        self._counted = None
         with translated("certificate"):
             for suffix in ("", ".new"):
                 path = self._folder / root.use / f"{root.fingerprint}{suffix}.pem"
@@ -142,6 +147,7 @@ class KeyStore:
 
     def remove_own(self, use: Use) -> None:
         """Forget the key and chain in use."""
+        self._counted = None
         with translated("certificate"):
             self.own(use).unlink(missing_ok=True)
 
@@ -194,9 +200,11 @@ class KeyStore:
                 return False
             source.replace(target)
             _flush(target.parent)
+        self._counted = None
         return True
 
     def _write(self, path: Path, text: str) -> None:
+        self._counted = None
         for folder in (self._folder, path.parent):
             folder.mkdir(mode=0o700, exist_ok=True)
         draft = path.with_name(f"{path.name}.part")

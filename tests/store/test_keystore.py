@@ -79,6 +79,10 @@ def test_roots_are_counted_with_the_own_certificate_and_listed_by_use(keys: KeyS
 
     assert keys.count() == 3
     assert [found.pem for found in keys.roots(Use.CSMS_ROOT)] == [CA.pem]
+    keys.remove(keys.roots()[0])
+    assert keys.count() == 2
+    keys.remove_own(Use.STATION)
+    assert keys.count() == 1
 
 
 def test_a_root_that_waits_can_become_proven(keys: KeyStore) -> None:

@@ -48,6 +48,7 @@ from chargepoint.provided import provide
 from chargepoint.secured import Secured, basis
 from chargepoint.station.device_model import DeviceModel
 from chargepoint.station.log_keeper import keep_log
+from chargepoint.station.record_keeper import RecordKeeper
 from chargepoint.station.station import Station, Wiring
 from chargepoint.station.upkeep import LOG
 from chargepoint.store.sqlite import Store
@@ -155,6 +156,7 @@ async def live(
         await stack.enter_async_context(_local(life, access or Access.of(config)))
         supervisor.keep("station", life.station.run)
         supervisor.keep("monitors", life.station.monitors.run)
+        supervisor.keep("records", RecordKeeper(store, clock, wiring.bounds_of(config)).run)
         supervisor.keep("link", lambda: life.link.run(life.session.serve))
         yield life
 

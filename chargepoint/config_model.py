@@ -78,6 +78,22 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Base of all sections: values only, no unknown keys."""
 
 
+class RecordsSection(Section, frozen=True, kw_only=True):
+    """How much of the signed records stays on the station.
+
+    What the CSMS does not have, or a meter still holds, stays in any case. A bill can be contested
+    for three years from the end of the year (German Civil Code 195, 199): up to four years.
+    """
+
+    keep_days: Annotated[
+        int, Meta(ge=0, le=36_500, description="after their delivery to the CSMS; 0 without end")
+    ] = 1461
+    max_count: Annotated[int, Meta(ge=1, description="the oldest go first")] = 1_000_000
+    max_size_mb: Annotated[
+        int, Meta(ge=1, description="of records and their keys; the oldest go first")
+    ] = 500
+
+
 class StationSection(Section, frozen=True, kw_only=True):
     """Who the station is."""
 
@@ -93,6 +109,7 @@ class StationSection(Section, frozen=True, kw_only=True):
     state: Annotated[
         Path, Meta(description="folder of database, keys and certificates, made with mode 0700")
     ] = Path("state")
+    records: RecordsSection = RecordsSection()
 
 
 class CsmsSection(Section, frozen=True, kw_only=True):

@@ -42,6 +42,7 @@ from chargepoint.station.evse import is_socket
 from chargepoint.station.installer import CommandInstaller
 from chargepoint.station.station import EvseDescription, Station
 from chargepoint.station.upkeep import Upkeep
+from chargepoint.store.leaving import Bounds
 from meters.api import Meter, SigningMeter
 from meters.model import MeterInfo, Reading
 
@@ -155,6 +156,16 @@ def upkeep_of(config: StationConfig) -> Upkeep:
         while_charging=WhileCharging(firmware.while_charging),
         size_most=firmware.max_size_mb * 1024 * 1024,
         roots=firmware.roots,
+    )
+
+
+def bounds_of(config: StationConfig) -> Bounds:
+    """How much of the signed records is kept."""
+    records = config.station.records
+    return Bounds(
+        records.max_count,
+        records.max_size_mb * 1024 * 1024,
+        timedelta(days=records.keep_days) if records.keep_days else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,8 @@ from chargepoint.config_decode import Decoder
 from chargepoint.config_open import link_config
 from chargepoint.config_yaml import read
 from chargepoint.errors import ConfigError
+from chargepoint.store.leaving import Bounds
+from chargepoint.wiring import bounds_of
 from meters.http import HttpConfig
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -125,7 +128,7 @@ WRONG_VALUES = [
         "  vender: Example",
         (
             "site.yaml:3: station.vender: found an unknown key; allowed: id, vendor, model, "
-            "serial_number, state; did you mean `vendor`?"
+            "serial_number, state, records; did you mean `vendor`?"
         ),
     ),
     (
@@ -823,6 +826,20 @@ def test_what_a_struct_itself_finds_stands_in_its_own_words(tmp_path: Path) -> N
 
     (complaint,) = decoder.complaints
     assert complaint.endswith("meter: found low 3 above high 2; allowed: not above")
+
+
+def test_how_much_of_the_records_is_kept_is_read_and_has_a_default(
+    site: Callable[[str], Path],
+) -> None:
+    section = "  records: {keep_days: 0, max_count: 5, max_size_mb: 2}\n"
+
+    given = load_config(
+        site(GOOD.replace("  vendor: Example\n", f"  vendor: Example\n{section}")), {}
+    )
+    plain = load_config(site(GOOD), {})
+
+    assert bounds_of(given) == Bounds(5, 2 * 1024 * 1024, None)
+    assert bounds_of(plain) == Bounds(1_000_000, 500 * 1024 * 1024, timedelta(days=1461))
 
 
 def test_the_commands_for_firmware_are_read_with_their_limits(

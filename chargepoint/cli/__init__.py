@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "simulate": ("chargepoint.cli.simulate:simulate", "Simulate a meter on its wire protocol."),
     "meter": ("chargepoint.cli.meter:meter", "Read meters without a station."),
     "ocmf": ("chargepoint.cli.ocmf:ocmf", "Verify or show signed records."),
+    "records": ("chargepoint.cli.records:records", "List, show, export the records kept."),
 }
 """Where each subcommand is, and what ``--help`` says without importing it."""
 

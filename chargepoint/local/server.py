@@ -9,12 +9,12 @@ import re
 import secrets
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AsyncExitStack, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 from chargepoint.errors import ConfigError
 from chargepoint.local import metrics
@@ -31,12 +31,10 @@ from chargepoint.local.http import (
 from chargepoint.local.logins import Logins
 from chargepoint.local.metrics import Family
 from chargepoint.local.ports import IdentityView, LinkView, SessionView
+from chargepoint.local.records import LARGEST_PAGE, PAGE, RecordQuestions, bad_query, moment_of
 from chargepoint.local.stimuli import Stimuli
 from chargepoint.local.views import Views
 from chargepoint.station.station import Station
-
-PAGE: Final = 50
-LARGEST_PAGE: Final = 500
 
 
 class LocalServer:
@@ -79,7 +77,8 @@ class LocalServer:
         self._more = more
         self._listen = listen
         self._ready_file = ready_file
-        routes = [*Stimuli(station, link).routes(), *self._questions()]
+        archive = RecordQuestions(station.store.folder)
+        routes = [*Stimuli(station, link).routes(), *self._questions(), *archive.routes()]
         host, port = listen
         self._http = HttpServer(
             routes,
@@ -223,24 +222,8 @@ def _page(request: Request) -> tuple[int, datetime | None]:
         Refusal: a field of the query is unknown or does not fit.
     """
     for name in request.query.keys() - {"limit", "before"}:
-        raise _bad_query(name, "an unknown field", "limit, before")
+        raise bad_query(name, "an unknown field", "limit, before")
     limit, before = request.query.get("limit", str(PAGE)), request.query.get("before")
     if not (re.fullmatch("[0-9]{1,3}", limit) and 1 <= int(limit) <= LARGEST_PAGE):
-        raise _bad_query("limit", repr(limit), f"a whole number from 1 to {LARGEST_PAGE}")
-    return int(limit), None if before is None else _moment(before)
-
-
-def _moment(before: str) -> datetime:
-    refusal = _bad_query("before", repr(before), "a time like 2026-01-31T12:00:00Z")
-    try:
-        moment = datetime.fromisoformat(before)
-        if moment.tzinfo is not None:
-            return moment.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise refusal from error
-    raise refusal
-
-
-def _bad_query(name: str, found: str, allowed: str) -> Refusal:
-    sentence = f"{name}: found {found}, allowed: {allowed}"
-    return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
+        raise bad_query("limit", repr(limit), f"a whole number from 1 to {LARGEST_PAGE}")
+    return int(limit), None if before is None else moment_of("before", before)

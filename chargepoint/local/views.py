@@ -6,7 +6,7 @@ lost on the way through a float; their units stand beside them. Tokens are maske
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
@@ -14,6 +14,7 @@ from chargepoint.core.model import Context, EvseState, Fault, Sampled, Text
 from chargepoint.core.reservation import Reservation
 from chargepoint.local.http import Event
 from chargepoint.local.ports import IdentityView, LinkView, SessionView
+from chargepoint.local.record_views import instant
 from chargepoint.station.meter_health import Health
 from chargepoint.station.metering import EvseMeter, is_fresh
 from chargepoint.station.station import Evse, Station
@@ -222,12 +223,6 @@ class Views:
         if last is not None and (begin is None or last.taken_at > begin.taken_at):
             readings.append({"context": None, **_reading(last)})
         return readings
-
-
-def instant(moment: datetime | str) -> str:
-    """A moment, or the text the store keeps of one, in UTC with all its digits."""
-    aware = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
-    return aware.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def age_s(reading: Reading, station: Station) -> float:

@@ -3,6 +3,7 @@
 import sqlite3
 from contextlib import closing
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from chargepoint.errors import StoreError
@@ -15,17 +16,27 @@ def migrate(db: sqlite3.Connection, folder: Path) -> None:
         StoreError: a newer version made them.
     """
     (version,) = db.execute("PRAGMA user_version").fetchone()
-    steps = sorted(
-        (step for step in resources.files("chargepoint.store").joinpath("schema").iterdir()),
-        key=lambda step: step.name,
-    )
-    if version > len(steps):
-        raise StoreError(
-            f"{folder}: made by a newer version (schema {version}, known {len(steps)})"
-        )
-    for number, step in enumerate(steps[version:], version + 1):
+    known = steps()
+    refuse_newer(version, folder)
+    for number, step in enumerate(known[version:], version + 1):
         script = step.read_text(encoding="utf-8")
         db.executescript(f"BEGIN;{script};PRAGMA user_version = {number};COMMIT;")
+
+
+def steps() -> list[Traversable]:
+    """The steps from an empty file to this version, in their order."""
+    folder = resources.files("chargepoint.store").joinpath("schema")
+    return sorted(folder.iterdir(), key=lambda step: step.name)
+
+
+def refuse_newer(version: int, folder: Path) -> None:
+    """A database of a later version is not touched.
+
+    Raises:
+        StoreError: this is one.
+    """
+    if version > (known := len(steps())):
+        raise StoreError(f"{folder}: made by a newer version (schema {version}, known {known})")
 
 
 def check_owner(db: sqlite3.Connection, folder: Path, station_id: str) -> None:

@@ -35,6 +35,7 @@ from chargepoint.store.aside import UNSENT, put_aside
 from chargepoint.store.jobs import Jobs
 from chargepoint.store.journal import COLUMNS, Entry, Journal, entry_of
 from chargepoint.store.keystore import KeyStore
+from chargepoint.store.leaving import LeavingRecords
 from chargepoint.store.local_list import LocalList
 from chargepoint.store.lock import lock
 from chargepoint.store.monitors import StoredMonitors
@@ -84,6 +85,7 @@ class Store:
             self._open = stack.pop_all()  # from here on everything stays open until the exit
         self.transactions = Transactions(self._db)
         self.records = Records(self._db)
+        self.leaving = LeavingRecords(self._db)
         self.tokens = Tokens(self._db)
         self.local_list = LocalList(self._db)
         self.settings = Settings(self._db)

@@ -32,7 +32,7 @@ class Transactions:
         """E01 to E03: a start point is reached; a token that is not accepted ends it (E05)."""
         payload = self._event("Started", fact, delivery)
         self._add_who(payload, fact, fact.token)
-        self._add_values(payload, fact)
+        self._add_values(payload, fact, delivery)
         await self._tell(fact, payload, delivery, fact.token)
 
     @delivers(TransactionUpdated)
@@ -40,7 +40,7 @@ class Transactions:
         """E02: a reading was due, somebody was authorized, or the charging state changed."""
         payload = self._event("Updated", fact, delivery)
         self._add_who(payload, fact, fact.token)
-        self._add_values(payload, fact)
+        self._add_values(payload, fact, delivery)
         await self._tell(fact, payload, delivery, fact.token if fact.authorizes else None)
 
     async def _tell(
@@ -66,7 +66,7 @@ class Transactions:
         payload["transactionInfo"]["stoppedReason"] = STOPPED.get(fact.reason, str(fact.reason))
         if fact.stop_token is not None:
             payload["idToken"] = wire.id_token(fact.stop_token)
-        self._add_values(payload, fact)
+        self._add_values(payload, fact, delivery)
         reply = await delivery.call("TransactionEvent", payload)
         tariff.learn(self._station, fact.transaction_id, reply)
         if fact.stop_token is not None and "idTokenInfo" in reply:
@@ -123,10 +123,15 @@ class Transactions:
         if fact.phases is not None:
             payload["numberOfPhasesUsed"] = fact.phases
 
-    def _add_values(self, payload: dict[str, Any], fact: Happened) -> None:
+    def _add_values(self, payload: dict[str, Any], fact: Happened, delivery: Delivery) -> None:
+        """What was measured; a signed record for which there is no place is told as a lack."""
         once = isinstance(fact, TransactionEnded) and fact.key_once
         values = meter_values(
             fact.samples, with_key=fact.with_key, profile=self._profile, once=once
         )
         if values:
             payload["meterValue"] = values
+        records = sum(sampled.reading.signed is not None for sampled in fact.samples)
+        told = sum("signedMeterValue" in one for value in values for one in value["sampledValue"])
+        if told < records:
+            delivery.lack = f"{records - told} signed records without a measured value to go with"

@@ -31,6 +31,7 @@ GETS = [
     "/v1/transactions",
     "/v1/transactions/tx-1",
     "/v1/transactions/tx-1/records",
+    "/v1/records",
     "/v1/settings",
     "/v1/untold",
     "/v1/events",

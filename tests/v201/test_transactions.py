@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sample_facts import ended, started
+from fake_clock import START
+from sample_facts import ENERGY, RECORD, ended, started
 from station_bench import TOKEN
 
 from chargepoint.core.authorization import Known
@@ -25,6 +26,7 @@ from chargepoint.core.model import (
     Context,
     IdToken,
     IdTokenType,
+    Sampled,
     Source,
     Stage,
     StopReason,
@@ -32,7 +34,8 @@ from chargepoint.core.model import (
 from chargepoint.csms.adapter import Delivery
 from chargepoint.csms.schemas import Schemas
 from chargepoint.errors import CsmsRejected, CsmsUnavailable
-from meters.model import SignedReading
+from chargepoint.store import archive
+from meters.model import Reading, SignedReading
 
 REFUSED = {"idTokenInfo": {"status": "Invalid"}}
 
@@ -335,3 +338,18 @@ async def test_the_csms_can_ask_what_became_of_a_transaction(talk: Any) -> None:
     assert await status("nobody") == (False, False)
     await talk.tell()
     assert await status(transaction_id) == (False, False)
+
+
+async def test_a_record_that_no_message_can_carry_is_kept_as_not_told(talk: Any) -> None:
+    bare = Sampled(Reading(START, (), RECORD), Context.END, ENERGY)
+    talk.bench.station.record(ended(samples=(bare,), end=bare.reading))
+
+    (over,) = await talk.events()
+
+    store = talk.bench.station.store
+    (untold,) = store.untold.all()
+    assert "meterValue" not in over
+    assert untold.lack.why == "1 signed records without a measured value to go with"
+    with archive.RecordArchive(store.folder) as opened:
+        (record,) = opened.oldest_first()
+    assert record.delivery is archive.Delivery.UNTOLD

@@ -78,7 +78,7 @@ def decide(state: EvseState, what: given.Input, now: datetime, policy: Policy) -
     """Apply one input. One that means nothing at this stage changes nothing."""
     match state.stage, what:
         case _, given.PowerRestored():
-            return _restored(state, what, policy)
+            return _restored(state, what, now, policy)
         case _, given.FaultRaised() | given.FaultCleared() | given.AvailabilityChanged():
             return Turn(altered(state, what))
         case ((Stage.AVAILABLE | Stage.PLUGGED), given.ReservationsChanged(reserved_for)):
@@ -101,9 +101,12 @@ def decide(state: EvseState, what: given.Input, now: datetime, policy: Policy) -
             return Turn(with_group(state, group))
 
         case Stage.AVAILABLE, given.Plugged(connector):
-            return _came(replace(_plug(state, connector), stage=Stage.PLUGGED))
+            return _waits(_plug(state, connector), now, policy)
         case Stage.FINISHED, given.Plugged(connector) if not state.plugged:  # the cable was held
-            return _came(replace(_plug(state, connector), stage=Stage.PLUGGED))
+            return _waits(_plug(state, connector), now, policy)
+        case Stage.PLUGGED, given.DeadlinePassed():
+            stage = Stage.PLUGGED if state.reserved_for else Stage.FINISHED
+            return Turn(replace(state, stage=stage, deadline=None))
         case Stage.AUTHORIZED, given.Plugged(connector) if free(_plug(state, connector), 1):
             return _open(_plug(state, connector), policy, Cause.CABLE_PLUGGED_IN)
         case Stage.AUTHORIZED, given.Plugged(connector):
@@ -209,6 +212,15 @@ def _stop(reason: StopReason, cause: Cause) -> given.StopRequested:
 
 def _came(state: EvseState) -> Turn:
     return Turn(state, why=Cause.CABLE_PLUGGED_IN)
+
+
+def _waits(state: EvseState, now: datetime, policy: Policy) -> Turn:
+    """A vehicle waits for a token; for long, it counts as done (OCPP 1.6 section 4.9, B6).
+
+    A token that comes later still begins.
+    """
+    deadline = now + policy.connection_timeout
+    return _came(replace(state, stage=Stage.PLUGGED, deadline=deadline))
 
 
 def _admits(state: EvseState, authorization: Authorization) -> bool:
@@ -340,7 +352,7 @@ def _sampled(state: EvseState, taken: given.ReadingTaken, policy: Policy) -> Tur
     return Turn(state, facts=tuple(facts), why=why, samples=samples)
 
 
-def _restored(state: EvseState, what: given.PowerRestored, policy: Policy) -> Turn:
+def _restored(state: EvseState, what: given.PowerRestored, now: datetime, policy: Policy) -> Turn:
     """After a power cut: the vehicle is what the board sees, a running session ends.
 
     The first reason to stop is kept. A session whose begin was not stored never existed; what the
@@ -366,7 +378,7 @@ def _restored(state: EvseState, what: given.PowerRestored, policy: Policy) -> Tu
         case Stage.CLOSING if state.transaction is not None:
             return Turn(seen, (TakeEnd(state.transaction.transaction_id),), why=left)
         case Stage.AVAILABLE if what.plugged:
-            return _came(replace(seen, stage=Stage.PLUGGED))
+            return _waits(seen, now, policy)
         case Stage.PLUGGED if what.plugged:
             return Turn(seen)
         case Stage.AUTHORIZED | Stage.OPENING:

@@ -242,6 +242,7 @@ def check_state(world: World, policy: Policy) -> None:
     assert bool(world.started) == state.told, "the CSMS and the state agree whether one runs"
     assert bool(state.opening) == (state.stage is Stage.OPENING)
     waits = state.stage is Stage.CHARGING and not state.plugged
+    waits |= state.stage is Stage.PLUGGED
     assert state.deadline is None or waits or state.stage is Stage.AUTHORIZED
     assert state.deadline is not None or state.stage is not Stage.AUTHORIZED
     if state.charging_state is ChargingState.CHARGING:

@@ -1,8 +1,7 @@
 """The status table of OCPP 1.6, section 4.9: every transition, over a real WebSocket (TC_041).
 
 Named as there, A2 to I8. A meter that answers at once leaves no time for Preparing or Finishing in
-between. What is out of order is reserved no more (section 5.13), so I7 leads to Available; B6 is
-not told: a vehicle that waits for a token is waited for.
+between. What is out of order is reserved no more (section 5.13), so I7 leads to Available.
 """
 
 from collections.abc import Awaitable, Callable
@@ -124,6 +123,7 @@ TABLE: list[tuple[str, tuple[Step, ...], tuple[Step, ...], str]] = [
     ("B3 token first", (swipe,), (plug,), "Charging"),
     ("B4", (plug_unready,), (swipe,), "SuspendedEV"),
     ("B5", (limit_0, plug), (swipe,), "SuspendedEVSE"),
+    ("B6", (plug,), (time_out,), "Finishing"),
     ("B9", (plug,), (fault,), "Faulted"),
     ("C1", CHARGING, (unplug,), "Available"),
     ("C4", CHARGING, (ev_pauses,), "SuspendedEV"),
@@ -394,3 +394,16 @@ async def test_after_an_outage_only_what_differs_is_told(open_case: Open) -> Non
 
         assert same == []
         assert told(run) == ["1 Preparing"]
+
+
+@pytest.mark.spec("1.6", "4.9")
+async def test_a_token_that_comes_after_the_time_out_still_begins(open_case: Open) -> None:
+    async with open_case(settings={"TxCtrlr.EVConnectionTimeOut": str(TIMEOUT_S)}) as run:
+        await run.plug()
+        await run.advance(TIMEOUT_S)
+        assert told(run)[-1] == "1 Finishing"
+
+        await run.swipe(CARD)
+
+        assert run.outlets[1].closed
+        assert told(run)[-1] == "1 Charging"

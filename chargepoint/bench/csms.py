@@ -28,6 +28,7 @@ from chargepoint.bench.csms_answers import Answers, Boot, Payload
 from chargepoint.bench.csms_check import Direction, Frame, SchemaViolation
 from chargepoint.bench.csms_faults import Fault, FaultKind, Faults
 from chargepoint.bench.csms_ledger import StationView, TransactionView
+from chargepoint.bench.csms_likes import BOTH, LIKES
 from chargepoint.bench.csms_talk import OnCall, Script, Talk
 from chargepoint.csms.rpc import CallError
 from chargepoint.errors import ChargePointError
@@ -66,7 +67,8 @@ class SmallCsms:
     Args:
         host: address to listen on.
         port: 0 takes a free one, see ``port`` and ``url``.
-        versions: which OCPP versions are spoken.
+        versions: which OCPP versions are spoken; all, or those of the system that it is like.
+        like: the system of the field that it treats signed values as; see ``csms_likes``.
         password: that every station must give; None asks for none. See also ``passwords``.
         trace: file that gets one JSON object per frame; it holds tokens in the clear (mode 0600).
         tls: to listen with TLS.
@@ -81,6 +83,7 @@ class SmallCsms:
         passwords: of single stations; they come before ``password``.
         known: if not None, other stations are refused with 404.
         refuse: if not None, every handshake is refused with that HTTP status.
+        like: what it makes of signed values, if it was told whom to be like.
         mute: accept connections without a subprotocol and then say nothing.
     """
 
@@ -89,7 +92,8 @@ class SmallCsms:
         host: str = "127.0.0.1",
         port: int = 0,
         *,
-        versions: Sequence[str] = ("2.0.1", "1.6"),
+        versions: Sequence[str] = (),
+        like: str | None = None,
         password: bytes | None = None,
         trace: Path | None = None,
         tls: ssl.SSLContext | None = None,
@@ -106,7 +110,8 @@ class SmallCsms:
         self.mute = False
         self.host = host
         self.port = port
-        self._versions = tuple(versions)
+        self.like = None if like is None else LIKES[like]
+        self._versions = tuple(versions) or (self.like.versions if self.like else BOTH)
         self._password = password
         self._trace_file = trace
         self._trace: IO[str] | None = None
@@ -114,7 +119,9 @@ class SmallCsms:
         self._keep = keep
         self._on_frame = on_frame
         self._on_violation = on_violation
-        self._script = Script(record=self._record, blame=self._blame)
+        self._script = Script(record=self._record, blame=self._blame, like=self.like)
+        if self.like is not None:
+            self._script.record_most = self.like.record_most
         self._talks: dict[str, Talk] = {}
         self._server: Server | None = None
         self._news = asyncio.Event()  # replaced whenever something happened
@@ -136,6 +143,7 @@ class SmallCsms:
             ping_interval=None,
             close_timeout=1,
             logger=_library_log,
+            server_header="chargepoint csms" if self.like is None else self.like.server,
         )
         self.port = self._server.sockets[0].getsockname()[1]
         return self
@@ -157,6 +165,15 @@ class SmallCsms:
     def answers(self) -> Answers:
         """What is answered."""
         return self._script.answers
+
+    @property
+    def record_most(self) -> int:
+        """Characters of a signed record that are taken, if more than the schema says."""
+        return self._script.record_most
+
+    @record_most.setter
+    def record_most(self, most: int) -> None:
+        self._script.record_most = most
 
     @property
     def faults(self) -> Faults:

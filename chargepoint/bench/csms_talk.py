@@ -26,6 +26,7 @@ from chargepoint.bench.csms_check import (
 )
 from chargepoint.bench.csms_faults import Fault, FaultKind, Faults
 from chargepoint.bench.csms_ledger import StationView
+from chargepoint.bench.csms_likes import Likeness
 from chargepoint.csms.rpc import CallError
 
 Outcome: TypeAlias = Payload | CallError
@@ -44,6 +45,8 @@ class Script:
     answers: Answers = field(default_factory=Answers)
     faults: Faults = field(default_factory=Faults)
     handlers: dict[str, OnCall] = field(default_factory=dict)
+    like: Likeness | None = None  # the system of the field that it is to be like
+    record_most: int = 0  # characters of a signed record, if more than the schema says
     think: timedelta = timedelta(0)  # before each answer, as real systems do
     record: Callable[[Frame], None] = lambda _: None
     blame: Callable[[SchemaViolation], None] = lambda _: None
@@ -158,7 +161,13 @@ class Talk:
         if self._unanswered:
             words = "a second call before the first was answered"
             self._blame(Direction.FROM_STATION, action, words, text)
-        faults = payload_faults(self._version, action, answer=False, payload=payload)
+        faults = payload_faults(
+            self._version,
+            action,
+            answer=False,
+            payload=payload,
+            record_most=self._script.record_most,
+        )
         for words in faults:
             self._blame(Direction.FROM_STATION, action, words, text)
         self._unanswered.add(message_id)
@@ -220,7 +229,13 @@ class Talk:
         return self._taken_in(request, outcome)
 
     def _by_script(self, request: _Request) -> Outcome:
-        answer = self._script.answers.answer(self._version, request.action, request.payload)
+        like, said = self._script.like, (self._version, request.action, request.payload)
+        if like is not None and (refusal := like.refuse(*said)) is not None:
+            return refusal
+        answer = self._script.answers.answer(*said)
+        if answer is not None and like is not None and (late := like.complain(*said)) is not None:
+            self._station.note(request.action, request.payload, answer)
+            return late
         if answer is not None:
             return answer
         words = "no request of a station"

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -12,15 +13,25 @@ import click
 
 from chargepoint.bench.csms import CallError, SmallCsms, StationAway
 from chargepoint.bench.csms_check import Frame, SchemaViolation
+from chargepoint.bench.csms_likes import LIKES
 from chargepoint.bench.csms_words import describe
 
 _INTERRUPTED: Final = 130
 _KEEP: Final = 10_000  # frames
+_RESULT: Final = 3
+_ENDS: Final = {"StopTransaction", "TransactionEvent"}
 
 
 @click.command()
 @click.option("--listen", default="127.0.0.1:9000", show_default=True, metavar="HOST:PORT")
-@click.option("--ocpp", type=click.Choice(["1.6", "2.0.1"]), multiple=True, help="Default: both.")
+@click.option(
+    "--ocpp", type=click.Choice(["1.6", "2.0.1"]), multiple=True, help="Default: all it can."
+)
+@click.option(
+    "--like",
+    type=click.Choice(list(LIKES)),
+    help="Treat signed values as this system of the field does.",
+)
 @click.option("--password", metavar="TEXT", help="Asked of every station (HTTP Basic).")
 @click.option(
     "--tokens",
@@ -36,6 +47,7 @@ _KEEP: Final = 10_000  # frames
 def csms(  # noqa: PLR0917 - click passes them by name
     listen: str,
     ocpp: tuple[str, ...],
+    like: str | None,
     password: str | None,
     tokens: Path | None,
     trace: Path | None,
@@ -50,13 +62,18 @@ def csms(  # noqa: PLR0917 - click passes them by name
     """
     host, port = _address(listen)
 
+    billed: set[str] = set()
+
     def tell(frame: Frame) -> None:
         click.echo(f"{frame.time:%H:%M:%S} {describe(frame, show_tokens=show_tokens)}")
+        for line in _bills(small, frame, billed):
+            click.echo(click.style(line, bold=True))
 
     small = SmallCsms(
         host,
         port,
-        versions=ocpp or ("2.0.1", "1.6"),
+        versions=ocpp,
+        like=like,
         password=None if password is None else password.encode(),
         trace=trace,
         keep=_KEEP,
@@ -121,6 +138,19 @@ async def _obey(small: SmallCsms, line: str) -> str:
     except (StationAway, TimeoutError, ValueError) as error:
         return f"{station} {action}: {error}"
     return json.dumps(answer, default=str)
+
+
+def _bills(small: SmallCsms, frame: Frame, billed: set[str]) -> Iterator[str]:
+    """What the system that this one is like makes of a session, once its end was answered."""
+    if small.like is None or frame.kind != _RESULT or frame.action not in _ENDS:
+        return
+    for place, transaction in enumerate(small.stations[frame.station].transactions):
+        name = f"{frame.station} {transaction.transaction_id}"
+        if transaction.ended and (one := f"{frame.station} {place}") not in billed:
+            billed.add(one)  # ids may repeat in 1.6
+            energy, records = small.like.energy(transaction), small.like.records(transaction)
+            words = "no energy" if energy is None else f"{energy} Wh"
+            yield f"== transaction {name}: it would bill {words} and has {len(records)} records"
 
 
 def _complain(violation: SchemaViolation) -> None:

@@ -547,6 +547,7 @@ async def test_the_command_tells_and_obeys_and_ends(
         "-c",
         "from chargepoint.cli.csms import csms; csms(standalone_mode=False)",
         *("--listen", "127.0.0.1:0", "--ready-file", str(ready), "--control"),
+        *("--like", "citrineos"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -561,6 +562,11 @@ async def test_the_command_tells_and_obeys_and_ends(
             ) as connection:
                 cp = Station(connection)
                 await cp.call("Heartbeat", {"wrong": 1}, "1")
+                unwanted = await cp.call("DataTransfer", {"vendorId": "Example"}, "2")
+                value = {"value": 1500, "context": "Transaction.End"}
+                values = {"timestamp": "2025-03-01T10:00:00.000Z", "sampledValue": [value]}
+                await cp.call("TransactionEvent", event("Ended", 0, meterValue=[values]), "3")
+                await cp.call("TransactionEvent", event("Updated", 1), "4")
                 assert program.stdin is not None
                 program.stdin.write(b"CP001 ClearCache\nCP009 ClearCache {}\nnonsense\n")
                 await cp.send(3, (await cp.read())[1], {"status": "Accepted"})
@@ -574,6 +580,8 @@ async def test_the_command_tells_and_obeys_and_ends(
             program.kill()
             await program.wait()
     assert program.returncode == code, err.decode()
+    assert unwanted[2]["status"] == "Rejected"
+    assert told.count("== transaction CP001 tx-1: it would bill 0 Wh and has 0 records") == 1
     assert "CP001 -> Heartbeat" in told
     assert "CP001 <- ClearCache" in told
     assert "Additional properties" in told

@@ -145,7 +145,7 @@ class CsmsSection(Section, frozen=True, kw_only=True):
     ] = None
     key_file: Annotated[Path | None, Meta(description="profile 3: its private key (PEM)")] = None
     profile: Annotated[
-        str, Meta(description="what this CSMS needs different from the standard")
+        str, Meta(description="what this CSMS needs different; README, section about the CSMS")
     ] = "standard"
 
 

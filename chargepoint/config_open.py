@@ -54,6 +54,7 @@ def link_config(config: StationConfig) -> "LinkConfig":
         ConfigError: a certificate or key file holds something else.
     """
     from chargepoint.csms.link import LinkConfig
+    from chargepoint.csms.profiles import PROFILES
 
     csms = config.csms
     return LinkConfig(
@@ -62,6 +63,7 @@ def link_config(config: StationConfig) -> "LinkConfig":
         subprotocols=tuple(f"ocpp{version}" for version in csms.ocpp),
         password=None if csms.password is None else csms.password.reveal().encode(),
         tls=_tls(config) if csms.url.startswith("wss:") else None,
+        pause=PROFILES[csms.profile].pause,
     )
 
 

@@ -15,6 +15,7 @@ from chargepoint.core.variables import (
     MESSAGE_TIMEOUT,
     METER_PUBLIC_KEY,
     QUEUE_ALL_MESSAGES,
+    RECORD_LENGTH,
     SUPPORTED_FEATURE_PROFILES,
     TX_ENDED_MEASURANDS,
     TX_STARTED_MEASURANDS,
@@ -23,6 +24,7 @@ from chargepoint.core.variables import (
 )
 from chargepoint.csms.link import Link
 from chargepoint.csms.profiles import CsmsProfile
+from chargepoint.csms.record_sender import room_of
 from chargepoint.csms.session import Session
 from chargepoint.csms.signed import public_key
 from chargepoint.provided_parts import provide_names, provide_parts
@@ -42,6 +44,8 @@ def provide(
     model = station.model
     model.provide(SUPPORTED_FEATURE_PROFILES, lambda: FEATURE_PROFILES)
     model.provide(DATE_TIME, station.clock.now)
+    if any(evse.meter.signing is not None for evse in station.evses.values()):
+        model.provide(RECORD_LENGTH, lambda: room_of(profile, "2.0.1").most)
     provide_local_time(station)
     model.provide(FILE_TRANSFER_PROTOCOLS, lambda: tuple(sorted(station.services.transfer.schemes)))
     model.provide(FIRMWARE_MOST, lambda: station.services.firmware.size_most)

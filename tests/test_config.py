@@ -387,7 +387,7 @@ WRONG_VALUES = [
         "  profile: citrine\n  ocpp:",
         (
             'site.yaml:7: csms.profile: found "citrine"; allowed: '
-            "standard, citrineos; did you mean "
+            "standard, citrineos, everest-like, steve, home-assistant, evcc; did you mean "
             "`citrineos`?"
         ),
     ),

@@ -23,6 +23,7 @@ from chargepoint.core.model import Cause, ChargingState, Context, Sampled
 from chargepoint.csms import frames
 from chargepoint.csms.adapter import Delivery
 from chargepoint.csms.profiles import PROFILES
+from chargepoint.csms.record_sender import RecordSender
 from chargepoint.csms.schemas import Schemas
 from chargepoint.store.sqlite import Entry
 from chargepoint.v201.transactions import Transactions
@@ -153,7 +154,9 @@ def signed_fact() -> TransactionUpdated:
 
 def _block() -> Transactions:
     """A periodic reading needs nothing of the station."""
-    return Transactions(cast("Station", None), PROFILES["standard"])
+    station, profile = cast("Station", None), PROFILES["standard"]
+    records = RecordSender(station, profile, version="2.0.1")
+    return Transactions(station, profile, records)
 
 
 def _step(block: Transactions, delivery: Delivery) -> None:

@@ -324,6 +324,21 @@ class ScheduleChosen:
     schedule: Schedule
 
 
+@dataclass(frozen=True, slots=True)
+class RecordApart:
+    """A signed record that the message about its reading went without: the CSMS had no room for it.
+
+    It is told by itself, after that message.
+    """
+
+    evse_id: int
+    connector_id: int
+    transaction_id: str
+    at: datetime
+    sampled: Sampled
+    with_key: bool = False
+
+
 Fact = (
     StatusChanged
     | TransactionStarted
@@ -345,4 +360,5 @@ Fact = (
     | CertificateStatusDue
     | NeedsStated
     | ScheduleChosen
+    | RecordApart
 )

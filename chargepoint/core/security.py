@@ -32,6 +32,7 @@ class Event(StrEnum):
     STARTUP = "StartupOfTheDevice"
     TAMPERED = "TamperDetectionActivated"
     TIME_SET = "SettingSystemTime"
+    RECORD_NOT_TOLD = "SignedRecordNotTold"  # of our own
 
 
 NOT_CRITICAL = frozenset(
@@ -41,6 +42,7 @@ NOT_CRITICAL = frozenset(
         Event.FAILED_TO_AUTHENTICATE,
         Event.INVALID_MESSAGES,
         Event.RECONFIGURED,
+        Event.RECORD_NOT_TOLD,
     }
 )
 

@@ -17,6 +17,7 @@ from chargepoint.core.authorization import Known
 from chargepoint.core.contract import Contract
 from chargepoint.core.facts import Fact
 from chargepoint.core.model import IdToken
+from chargepoint.csms.profiles import CsmsProfile
 from chargepoint.csms.rpc import Handler  # noqa: TC001 - an import rule sees it
 from chargepoint.store.sqlite import Entry
 
@@ -65,6 +66,8 @@ class Delivery:
     knows whether it arrived. ``lack`` is what the version has no words for, empty if all was said.
     ``variant`` sets the ids apart from those of the same fact in another version, which is another
     message: a CSMS that knows an id already repeats its old answer.
+    ``apart``: the CSMS has not got the signed records of the fact; ``more`` is to be told because
+    of that, and stored in the commit that forgets the fact.
     """
 
     entry: Entry
@@ -73,6 +76,8 @@ class Delivery:
     csms_id: int | None = field(default=None)
     lack: str = ""
     variant: str = ""
+    apart: bool = False
+    more: list[Fact] = field(default_factory=list)
 
     @property
     def offline(self) -> bool:
@@ -195,8 +200,8 @@ class Authorizing(Protocol):
 class Adapter:
     """One OCPP version: its subprotocol, its handlers, its ways to tell facts.
 
-    ``ahead`` names the actions of a session, whose schemas are made ready while nobody waits,
-    ``variant`` the ids of messages, see ``Delivery``.
+    ``profile`` is how its CSMS wants to be treated. ``ahead`` names the actions of a session, whose
+    schemas are made ready while nobody waits, ``variant`` the ids of messages, see ``Delivery``.
     """
 
     def __init__(
@@ -208,8 +213,10 @@ class Adapter:
         blocks: Iterable[object],
         ahead: tuple[str, ...] = (),
         variant: str = "",
+        profile: CsmsProfile | None = None,
     ) -> None:
         self.version = version
+        self.profile = profile or CsmsProfile()
         self.variant = variant
         self.ahead = ahead
         self.subprotocol = f"ocpp{version}"

@@ -36,7 +36,7 @@ _library_log = logging.getLogger("chargepoint.csms.websocket")
 _library_log.setLevel(logging.WARNING)
 
 PAUSE: Final = timedelta(seconds=1)
-"""Between the end of one connection and the next attempt, always."""
+"""Between the end of one connection and the next attempt, always; a CSMS profile may want more."""
 
 # Characters of an identifier that a path may hold as they are; some systems decode nothing.
 _PLAIN_IN_PATH: Final = "*=+@"
@@ -73,8 +73,8 @@ class LinkConfig:
 
     ``url`` lacks the station id, which is appended as last path segment. ``subprotocols`` are in
     order of preference, ``password`` is sent as HTTP Basic with the station id as user name.
-    ``ping_interval`` zero switches the WebSocket ping off. ``wildcards`` says whether the CSMS may
-    have a certificate for *.its.domain.
+    ``ping_interval`` zero switches the WebSocket ping off, ``pause`` lies between two connections,
+    at least ``PAUSE``. ``wildcards``: the CSMS may have a certificate for *.its.domain.
 
     Raises:
         ConfigError: ``url`` is none of a CSMS.
@@ -92,6 +92,7 @@ class LinkConfig:
     max_message_size: int = 2**20
     compression: bool = False
     wildcards: bool = True
+    pause: timedelta = PAUSE
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
@@ -259,8 +260,9 @@ class Link:
     async def _pause(self) -> None:
         if self._closed_at is not None:
             since = timedelta(seconds=self._clock.monotonic() - self._closed_at)
-            if since < PAUSE:
-                await self._clock.sleep(PAUSE - since)
+            pause = max(self.config.pause, PAUSE)
+            if since < pause:
+                await self._clock.sleep(pause - since)
 
     async def _wait(self) -> None:
         delay = self._back_off().delay(self._waits, self._random)

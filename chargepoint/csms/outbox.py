@@ -26,6 +26,7 @@ from chargepoint.core.facts import (
     FirmwareProgress,
     LogProgress,
     MeterSampled,
+    RecordApart,
     SecurityEvent,
     TransactionEnded,
     TransactionStarted,
@@ -51,6 +52,7 @@ _INSISTED = (
     TransactionEnded,
     SecurityEvent,
     CertificateRequested,
+    RecordApart,
 )
 
 # Facts of messages that a CSMS of OCPP 1.6 need not know: then they are told to nobody.
@@ -190,6 +192,8 @@ class Outbox:
             csms_id=delivery.csms_id,
             version=self._version,
             lack=lack,
+            apart=delivery.apart,
+            more=delivery.more,
         )
 
     def _numbered(self, fact: Fact) -> int | None:

@@ -111,6 +111,7 @@ class Endpoint:
         schemas: of the version that was negotiated.
         handlers: for the calls of the CSMS, by action.
         timeout: how long an own call waits for its answer; may be set at any time.
+        spacing: quiet time before an own call, since the last answer in either direction.
         spawn: takes over the work after a reply; must outlive the connection.
         on_frame: is told ``"sent"`` or ``"received"`` and the text of every frame, unmasked.
         on_invalid: is told of illegal messages of the CSMS, once per kind and connection.
@@ -125,6 +126,7 @@ class Endpoint:
         handlers: Mapping[str, Handler],
         timeout: timedelta,
         spawn: Callable[[Coroutine[Any, Any, None]], None],
+        spacing: timedelta = timedelta(0),
         on_frame: Callable[[str, str], None] | None = None,
         on_invalid: Callable[[str], None] | None = None,
         on_replay: Callable[[str], None] | None = None,
@@ -135,6 +137,8 @@ class Endpoint:
         self._schemas = schemas
         self._handlers = handlers
         self._spawn = spawn
+        self._spacing = spacing.total_seconds()
+        self._answered_at = float("-inf")  # by the loop's time, in either direction
         self._on_frame = on_frame
         self._on_invalid = on_invalid
         self._on_replay = on_replay
@@ -188,6 +192,9 @@ class Endpoint:
         text = self._request(message_id, action, payload)
         async with self._turn:
             await self._answers_first()
+            while (left := self._left_of_spacing()) > 0:
+                await asyncio.sleep(left)
+                await self._answers_first()
             answer = await self._exchange(message_id, action, text)
         if isinstance(answer, frames.Error):
             raise CsmsRejected(answer.code, answer.description, answer.details)
@@ -206,6 +213,12 @@ class Endpoint:
         with suppress(TimeoutError):
             async with asyncio.timeout(self.timeout.total_seconds()):
                 await self._nothing_owed.wait()
+
+    def _left_of_spacing(self) -> float:
+        """Seconds until an own call may go out."""
+        if not self._spacing:
+            return 0.0
+        return self._answered_at + self._spacing - asyncio.get_running_loop().time()
 
     async def _exchange(
         self, message_id: str, action: str, text: str
@@ -228,6 +241,7 @@ class Endpoint:
             return answer
         finally:
             self._waiting = None
+            self._answered_at = asyncio.get_running_loop().time()
             if not waiting.answer.done() or waiting.answer.cancelled():
                 self._given_up.append(message_id)
 
@@ -302,6 +316,7 @@ class Endpoint:
             while True:
                 text, after = await self._answer(await self._calls.get())
                 await self._send(text)
+                self._answered_at = asyncio.get_running_loop().time()
                 self._owed -= 1
                 if not self._owed:
                     self._nothing_owed.set()

@@ -23,6 +23,7 @@ from chargepoint.csms.adapter import Adapter, BootAnswer, Csms, Delivery, Regist
 from chargepoint.csms.outbox import Outbox, is_dead
 from chargepoint.csms.rpc import CallError, Connection, Endpoint, Handler, Payload, Reply
 from chargepoint.csms.schemas import Schemas
+from chargepoint.csms.words import TIME_DIGITS
 from chargepoint.errors import CsmsRejected, CsmsUnavailable, StoreError
 from chargepoint.store.sqlite import Entry, Store
 
@@ -163,6 +164,7 @@ class Session:
         adapter = self._adapters[subprotocol]
         if adapter is not (self.adapter or adapter):
             self.moved()  # whoever speaks another version has not seen the station in it
+        TIME_DIGITS.set(adapter.profile.time_digits)
         endpoint = Endpoint(
             connection,
             schemas=Schemas(adapter.version),
@@ -172,6 +174,7 @@ class Session:
             },
             timeout=self._station.timing().call_timeout,
             spawn=self._spawn,
+            spacing=adapter.profile.spacing,
             on_frame=self._frame,
             on_invalid=self._invalid,
             on_replay=self.on_replay,

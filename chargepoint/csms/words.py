@@ -1,6 +1,7 @@
 """What both versions write alike: times, and the units and phases of readings."""
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Final
 
@@ -20,9 +21,19 @@ UNITS: Final[Mapping[Quantity, str]] = {
 _TO_NEUTRAL = {Phase.L1: "L1-N", Phase.L2: "L2-N", Phase.L3: "L3-N"}
 
 
+TIME_DIGITS: ContextVar[int] = ContextVar("TIME_DIGITS", default=3)
+"""Digits of a fraction of a second, for everything that happens on one connection.
+
+Set by the session from the CSMS profile: whatever writes a time need not be told.
+"""
+_MICROSECONDS: Final = 6
+
+
 def timestamp(moment: datetime) -> str:
-    """ISO 8601 in UTC with milliseconds; some systems refuse more digits."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """ISO 8601 in UTC with milliseconds, or as many digits as the CSMS takes, never rounded up."""
+    whole = moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+    digits = TIME_DIGITS.get()
+    return (whole[: digits - _MICROSECONDS or None] if digits else whole[:-7]) + "Z"
 
 
 def moment(text: str) -> datetime:

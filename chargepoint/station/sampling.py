@@ -29,6 +29,8 @@ class Schedule:
     idle_only: bool = False
     kept: timedelta = timedelta(0)
     aligned_kept: timedelta = timedelta(0)
+    sign_aligned: bool = False
+    key_aligned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +128,13 @@ class Sampler:
             return
         if given.context is Context.PERIODIC or not given.tell:
             return  # the transaction ended meanwhile; its readings are no MeterValues
-        for sampled in select(given.reading, given.context, wanted):
-            self._record(MeterSampled(self._runner.evse_id, given.reading.taken_at, sampled))
+        schedule = self._schedule()
+        signed = schedule.sign_aligned and given.context is Context.CLOCK
+        for sampled in select(given.reading, given.context, wanted, signed=signed):
+            taken_at = given.reading.taken_at
+            self._record(
+                MeterSampled(self._runner.evse_id, taken_at, sampled, schedule.key_aligned)
+            )
 
     def _started_at(self) -> datetime | None:
         running = self._runner.state.running

@@ -134,6 +134,8 @@ class StationSettings:
             aligned_kept=model[ALIGNED_TX_ENDED_INTERVAL] if aligned else never,
             aligned_measurands=self.measurands(ALIGNED_MEASURANDS),
             idle_only=model[ALIGNED_IDLE_ONLY],
+            sign_aligned=model[ALIGNED_SIGN_READINGS] and model[ALIGNED_SIGN_UPDATED_READINGS],
+            key_aligned=model[PUBLIC_KEY_WITH_SIGNED_METER_VALUE] is not PublicKeyPolicy.NEVER,
         )
 
     def rules(self) -> Rules:

@@ -30,6 +30,7 @@ _KINDS: dict[str, type[Fact]] = {
         facts.CertificateStatusDue,
         facts.NeedsStated,
         facts.ScheduleChosen,
+        facts.RecordApart,
     )
 }
 _encoder = msgspec.json.Encoder()

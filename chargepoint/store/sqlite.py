@@ -23,7 +23,6 @@ from chargepoint.core.facts import (
     Fact,
     SecurityEvent,
     StatusChanged,
-    TransactionEnded,
     TransactionStarted,
     TransactionUpdated,
 )
@@ -208,18 +207,22 @@ class Store:
         csms_id: int | None = None,
         version: str = "",
         lack: str = "",
+        apart: bool = False,
+        more: Iterable[Fact] = (),
     ) -> None:
         """The CSMS knows: forget the fact, remember its id for the transaction, in one commit.
 
-        ``lack`` says what this version of OCPP had no words for: then the fact is kept.
+        ``lack`` says what this version of OCPP had no words for: then the fact is kept. ``apart``:
+        the CSMS has not got the signed records of it. ``more`` is to be told instead.
         """
         with self._write():
             if lack:
                 self.untold.keep(entry.number, Lack(version, lack, at.isoformat()))
             if csms_id is not None:
                 tables.bind(self._db, _transaction_of(entry.fact), csms_id)
-            if isinstance(entry.fact, TransactionEnded):
-                self.records.mark_delivered(entry.fact.transaction_id, at)
+            self._append(more, offline=False)
+            if not apart:
+                tables.told_records(self.records, entry.fact, at)
             self.untold.passed(entry.fact, version)
             self._forget(entry)
 

@@ -10,6 +10,7 @@ from chargepoint.core.facts import (
     LogProgress,
     MeterSampled,
     NeedsStated,
+    RecordApart,
     SampleKept,
     ScheduleChosen,
     SecurityEvent,
@@ -33,7 +34,13 @@ def stream_of(fact: Fact) -> str:
     match fact:
         case StatusChanged():
             return f"status {fact.evse_id}.{fact.connector_id}"
-        case TransactionStarted() | TransactionUpdated() | TransactionEnded() | SampleKept():
+        case (
+            TransactionStarted()
+            | TransactionUpdated()
+            | TransactionEnded()
+            | SampleKept()
+            | RecordApart()
+        ):
             return f"transaction {fact.transaction_id}"
         case MeterSampled():
             return f"meter {fact.evse_id}"

@@ -13,6 +13,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from chargepoint.core.facts import (
+    Fact,
+    RecordApart,
     SampleKept,
     TransactionEnded,
     TransactionStarted,
@@ -283,9 +285,19 @@ class Records:
                 (at.isoformat(), evse_id),
             )
 
-    def mark_delivered(self, transaction_id: str, at: datetime) -> None:
-        """The CSMS has the record."""
-        self._mark("delivered_at", transaction_id, at)
+    def mark_delivered(
+        self, transaction_id: str, at: datetime, document: bytes | None = None
+    ) -> None:
+        """The CSMS has the records of a transaction, or this one of them."""
+        if document is None:
+            self._mark("delivered_at", transaction_id, at)
+            return
+        with translated("mark of a record"):
+            self._db.execute(
+                "UPDATE record SET delivered_at = ? WHERE transaction_id = ? AND digest = ?"
+                " AND delivered_at IS NULL",
+                (at.isoformat(), transaction_id, hashlib.sha256(document).digest()),
+            )
 
     def _mark(self, column: str, transaction_id: str, at: datetime) -> None:
         with translated("mark of a record"):
@@ -293,6 +305,15 @@ class Records:
                 f"UPDATE record SET {column} = ? WHERE transaction_id = ? AND {column} IS NULL",  # noqa: S608 - column is ours
                 (at.isoformat(), transaction_id),
             )
+
+
+def told_records(records: Records, fact: Fact, at: datetime) -> None:
+    """Note which records the CSMS has, now that it was told a fact."""
+    if isinstance(fact, TransactionEnded):
+        records.mark_delivered(fact.transaction_id, at)
+    elif isinstance(fact, RecordApart) and fact.sampled.reading.signed is not None:
+        document = fact.sampled.reading.signed.document
+        records.mark_delivered(fact.transaction_id, at, document)
 
 
 class Settings:

@@ -1,7 +1,8 @@
 """What the CSMS was not told, or told only in part: kept for whoever has to account for it.
 
 A status is not kept, because a newer one takes its place, nor a security event, because the
-security log has it. Begin and end of a transaction are never dropped; of all else the newest stay.
+security log has it. Begin and end of a transaction, and its records, are never dropped; of all
+else the newest stay.
 """
 
 import sqlite3
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 
 from chargepoint.core.facts import (
     Fact,
+    RecordApart,
     SecurityEvent,
     StatusChanged,
     TransactionEnded,
@@ -19,7 +21,7 @@ from chargepoint.store.tables import translated
 
 OTHERS_MOST = 5000
 _KEPT_ELSEWHERE = (StatusChanged.__name__, SecurityEvent.__name__)
-_FOR_EVER = (TransactionStarted.__name__, TransactionEnded.__name__)
+_FOR_EVER = (TransactionStarted.__name__, TransactionEnded.__name__, RecordApart.__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class UntoldFacts:
         )
         self._db.execute(
             "DELETE FROM untold WHERE number IN (SELECT number FROM untold"
-            " WHERE kind NOT IN (?, ?) ORDER BY number DESC LIMIT -1 OFFSET ?)",
+            " WHERE kind NOT IN (?, ?, ?) ORDER BY number DESC LIMIT -1 OFFSET ?)",
             (*_FOR_EVER, OTHERS_MOST),
         )
 

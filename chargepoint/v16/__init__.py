@@ -3,6 +3,7 @@
 from chargepoint.csms.adapter import Adapter, SessionView, triggered_by
 from chargepoint.csms.identity import Identity
 from chargepoint.csms.profiles import CsmsProfile
+from chargepoint.csms.record_sender import RecordSender
 from chargepoint.station.station import Station
 from chargepoint.v16.authorization import Authorization
 from chargepoint.v16.availability import Availability
@@ -30,6 +31,7 @@ BLOCKS = (
     LocalList,
     Metering,
     Provisioning,
+    RecordSender,
     RemoteControl,
     Reservations,
     SmartCharging,
@@ -44,6 +46,7 @@ def adapter(
     """The blocks, wired to a station."""
     connectors = Connectors(station)
     availability = Availability(station, connectors)
+    records = RecordSender(station, profile, version="1.6")
     blocks = (
         availability,
         Certificates(station),
@@ -51,19 +54,21 @@ def adapter(
         Diagnostics(station),
         Firmware(station),
         LocalList(station),
-        Metering(connectors, profile),
+        Metering(connectors, profile, records),
+        records,
         Reservations(station, connectors),
         SmartCharging(station, connectors),
         Security(station),
-        Transactions(station, connectors, profile),
+        Transactions(station, connectors, profile, records),
     )
     triggers = triggered_by(blocks)
     remote_control = RemoteControl(station, connectors, session, availability, triggers)
     return Adapter(
         "1.6",
-        provisioning=Provisioning(station, identity),
+        provisioning=Provisioning(station, identity.within(profile.identity)),
         authorization=Authorization(station),
         blocks=(*blocks, remote_control),
         ahead=("Authorize", "StartTransaction", "MeterValues", "StopTransaction"),
         variant="1.6",
+        profile=profile,
     )

@@ -7,8 +7,9 @@ from chargepoint.core.model import Sampled
 from chargepoint.core.sampling import ENERGY, values
 from chargepoint.csms import words
 from chargepoint.csms.adapter import Delivery, delivers
-from chargepoint.csms.profiles import CsmsProfile
-from chargepoint.csms.signed import keyed, value_16
+from chargepoint.csms.profiles import CsmsProfile, RawSample, SignedForm
+from chargepoint.csms.record_sender import RecordSender
+from chargepoint.csms.signed import keyed, unsigned, value_16
 from chargepoint.v16.connectors import Connectors
 from chargepoint.v16.wire import timestamp
 from meters.model import Quantity, Sample, SignedReading
@@ -26,17 +27,23 @@ SIGNED_UNIT = "kWh"
 class Metering:
     """Readings outside of transactions; converters for the others."""
 
-    def __init__(self, connectors: Connectors, profile: CsmsProfile) -> None:
+    def __init__(self, connectors: Connectors, profile: CsmsProfile, records: RecordSender) -> None:
         self._connectors = connectors
         self._profile = profile
+        self._records = records
 
     @delivers(MeterSampled)
     async def sampled(self, fact: MeterSampled, delivery: Delivery) -> None:
         """Section 4.7: a reading of an idle connector, aligned to the clock or asked for."""
-        values = meter_values((fact.sampled,), with_key=fact.with_key, profile=self._profile)
-        if values:
-            connector = self._connectors.number(fact.evse_id)
-            await delivery.call("MeterValues", {"connectorId": connector, "meterValue": values})
+        standalone = self._profile.signed_standalone
+        connector = self._connectors.number(fact.evse_id)
+
+        def word(samples: tuple[Sampled, ...]) -> dict[str, Any] | None:
+            told = samples if standalone else tuple(map(unsigned, samples))
+            values = meter_values(told, with_key=fact.with_key, profile=self._profile)
+            return {"connectorId": connector, "meterValue": values} if values else None
+
+        await self._records.send("MeterValues", fact, delivery, word)
 
 
 def meter_values(
@@ -53,14 +60,17 @@ def meter_values(
 def meter_value(sampled: Sampled, *, with_key: bool, profile: CsmsProfile) -> dict[str, Any]:
     """One reading; the signed record comes first unless the CSMS reads only the first value.
 
-    The plain value of the energy register stays beside it: a system that overlooks ``format``
-    takes the last value of a measurand, or the first one, for a number.
+    The plain value of the energy register stays beside it, unless the profile leaves it out: a
+    system that overlooks ``format`` takes the last value of a measurand, or the first one, for a
+    number.
     """
     reading = sampled.reading
     told = [_plain_value(measurand, sample, sampled) for measurand, sample in values(sampled)]
-    if reading.signed is not None:
+    if reading.signed is not None and profile.signed_form is not SignedForm.NOTHING:
         signed = _signed_value(reading.signed, sampled, with_key=with_key, profile=profile)
-        told.insert(len(told) if profile.raw_first else 0, signed)
+        if profile.raw is RawSample.NONE:
+            told = [one for one in told if one["measurand"] != ENERGY or "phase" in one]
+        told.insert(len(told) if profile.raw is RawSample.FIRST else 0, signed)
     return {"timestamp": timestamp(reading.taken_at), "sampledValue": told}
 
 

@@ -10,6 +10,7 @@ from chargepoint.core.facts import TransactionEnded, TransactionStarted, Transac
 from chargepoint.core.model import IdToken, Sampled, StopReason
 from chargepoint.csms.adapter import Delivery, delivers
 from chargepoint.csms.profiles import CsmsProfile
+from chargepoint.csms.record_sender import RecordSender
 from chargepoint.station.station import Station
 from chargepoint.v16 import wire
 from chargepoint.v16.connectors import Connectors
@@ -40,10 +41,17 @@ STOPPED: dict[StopReason, str] = {
 class Transactions:
     """Tells the life of transactions; the CSMS's word on a token is an input again."""
 
-    def __init__(self, station: Station, connectors: Connectors, profile: CsmsProfile) -> None:
+    def __init__(
+        self,
+        station: Station,
+        connectors: Connectors,
+        profile: CsmsProfile,
+        records: RecordSender,
+    ) -> None:
         self._station = station
         self._connectors = connectors
         self._profile = profile
+        self._records = records
 
     @delivers(TransactionStarted)
     async def started(self, fact: TransactionStarted, delivery: Delivery) -> None:
@@ -56,7 +64,7 @@ class Transactions:
         if self._station.store.csms_transaction(fact.transaction_id) is None:
             who = (fact.token, fact.reservation_id)
             await self._start(fact, fact.begin, *who, delivery)
-        await self._tell_values(fact, fact.samples, delivery, part=1)
+        await self._tell_values(fact, delivery, part=1)
 
     @delivers(TransactionUpdated)
     async def updated(self, fact: TransactionUpdated, delivery: Delivery) -> None:
@@ -73,7 +81,7 @@ class Transactions:
                 await self._start(fact, fact.begin, *given, delivery)
         elif not fact.begun:
             return
-        await self._tell_values(fact, fact.samples, delivery, part=1 if begins else 0)
+        await self._tell_values(fact, delivery, part=1 if begins else 0)
 
     @delivers(TransactionEnded)
     async def ended(self, fact: TransactionEnded, delivery: Delivery) -> None:
@@ -91,12 +99,13 @@ class Transactions:
         }
         if fact.stop_token is not None:
             payload["idTag"] = wire.id_tag(fact.stop_token)
-        values = meter_values(
-            fact.samples, with_key=fact.with_key, profile=self._profile, once=fact.key_once
-        )
-        if values:
-            payload["transactionData"] = values
-        reply = await delivery.call("StopTransaction", payload)
+        with_key, once = fact.with_key, fact.key_once
+
+        def word(samples: tuple[Sampled, ...]) -> dict[str, Any]:
+            values = meter_values(samples, with_key=with_key, profile=self._profile, once=once)
+            return {**payload, "transactionData": values} if values else payload
+
+        reply = await self._records.send("StopTransaction", fact, delivery, word)
         if fact.stop_token is not None and "idTagInfo" in reply:
             self._station.authorizer.learn(fact.stop_token, wire.known(reply["idTagInfo"]))
 
@@ -132,20 +141,21 @@ class Transactions:
     async def _tell_values(
         self,
         fact: TransactionStarted | TransactionUpdated,
-        samples: tuple[Sampled, ...],
         delivery: Delivery,
         *,
         part: int = 0,
     ) -> None:
-        values = meter_values(samples, with_key=fact.with_key, profile=self._profile)
-        if not values:
-            return
-        payload = {
-            "connectorId": self._connectors.number(fact.evse_id, fact.connector_id),
-            "transactionId": self._csms_id(fact.transaction_id),
-            "meterValue": values,
-        }
-        await delivery.call("MeterValues", payload, part=part)
+        def word(samples: tuple[Sampled, ...]) -> dict[str, Any] | None:
+            values = meter_values(samples, with_key=fact.with_key, profile=self._profile)
+            if not values:
+                return None
+            return {
+                "connectorId": self._connectors.number(fact.evse_id, fact.connector_id),
+                "transactionId": self._csms_id(fact.transaction_id),
+                "meterValue": values,
+            }
+
+        await self._records.send("MeterValues", fact, delivery, word, part=part)
 
     def _csms_id(self, transaction_id: str) -> int:
         csms_id = self._station.store.csms_transaction(transaction_id)

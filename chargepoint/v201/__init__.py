@@ -3,6 +3,7 @@
 from chargepoint.csms.adapter import Adapter, SessionView, triggered_by
 from chargepoint.csms.identity import Identity
 from chargepoint.csms.profiles import CsmsProfile
+from chargepoint.csms.record_sender import RecordSender
 from chargepoint.station.station import Station
 from chargepoint.v201.authorization import Authorization
 from chargepoint.v201.availability import Availability
@@ -40,6 +41,7 @@ BLOCKS = (
     Monitoring,
     Network,
     Provisioning,
+    RecordSender,
     RemoteControl,
     Reports,
     Reservations,
@@ -56,6 +58,7 @@ def adapter(
 ) -> Adapter:
     """The blocks, wired to a station."""
     availability = Availability(station)
+    records = RecordSender(station, profile, version="2.0.1")
     blocks = (
         availability,
         Certificates(station),
@@ -65,22 +68,24 @@ def adapter(
         Display(station, session),
         Firmware(station),
         LocalList(station),
-        Metering(profile),
+        Metering(profile, records),
         Monitoring(station, session),
         Network(station),
+        records,
         Reports(station, session),
         Reservations(station),
         Security(station),
         SmartCharging(station, session),
         TariffAndCost(station),
-        Transactions(station, profile),
+        Transactions(station, profile, records),
         Vehicles(station),
     )
     remote_control = RemoteControl(station, session, availability, triggered_by(blocks))
     return Adapter(
         "2.0.1",
-        provisioning=Provisioning(station, identity),
+        provisioning=Provisioning(station, identity.within(profile.identity)),
         authorization=Authorization(station),
         blocks=(*blocks, remote_control),
         ahead=("Authorize", "TransactionEvent"),
+        profile=profile,
     )

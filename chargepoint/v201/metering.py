@@ -9,28 +9,33 @@ from chargepoint.core.model import Sampled
 from chargepoint.core.sampling import ENERGY, values
 from chargepoint.csms.adapter import Delivery, delivers
 from chargepoint.csms.profiles import CsmsProfile
-from chargepoint.csms.signed import container, keyed, stated
+from chargepoint.csms.record_sender import RecordSender
+from chargepoint.csms.signed import container, keyed, stated, unsigned
+from chargepoint.csms.size_guard import STANDARD_MOST
 from chargepoint.csms.words import UNITS, phase, timestamp
 from meters.model import Quantity, Reading, Sample
 
 log = logging.getLogger(__name__)
 
-RECORD_MOST = 2500
-
 
 class Metering:
     """Readings outside of transactions; converters for the others."""
 
-    def __init__(self, profile: CsmsProfile) -> None:
+    def __init__(self, profile: CsmsProfile, records: RecordSender) -> None:
         self._profile = profile
+        self._records = records
 
     @delivers(MeterSampled)
     async def sampled(self, fact: MeterSampled, delivery: Delivery) -> None:
         """J01: readings of an idle EVSE, aligned to the clock or asked for."""
-        values = meter_values((fact.sampled,), with_key=fact.with_key, profile=self._profile)
-        if values:
-            payload = {"evseId": fact.evse_id, "meterValue": values}
-            await delivery.call("MeterValues", payload)
+        standalone = self._profile.signed_standalone
+
+        def word(samples: tuple[Sampled, ...]) -> dict[str, Any] | None:
+            told = samples if standalone else tuple(map(unsigned, samples))
+            values = meter_values(told, with_key=fact.with_key, profile=self._profile)
+            return {"evseId": fact.evse_id, "meterValue": values} if values else None
+
+        await self._records.send("MeterValues", fact, delivery, word)
 
 
 def meter_values(
@@ -65,8 +70,8 @@ def meter_value(sampled: Sampled, *, with_key: bool, profile: CsmsProfile) -> di
             told.insert(0, total)
         if (place := total or next(iter(told), None)) is not None:
             whole = container(reading.signed, with_key=with_key, profile=profile)
-            if (length := len(whole["signedMeterData"])) > RECORD_MOST:
-                log.warning("signed record of %d characters, OCPP 2.0.1: %d", length, RECORD_MOST)
+            if (length := len(whole["signedMeterData"])) > STANDARD_MOST:
+                log.warning("signed record of %d characters, OCPP 2.0.1: %d", length, STANDARD_MOST)
             place["signedMeterValue"] = whole
     return {"timestamp": timestamp(reading.taken_at), "sampledValue": told}
 

@@ -3,9 +3,10 @@
 from typing import Any
 
 from chargepoint.core.facts import TransactionEnded, TransactionStarted, TransactionUpdated
-from chargepoint.core.model import ChargingState, IdToken, StopReason
+from chargepoint.core.model import ChargingState, IdToken, Sampled, StopReason
 from chargepoint.csms.adapter import Delivery, delivers, handles
 from chargepoint.csms.profiles import CsmsProfile
+from chargepoint.csms.record_sender import RecordSender
 from chargepoint.station.station import Station
 from chargepoint.v201 import tariff, wire
 from chargepoint.v201.metering import meter_values
@@ -23,16 +24,16 @@ Happened = TransactionStarted | TransactionUpdated | TransactionEnded
 class Transactions:
     """Tells the life of transactions; the CSMS's word on a token is an input again."""
 
-    def __init__(self, station: Station, profile: CsmsProfile) -> None:
+    def __init__(self, station: Station, profile: CsmsProfile, records: RecordSender) -> None:
         self._station = station
         self._profile = profile
+        self._records = records
 
     @delivers(TransactionStarted)
     async def started(self, fact: TransactionStarted, delivery: Delivery) -> None:
         """E01 to E03: a start point is reached; a token that is not accepted ends it (E05)."""
         payload = self._event("Started", fact, delivery)
         self._add_who(payload, fact, fact.token)
-        self._add_values(payload, fact, delivery)
         await self._tell(fact, payload, delivery, fact.token)
 
     @delivers(TransactionUpdated)
@@ -40,7 +41,6 @@ class Transactions:
         """E02: a reading was due, somebody was authorized, or the charging state changed."""
         payload = self._event("Updated", fact, delivery)
         self._add_who(payload, fact, fact.token)
-        self._add_values(payload, fact, delivery)
         await self._tell(fact, payload, delivery, fact.token if fact.authorizes else None)
 
     async def _tell(
@@ -50,7 +50,7 @@ class Transactions:
         delivery: Delivery,
         begins: IdToken | None,
     ) -> None:
-        reply = await delivery.call("TransactionEvent", payload)
+        reply = await self._send(fact, payload, delivery)
         tariff.learn(self._station, fact.transaction_id, reply)
         if begins is None or "idTokenInfo" not in reply:
             return
@@ -66,8 +66,7 @@ class Transactions:
         payload["transactionInfo"]["stoppedReason"] = STOPPED.get(fact.reason, str(fact.reason))
         if fact.stop_token is not None:
             payload["idToken"] = wire.id_token(fact.stop_token)
-        self._add_values(payload, fact, delivery)
-        reply = await delivery.call("TransactionEvent", payload)
+        reply = await self._send(fact, payload, delivery)
         tariff.learn(self._station, fact.transaction_id, reply)
         if fact.stop_token is not None and "idTokenInfo" in reply:
             known = wire.known(reply["idTokenInfo"])
@@ -123,15 +122,22 @@ class Transactions:
         if fact.phases is not None:
             payload["numberOfPhasesUsed"] = fact.phases
 
-    def _add_values(self, payload: dict[str, Any], fact: Happened, delivery: Delivery) -> None:
-        """What was measured; a signed record for which there is no place is told as a lack."""
+    async def _send(
+        self, fact: Happened, payload: dict[str, Any], delivery: Delivery
+    ) -> dict[str, Any]:
+        """With as many of its signed records as the CSMS takes; the readings always go along.
+
+        A signed record for which there is no place is told as a lack.
+        """
         once = isinstance(fact, TransactionEnded) and fact.key_once
-        values = meter_values(
-            fact.samples, with_key=fact.with_key, profile=self._profile, once=once
-        )
-        if values:
-            payload["meterValue"] = values
+
+        def word(samples: tuple[Sampled, ...]) -> dict[str, Any]:
+            values = meter_values(samples, with_key=fact.with_key, profile=self._profile, once=once)
+            return {**payload, "meterValue": values} if values else payload
+
         records = sum(sampled.reading.signed is not None for sampled in fact.samples)
+        values = word(fact.samples).get("meterValue", [])
         told = sum("signedMeterValue" in one for value in values for one in value["sampledValue"])
         if told < records:
             delivery.lack = f"{records - told} signed records without a measured value to go with"
+        return await self._records.send("TransactionEvent", fact, delivery, word)

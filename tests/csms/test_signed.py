@@ -17,7 +17,12 @@ from chargepoint.core.model import Context
 from chargepoint.core.variables_layout import Signing
 from chargepoint.csms.adapter import Adapter, Delivery
 from chargepoint.csms.identity import Identity
-from chargepoint.csms.profiles import PROFILES, CsmsProfile, SignedForm
+from chargepoint.csms.profiles import (
+    PROFILES,
+    CsmsProfile,
+    KeyForm,
+    SignedForm,
+)
 from chargepoint.csms.signed import container, public_key, value_16
 from meters.model import SignedReading
 
@@ -66,7 +71,7 @@ def test_a_bare_point_gets_its_curve_from_the_method() -> None:
 
 
 def test_a_csms_may_want_the_key_as_bare_hex() -> None:
-    assert public_key(PRINTED, "", CsmsProfile(oca_key=False)) == PRINTED
+    assert public_key(PRINTED, "", CsmsProfile(key=KeyForm.PRINTED)) == PRINTED
 
 
 def test_a_key_that_cannot_be_read_is_sent_as_it_is(caplog: pytest.LogCaptureFixture) -> None:

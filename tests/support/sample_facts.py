@@ -18,6 +18,7 @@ from chargepoint.core.facts import (
     LogProgress,
     MeterSampled,
     NeedsStated,
+    RecordApart,
     ReservationEnded,
     ReservationEnding,
     SampleKept,
@@ -166,6 +167,7 @@ ALL = (
     CertificateStatusDue(
         CertificateId(HashAlgorithm.SHA256, "0a", "0b", "1"), "http://ocsp.example", START
     ),
+    RecordApart(1, 1, "T1", START, Sampled(reading(signed=RECORD), Context.END, ENERGY)),
     NeedsStated(
         1, START, Needs(EnergyTransfer.DC, START, dc=DcNeeds(200, 500, capacity_wh=60_000))
     ),

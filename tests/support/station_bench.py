@@ -42,7 +42,8 @@ REMOTE_STOP = StopRequested(StopReason.REMOTE, Cause.REMOTE_STOP)
 class BenchMeter(FakeMeter):
     """A fake meter on the bench's time; can be slow, and sign more than the end.
 
-    ``gate`` holds up begin and end while it is closed; ``reads`` counts readings.
+    ``gate`` holds up begin and end while it is closed; ``reads`` counts readings. Records have at
+    least ``record_bytes``, those of a begin ``begin_bytes``.
     """
 
     clock: FakeClock = field(default_factory=FakeClock)
@@ -54,6 +55,8 @@ class BenchMeter(FakeMeter):
     waiting: int = 0
     reads: int = 0
     read_takes_s: float = 0.0
+    record_bytes: int = 0
+    begin_bytes: int = 0
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -73,12 +76,15 @@ class BenchMeter(FakeMeter):
     async def begin(self, transaction: BillingTransaction) -> Reading:
         await self._pass_gate()
         reading = replace(await super().begin(transaction), signed=None)
-        return replace(reading, signed=self._record("begin")) if self.signs_begin else reading
+        signed = _long(self._record("begin"), self.begin_bytes)
+        return replace(reading, signed=signed) if self.signs_begin else reading
 
     async def end(self, transaction_id: str) -> Reading:
         await self._pass_gate()
         reading = await super().end(transaction_id)
-        return reading if self.signs_end else replace(reading, signed=None)
+        if self.signs_end and reading.signed is not None:
+            return replace(reading, signed=_long(reading.signed, self.record_bytes))
+        return replace(reading, signed=None)
 
     async def _pass_gate(self) -> None:
         self.waiting += 1
@@ -87,6 +93,10 @@ class BenchMeter(FakeMeter):
 
     def _record(self, what: str) -> SignedReading:
         return SignedReading(f"OCMF|{what}|{{}}".encode(), public_key=KEY)
+
+
+def _long(signed: SignedReading, size: int) -> SignedReading:
+    return replace(signed, document=signed.document.ljust(size, b"+"))
 
 
 @dataclass

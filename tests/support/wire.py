@@ -40,7 +40,8 @@ def pause_left(link: Link, clock: QuietClock) -> float:
     """How long the link still has to wait before it may connect."""
     if link._closed_at is None or link.state is LinkState.CONNECTED:
         return 0.0
-    return max(link._closed_at + PAUSE.total_seconds() - clock.monotonic(), 0.0)
+    pause = max(link.config.pause, PAUSE).total_seconds()
+    return max(link._closed_at + pause - clock.monotonic(), 0.0)
 
 
 def under_way(

@@ -14,6 +14,8 @@ from chargepoint.errors import CsmsError
 
 if TYPE_CHECKING:
     from chargepoint.config import StationConfig
+    from chargepoint.csms.recognise import Signs
+    from meters.diagnosis import Finding
 
 CSMS_FAILED = 4
 _NO_WRAP = 10_000
@@ -148,13 +150,26 @@ async def try_csms(station: "StationConfig") -> Trial:
 
     That is what the config says, with what a CSMS changed since, such as the password.
     """
-    from chargepoint.csms.link import probe
+    from chargepoint.csms.recognise import look
     from chargepoint.stored_link import stored_link
 
     link = await stored_link(station)
     changed = f" (set by a CSMS: {', '.join(link.changes)})" if link.changes else ""
     try:
-        subprotocol = await probe(link.config)
+        signs = await look(link.config)
     except CsmsError as error:
         return Trial("CSMS", good=False, words=f"{error}{changed}", code=CSMS_FAILED)
-    return Trial("CSMS", good=True, words=f"lets the station in, speaks {subprotocol}{changed}")
+    words = f"lets the station in, speaks {signs.subprotocol}{changed}"
+    return Trial("CSMS", good=True, words=words, findings=_advice(station, signs))
+
+
+def _advice(station: "StationConfig", signs: "Signs") -> tuple["Finding", ...]:
+    """Another CSMS profile than the one of the config, if the CSMS looks like that."""
+    from chargepoint.csms.recognise import recommend
+    from meters.diagnosis import Finding
+
+    advice = recommend(signs)
+    if advice is None or advice.profile == station.csms.profile:
+        return ()
+    step = f"if it is, set csms.profile to {advice.profile} (now {station.csms.profile})"
+    return (Finding("csms-profile", advice.why, step),)

@@ -107,17 +107,6 @@ class LinkConfig:
         return f"{self.url.rstrip('/')}/{quote(self.station_id, safe=_PLAIN_IN_PATH)}"
 
 
-async def probe(config: LinkConfig) -> str:
-    """Connect once, hang up, return the subprotocol that was agreed on.
-
-    Raises:
-        Outage: no connection; its text says why and what to do.
-    """
-    connection = await _open(config)
-    await connection.close()
-    return str(connection.subprotocol)
-
-
 class Link:
     """Keeps one connection to the CSMS.
 
@@ -246,7 +235,7 @@ class Link:
         self._set(LinkState.CONNECTING)
         await self._pause()
         try:
-            connection = await _open(config := self.config)
+            connection = await open_connection(config := self.config)
         except Outage as outage:
             self._fail(outage)
         else:
@@ -350,7 +339,12 @@ def _farewell(connection: ClientConnection) -> str:
     return f"{sentence}: closed with {connection.close_code} {connection.close_reason or ''}"
 
 
-async def _open(config: LinkConfig) -> ClientConnection:
+async def open_connection(config: LinkConfig) -> ClientConnection:
+    """One connection that speaks a version of ours; whoever asked for it closes it.
+
+    Raises:
+        Outage: none; its text says why and what to do.
+    """
     try:
         connection = await _handshake(config)
     except (OSError, WebSocketException) as error:

@@ -25,13 +25,27 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from chargepoint.csms import link
-from chargepoint.csms.link import PAUSE, BackOff, Link, LinkConfig, LinkState, probe
+from chargepoint.csms.link import (
+    PAUSE,
+    BackOff,
+    Link,
+    LinkConfig,
+    LinkState,
+    open_connection,
+)
 from chargepoint.csms.outage import Cause, Outage, explain
 from chargepoint.errors import ConfigError, CsmsUnavailable
 
 PATIENCE_S = 5.0
 SOON = timedelta(milliseconds=50)
 CONFIG = LinkConfig("ws://127.0.0.1:1/ocpp", "CP001", ("ocpp2.0.1", "ocpp1.6"))
+
+
+async def agreed(config: LinkConfig) -> str:
+    """Connect once and hang up; the subprotocol that was agreed on."""
+    connection = await open_connection(config)
+    await connection.close()
+    return str(connection.subprotocol)
 
 
 class Clock:
@@ -380,7 +394,7 @@ async def test_a_server_that_never_answers_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"ws://127.0.0.1:{listener.getsockname()[1]}"
         with pytest.raises(Outage) as caught:
-            await probe(replace(CONFIG, url=url, open_timeout=SOON))
+            await agreed(replace(CONFIG, url=url, open_timeout=SOON))
 
     assert caught.value.cause is Cause.SILENCE
 
@@ -440,9 +454,9 @@ async def test_how_the_csms_closed_is_told() -> None:
         assert "1013 Tenant connection limit exceeded" in str(rig.link.outage)
 
 
-async def test_probe_names_the_subprotocol() -> None:
+async def test_a_connection_names_the_subprotocol() -> None:
     async with csms(subprotocols=["ocpp1.6"]) as (config, _):
-        assert await probe(config) == "ocpp1.6"
+        assert await agreed(config) == "ocpp1.6"
 
 
 async def test_a_message_beyond_the_limit_closes_the_connection() -> None:
@@ -491,7 +505,7 @@ def test_tls_failures_are_told_apart(reason: str, cause: Cause) -> None:
 async def test_a_port_that_speaks_no_tls_is_explained() -> None:
     async with csms() as (config, _):
         with pytest.raises(Outage) as caught:
-            await probe(replace(config, url=config.url.replace("ws:", "wss:")))
+            await agreed(replace(config, url=config.url.replace("ws:", "wss:")))
 
     assert caught.value.cause in {Cause.TLS, Cause.HANDSHAKE}
     assert "check" in str(caught.value)
@@ -505,11 +519,11 @@ async def test_a_certificate_must_be_trusted(tmp_path: Path) -> None:
     async with csms(ssl=server_side) as (config, _):
         secure = replace(config, url=config.url.replace("ws:", "wss:"))
         with pytest.raises(Outage) as caught:
-            await probe(secure)
+            await agreed(secure)
 
         assert caught.value.cause is Cause.UNTRUSTED
         assert "csms.ca_file" in str(caught.value)
-        assert await probe(replace(secure, tls=trusting)) == "ocpp2.0.1"
+        assert await agreed(replace(secure, tls=trusting)) == "ocpp2.0.1"
 
 
 async def test_a_port_that_speaks_no_http_is_explained() -> None:
@@ -520,7 +534,7 @@ async def test_a_port_that_speaks_no_http_is_explained() -> None:
     async with await asyncio.start_server(chatter, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(Outage) as caught:
-            await probe(replace(CONFIG, url=f"ws://127.0.0.1:{port}"))
+            await agreed(replace(CONFIG, url=f"ws://127.0.0.1:{port}"))
 
     assert caught.value.cause is Cause.HANDSHAKE
 
@@ -610,6 +624,6 @@ async def test_a_server_that_speaks_only_old_tls_is_explained(tmp_path: Path) ->
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(asyncio.to_thread(refuse_one, listening))
             with pytest.raises(Outage) as caught:
-                await probe(replace(CONFIG, url=f"wss://127.0.0.1:{port}/ocpp", tls=tls))
+                await agreed(replace(CONFIG, url=f"wss://127.0.0.1:{port}/ocpp", tls=tls))
 
     assert caught.value.cause is Cause.TLS_VERSION

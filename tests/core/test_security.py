@@ -15,6 +15,7 @@ def test_most_events_are_critical_and_those_of_the_maker_too() -> None:
         Event.FAILED_TO_AUTHENTICATE,
         Event.INVALID_MESSAGES,
         Event.RECONFIGURED,
+        Event.RECORD_NOT_TOLD,
     }
     assert is_critical("ExampleDoorOpened")
 

@@ -46,6 +46,7 @@ async def test_a_heartbeat_comes_after_so_much_silence(open_case: Open) -> None:
         assert len(run.take("Heartbeat")) == 1
 
         await choose(run, HeartbeatInterval="20")
+        await run.unplug()
         await run.advance(60)
         assert len(run.take("Heartbeat")) == 3
         assert await change(run, "HeartbeatInterval", "0") == "Rejected"

@@ -202,6 +202,8 @@ class Adapter:
 
     ``profile`` is how its CSMS wants to be treated. ``ahead`` names the actions of a session, whose
     schemas are made ready while nobody waits, ``variant`` the ids of messages, see ``Delivery``.
+    ``unknown`` are codes of CALLERROR for a message that the CSMS does not know, beside those of
+    the standard.
     """
 
     def __init__(
@@ -214,9 +216,11 @@ class Adapter:
         ahead: tuple[str, ...] = (),
         variant: str = "",
         profile: CsmsProfile | None = None,
+        unknown: frozenset[str] = frozenset(),
     ) -> None:
         self.version = version
         self.profile = profile or CsmsProfile()
+        self.unknown = unknown
         self.variant = variant
         self.ahead = ahead
         self.subprotocol = f"ocpp{version}"

@@ -158,7 +158,7 @@ class Outbox:
         except OutgoingInvalid as error:
             self._defective(entry, error)
         except CsmsRejected as error:
-            self._refused(entry, str(error), insist=_insists(entry.fact, error))
+            self._refused(entry, str(error), insist=_insists(entry.fact, error, adapter))
         except CsmsUnavailable as error:
             if is_dead(csms) and not await _answers(adapter, csms):
                 self._held.pop(entry.stream, None)
@@ -275,8 +275,8 @@ async def _answers(adapter: Adapter, csms: Connected) -> bool:
     return True
 
 
-def _insists(fact: Fact, error: CsmsRejected) -> bool:
-    if isinstance(fact, _OPTIONAL) and error.code in _UNKNOWN_MESSAGE:
+def _insists(fact: Fact, error: CsmsRejected, adapter: Adapter) -> bool:
+    if isinstance(fact, _OPTIONAL) and error.code in _UNKNOWN_MESSAGE | adapter.unknown:
         return False
     return isinstance(fact, _INSISTED)
 

@@ -66,6 +66,9 @@ class CsmsProfile:
     of a whole value in 1.6 (None: no limit); ``ways`` is what is tried with a longer one.
     ``pause`` lies between two connections, ``spacing`` before an own call since the last answer
     in either direction. ``time_digits`` are those of the fraction of a second.
+    ``busy`` is what a CALLERROR says that only means "not now": the same message goes out again.
+    ``unknown_16`` are codes of CALLERROR beside NotImplemented and NotSupported for a message of
+    1.6 that it does not know.
     """
 
     signed_form: SignedForm = SignedForm.CONTAINER
@@ -82,6 +85,8 @@ class CsmsProfile:
     spacing: timedelta = timedelta(0)
     time_digits: int = 3
     identity: IdentityLengths = field(default_factory=IdentityLengths)
+    busy: str = ""
+    unknown_16: frozenset[str] = frozenset()
 
 
 PROFILES: dict[str, CsmsProfile] = {
@@ -109,6 +114,10 @@ PROFILES: dict[str, CsmsProfile] = {
         spacing=timedelta(milliseconds=100),
         # With more the station is not written into the database, although accepted (run).
         identity=IdentityLengths(vendor=20, model=20, serial_number=25, firmware_version=50),
+        # It loses a call of the station that meets one of its own, and says so (run).
+        busy="Call already in progress",
+        # The security extension of 1.6 is answered as any action that it never heard of (run).
+        unknown_16=frozenset({"InternalError"}),
     ),
     # A system used to stations that run EVerest (libocpp and meter drivers, source).
     "everest-like": CsmsProfile(

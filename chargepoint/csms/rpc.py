@@ -11,18 +11,21 @@ import asyncio
 import logging
 import uuid
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol
 
 from websockets.exceptions import ConnectionClosed
 
 from chargepoint.csms import frames
 from chargepoint.csms.frames import Defect, Malformed
+from chargepoint.csms.replies import After, CallError, Handler, OutgoingInvalid, Payload, Reply
 from chargepoint.csms.schemas import Schemas, Violation
 from chargepoint.errors import CsmsRejected, CsmsUnavailable
+
+__all__ = ["CallError", "Connection", "Endpoint", "Handler", "OutgoingInvalid", "Payload", "Reply"]
 
 log = logging.getLogger(__name__)
 wire = logging.getLogger("chargepoint.wire")
@@ -30,11 +33,13 @@ wire = logging.getLogger("chargepoint.wire")
 MAX_WAITING_CALLS: Final = 16
 """Calls of the CSMS that may wait for the worker; further ones are refused with GenericError."""
 
+BUSY_MOST: Final = 30
+BUSY_PAUSE: Final = timedelta(seconds=1)
+"""Between two attempts while the CSMS says that it is busy: CitrineOS is for at most 30 s."""
+
 _REMEMBERED_IDS: Final = 16
 _REMEMBERED_CALLS: Final = 100
 
-Payload: TypeAlias = dict[str, Any]
-After: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 
 # CALLERROR codes for frames that are no message. A defect that is not listed is not answered:
 # OCPP-J 1.6 ignores what it does not understand, 2.0.1 part 4 section 4 answers it.
@@ -65,37 +70,6 @@ class Connection(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer with work to do once it has left: ``after`` is called and given to ``spawn``.
-
-    If the answer cannot be sent, ``after`` is not called: the CSMS was not told, so nothing is
-    done.
-    """
-
-    payload: Payload
-    after: After | None = None
-
-
-Handler: TypeAlias = Callable[[Payload], Awaitable[Payload | Reply]]
-
-
-class CallError(Exception):
-    """Raised by a handler to answer CALLERROR instead of a result."""
-
-    def __init__(
-        self, code: str, description: str = "", details: dict[str, Any] | None = None
-    ) -> None:
-        super().__init__(f"{code}: {description}" if description else code)
-        self.code = code
-        self.description = description
-        self.details = details or {}
-
-
-class OutgoingInvalid(ValueError):  # noqa: N818 - reads as a state
-    """Our own request breaks the schema: a defect of the adapter, sending it again is no use."""
-
-
-@dataclass(frozen=True, slots=True)
 class _Waiting:
     """The one own call in flight."""
 
@@ -116,6 +90,8 @@ class Endpoint:
         on_frame: is told ``"sent"`` or ``"received"`` and the text of every frame, unmasked.
         on_invalid: is told of illegal messages of the CSMS, once per kind and connection.
         on_replay: is told, once per connection, of a call that came before, its id included.
+        busy: the description of a CALLERROR by which the CSMS only says that it is busy; the same
+            message goes out again after a pause, up to ``BUSY_MOST`` times.
     """
 
     def __init__(
@@ -130,6 +106,7 @@ class Endpoint:
         on_frame: Callable[[str, str], None] | None = None,
         on_invalid: Callable[[str], None] | None = None,
         on_replay: Callable[[str], None] | None = None,
+        busy: str = "",
     ) -> None:
         self.timeout = timeout
         self.silences = 0  # own calls in a row that were not answered in time
@@ -142,6 +119,7 @@ class Endpoint:
         self._on_frame = on_frame
         self._on_invalid = on_invalid
         self._on_replay = on_replay
+        self._busy = busy
         self._taken: deque[tuple[str, int]] = deque(maxlen=_REMEMBERED_CALLS)  # id, hash of frame
         self._turn = asyncio.Lock()  # of the one own call in flight
         self._waiting: _Waiting | None = None
@@ -191,11 +169,7 @@ class Endpoint:
         message_id = message_id or str(uuid.uuid4())
         text = self._request(message_id, action, payload)
         async with self._turn:
-            await self._answers_first()
-            while (left := self._left_of_spacing()) > 0:
-                await asyncio.sleep(left)
-                await self._answers_first()
-            answer = await self._exchange(message_id, action, text)
+            answer = await self._insist(message_id, action, text)
         if isinstance(answer, frames.Error):
             raise CsmsRejected(answer.code, answer.description, answer.details)
         return self._answer_to(action, answer)
@@ -207,6 +181,24 @@ class Endpoint:
         except (Violation, ValueError, KeyError) as error:
             log.error("a %s of ours is not legal and was not sent: %s", action, error)  # noqa: TRY400 - the message says where
             raise OutgoingInvalid(f"{action}: {error}") from error
+
+    async def _insist(
+        self, message_id: str, action: str, text: str
+    ) -> frames.Result | frames.Error:
+        """The answer, once the CSMS is not busy any more; nobody else gets in between."""
+        for _ in range(BUSY_MOST):
+            await self._answers_first()
+            while (left := self._left_of_spacing()) > 0:
+                await asyncio.sleep(left)
+                await self._answers_first()
+            answer = await self._exchange(message_id, action, text)
+            if not (isinstance(answer, frames.Error) and self._busy):
+                break
+            if answer.description != self._busy:
+                break
+            log.info("the CSMS is busy, %s again in %g s", action, BUSY_PAUSE.total_seconds())
+            await asyncio.sleep(BUSY_PAUSE.total_seconds())
+        return answer
 
     async def _answers_first(self) -> None:
         """Wait, but not longer than for an answer, until the CSMS has all answers we owe it."""

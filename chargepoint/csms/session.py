@@ -178,6 +178,7 @@ class Session:
             on_frame=self._frame,
             on_invalid=self._invalid,
             on_replay=self.on_replay,
+            busy=adapter.profile.busy,
         )
         self.adapter, self._endpoint = adapter, endpoint
         try:

@@ -71,4 +71,5 @@ def adapter(
         ahead=("Authorize", "StartTransaction", "MeterValues", "StopTransaction"),
         variant="1.6",
         profile=profile,
+        unknown=profile.unknown_16,
     )

@@ -58,6 +58,7 @@ class Teller:
     script: dict[str, deque[Exception | None]] = field(default_factory=lambda: defaultdict(deque))
     told: list[Told] = field(default_factory=list)
     csms_id: int | None = None
+    unknown: frozenset[str] = frozenset()
     pulse: Exception | None = None
     beats: int = 0
     gate: asyncio.Event = field(default_factory=asyncio.Event)
@@ -367,6 +368,19 @@ async def test_a_csms_that_knows_no_security_events_is_told_none(post: Post, cod
     await post.drain()
 
     assert post.store.waiting == 0
+
+
+@pytest.mark.parametrize(("unknown", "waiting"), [(frozenset({"InternalError"}), 0), ((), 1)])
+async def test_a_csms_may_have_a_word_of_its_own_for_unknown_messages(
+    post: Post, unknown: frozenset[str], waiting: int
+) -> None:
+    post.teller.unknown = frozenset(unknown)
+    post.teller.script["security"].append(CsmsRejected("InternalError"))
+    post.store.record(security())
+
+    await post.drain()
+
+    assert post.store.waiting == waiting
 
 
 @pytest.mark.parametrize("defect", [INVALID, KeyError("measurand")])

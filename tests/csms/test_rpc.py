@@ -13,7 +13,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
 from chargepoint.bench.csms import SmallCsms
-from chargepoint.csms import frames
+from chargepoint.csms import frames, rpc
 from chargepoint.csms.rpc import (
     MAX_WAITING_CALLS,
     CallError,
@@ -60,6 +60,7 @@ async def connected(
     *,
     patience: timedelta = PATIENCE,
     spawn: Callable[[Coroutine[Any, Any, None]], None] | None = None,
+    busy: str = "",
     **handlers: Handler,
 ) -> AsyncIterator[Rig]:
     accepted: asyncio.Queue[ServerConnection] = asyncio.Queue()
@@ -82,6 +83,7 @@ async def connected(
                 timeout=patience,
                 spawn=spawn or (lambda work: tasks.create_task(work) and None),
                 on_frame=lambda direction, text: recorded.append((direction, text)),
+                busy=busy,
             )
             running = tasks.create_task(endpoint.run())
             rig = Rig(endpoint, await accepted.get())
@@ -644,3 +646,53 @@ async def test_an_illegal_call_and_a_frame_that_is_none_are_two_kinds() -> None:
 
     assert "Reset" in told[0]
     assert "no message" in told[1]
+
+
+BUSY = "Call already in progress"
+
+
+@pytest.fixture
+def without_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rpc, "BUSY_PAUSE", timedelta(milliseconds=1))
+
+
+@pytest.mark.usefixtures("without_pause")
+async def test_a_busy_csms_gets_the_same_message_again_before_any_other() -> None:
+    async with connected(busy=BUSY) as rig:
+        beat = asyncio.create_task(rig.endpoint.call("Heartbeat", {}))
+        first = await rig.hear()
+        other = asyncio.create_task(rig.endpoint.call("Heartbeat", {}))
+
+        await rig.say(4, first[1], "RpcFrameworkError", BUSY, {})
+
+        assert await rig.hear() == first
+        await rig.say(3, first[1], NOW)
+        assert await beat == NOW
+        await rig.say(3, (await rig.hear())[1], NOW)
+        assert await other == NOW
+
+
+@pytest.mark.usefixtures("without_pause")
+@pytest.mark.parametrize("busy", [BUSY, ""])
+async def test_another_refusal_is_one_at_once(busy: str) -> None:
+    said = BUSY if not busy else "not today"
+    async with connected(busy=busy) as rig:
+        beat = asyncio.create_task(rig.endpoint.call("Heartbeat", {}))
+
+        await rig.say(4, (await rig.hear())[1], "RpcFrameworkError", said, {})
+
+        with pytest.raises(CsmsRejected, match=said):
+            await beat
+        await rig.hears_nothing()
+
+
+@pytest.mark.usefixtures("without_pause")
+async def test_a_csms_that_is_always_busy_has_refused_in_the_end() -> None:
+    async with connected(busy=BUSY) as rig:
+        beat = asyncio.create_task(rig.endpoint.call("Heartbeat", {}))
+
+        for _ in range(rpc.BUSY_MOST):
+            await rig.say(4, (await rig.hear())[1], "RpcFrameworkError", BUSY, {})
+
+        with pytest.raises(CsmsRejected, match=BUSY):
+            await beat

@@ -97,15 +97,16 @@ class Certificates:
             StoreError: it could not be stored.
         """
         strict = use is Use.CSMS_ROOT and self._model[ADDITIONAL_ROOT_CERTIFICATE_CHECK]
+        most = self._model[CERTIFICATE_STORE_MAX_LENGTH]
         try:
-            await asyncio.to_thread(self._install, use, pem, strict=strict)
+            await asyncio.to_thread(self._install, use, pem, strict=strict, most=most)
         except Refused as refused:
             log.info("%s not installed: %s", use, refused)
             raise
         self._event(Event.RECONFIGURED, f"{use} installed")
         self.trust()
 
-    def _install(self, use: Use, pem: str, *, strict: bool) -> None:
+    def _install(self, use: Use, pem: str, *, strict: bool, most: int) -> None:
         from chargepoint.store import x509
 
         root, *more = x509.read(pem)
@@ -121,7 +122,7 @@ class Certificates:
         for old in others if strict else ():
             if not old.proven:  # one root and its successor, no more (M05.FR.10)
                 self._keys.remove(old)
-        rules.check_room(self._keys.count(), self._model[CERTIFICATE_STORE_MAX_LENGTH])
+        rules.check_room(self._keys.count(), most)
         self._keys.install(use, pem, proven=not proven)
 
     async def installed(self, uses: Collection[Use] = ()) -> list[Listed]:
@@ -145,19 +146,22 @@ class Certificates:
         Raises:
             Refused: it is in use: the station's own, or the last root of a TLS connection.
         """
-        use = await asyncio.to_thread(self._delete, wanted)
+        # Settings are read here: some of them come from the database, which knows one thread.
+        tls = self._model[SECURITY_PROFILE] >= TLS_PROFILE
+        use = await asyncio.to_thread(self._delete, wanted, tls=tls)
         if use is not None:
             self._event(Event.RECONFIGURED, f"{use} deleted")
             self.trust()
         return use is not None
 
-    def _delete(self, wanted: CertificateId) -> Use | None:
+    def _delete(self, wanted: CertificateId, *, tls: bool) -> Use | None:
         from chargepoint.store import x509
 
         roots = self._roots()
         for root, read in roots:
             if x509.identify(read, _issuer(read, roots), wanted.algorithm) == wanted:
-                self._may_go(root, roots)
+                if tls and root.use is Use.CSMS_ROOT:
+                    _may_go(root, roots)
                 self._keys.remove(root)
                 return root.use
         for use in (Use.STATION, Use.V2G_CHAIN):
@@ -168,12 +172,6 @@ class Certificates:
                 self._keys.remove_own(use)
                 return use
         return None
-
-    def _may_go(self, root: Installed, roots: "list[tuple[Installed, x509.Certificate]]") -> None:
-        same = [other for other, _ in roots if other.use is root.use and other.proven]
-        in_use = root.use is Use.CSMS_ROOT and self._model[SECURITY_PROFILE] >= TLS_PROFILE
-        if in_use and same == [root]:
-            raise Refused("the connection to the CSMS needs it", reason="Unspecified")
 
     def trusted(self, uses: Sequence[Use]) -> "list[x509.Certificate]":
         """The roots that are installed for some uses."""
@@ -251,8 +249,9 @@ class Certificates:
             StoreError: it could not be stored.
         """
         self._awaited.pop(use, None)
+        most, name = self._model[MAX_CERTIFICATE_CHAIN_SIZE], self._common_name(use)
         try:
-            await asyncio.to_thread(self._check_signed, use, chain)
+            await asyncio.to_thread(self._check_signed, use, chain, most=most, common_name=name)
         except Refused as refused:
             self._event(Event.INVALID_CERTIFICATE, str(refused))
             raise
@@ -264,10 +263,9 @@ class Certificates:
             self._changed.set()
         return shown
 
-    def _check_signed(self, use: Use, chain: str) -> None:
+    def _check_signed(self, use: Use, chain: str, *, most: int, common_name: str) -> None:
         from chargepoint.store import x509
 
-        most = self._model[MAX_CERTIFICATE_CHAIN_SIZE]
         key = self._keys.pending(use)
         if not key:
             raise Refused("no certificate was asked for", reason="Unspecified")
@@ -279,9 +277,7 @@ class Certificates:
             fits=bool(found) and x509.fits(found[0], key),
             linked=bool(found) and x509.linked(found, roots),
         )
-        rules.check_signed(
-            signed, self._clock.now(), size_most=most, common_name=self._common_name(use)
-        )
+        rules.check_signed(signed, self._clock.now(), size_most=most, common_name=common_name)
 
     async def run(self) -> None:
         """Ask again for what does not come, and anew for what expires; ends by cancellation."""
@@ -368,6 +364,12 @@ def _issuer(
         return certificate
     named = [read for _, read in roots if read.subject == certificate.issuer]
     return next((read for read in named if x509.signed_by(certificate, read)), None)
+
+
+def _may_go(root: Installed, roots: "list[tuple[Installed, x509.Certificate]]") -> None:
+    """Of the roots that the connection to the CSMS needs one must stay."""
+    if [other for other, _ in roots if other.use is root.use and other.proven] == [root]:
+        raise Refused("the connection to the CSMS needs it", reason="Unspecified")
 
 
 def _chain_ids(

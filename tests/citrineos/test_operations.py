@@ -220,6 +220,58 @@ async def test_a_root_is_installed_listed_and_deleted(open_site: "Open") -> None
         assert listed["status"] == "NotFound"
 
 
+async def test_a_certificate_is_asked_for_signed_and_taken(open_site: "Open") -> None:
+    settings = {"SecurityCtrlr.OrganizationName": "Example"}
+    async with open_site("2.0.1", settings=settings) as site:
+        start = {"start": datetime.now(UTC) - timedelta(days=1)}
+        authority = root("Root of a test", **start)
+        await site.ask(
+            "InstallCertificate", certificateType="CSMSRootCertificate", certificate=authority.pem
+        )
+
+        asked = "SignChargingStationCertificate"
+        assert (await site.ask("TriggerMessage", requestedMessage=asked))["status"] == "Accepted"
+        request = await site.office.wait_for(site.id, "SignCertificate")
+        chain = authority.answer(request.payload["csr"], **start)
+        taken = await site.ask(
+            "CertificateSigned",
+            certificateChain=chain,
+            certificateType="ChargingStationCertificate",
+        )
+
+        assert taken["status"] == "Accepted"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_composite_schedule_says_what_the_profile_does(
+    open_site: "Open", version: str
+) -> None:
+    async with open_site(version) as site:
+        assert (await site.ask("SetChargingProfile", **profile(version)))["status"] == "Accepted"
+        if version == "2.0.1":  # CitrineOS asks only about EVSEs that were reported
+            await site.ask("GetBaseReport", requestId=18, reportBase="FullInventory")
+            await until(evse_known(site), "the EVSE in the device model", PATIENT)
+        place = {"evseId": 1} if version == "2.0.1" else {"connectorId": 1}
+
+        answer = await site.ask("GetCompositeSchedule", duration=600, chargingRateUnit="A", **place)
+
+        assert answer["status"] == "Accepted"
+        told = answer["schedule" if version == "2.0.1" else "chargingSchedule"]
+        assert [one["limit"] for one in told["chargingSchedulePeriod"]] == [10]
+
+
+def evse_known(site: Site) -> Callable[[], Awaitable[bool]]:
+    async def known() -> bool:
+        query = (
+            'SELECT count(*) FROM "VariableAttributes" a JOIN "Components" c'
+            ' ON a."componentId" = c.id WHERE a."stationId" = %s AND c.name = \'EVSE\''
+        )
+        [(count,)] = await site.office.rows(query, site.id)
+        return bool(count)
+
+    return known
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_an_outlet_is_taken_out_of_service_and_back(open_site: "Open", version: str) -> None:
     async with open_site(version) as site:

@@ -35,7 +35,9 @@ _CALLS: Final = {
     "configuration": (
         "Reset ChangeAvailability TriggerMessage ChangeConfiguration GetConfiguration DataTransfer"
     ),
-    "certificates": "InstallCertificate GetInstalledCertificateIds DeleteCertificate",
+    "certificates": (
+        "InstallCertificate GetInstalledCertificateIds DeleteCertificate CertificateSigned"
+    ),
     "smartcharging": (
         "SetChargingProfile ClearChargingProfile GetChargingProfiles GetCompositeSchedule"
     ),

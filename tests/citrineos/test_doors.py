@@ -83,6 +83,26 @@ async def test_a_password_that_citrineos_sets_is_the_one_from_then_on(open_site:
         await site.accepted()
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_station_that_an_operator_throws_out_comes_back(
+    open_site: "Open", version: str
+) -> None:
+    async with open_site(version) as site:
+        await site.office.wait_for(site.id, "StatusNotification")
+        since = (await site.local.get("/v1/status"))["link"]["since"]
+        path = f"/data/ocpprouter/connection?stationId={site.id}&tenantId={TENANT}"
+
+        await site.office.post(path, None, method="DELETE")
+
+        async def back() -> bool:
+            link = (await site.local.get("/v1/status"))["link"]
+            return link["state"] == "connected" and link["since"] != since
+
+        await until(back, "a new connection")
+        await site.accepted()
+        assert (await site.ask("ClearCache"))["status"] == "Accepted"
+
+
 async def refused(site: Site, status: str) -> bool:
     link = (await site.local.get("/v1/status"))["link"]
     return status in str(link["last_error"]) and link["state"] != "connected"

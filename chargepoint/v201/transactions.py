@@ -133,11 +133,15 @@ class Transactions:
 
         def word(samples: tuple[Sampled, ...]) -> dict[str, Any]:
             values = meter_values(samples, with_key=fact.with_key, profile=self._profile, once=once)
+            if left := _without_place(samples, values):
+                delivery.lack = f"{left} signed records without a measured value to go with"
             return {**payload, "meterValue": values} if values else payload
 
-        records = sum(sampled.reading.signed is not None for sampled in fact.samples)
-        values = word(fact.samples).get("meterValue", [])
-        told = sum("signedMeterValue" in one for value in values for one in value["sampledValue"])
-        if told < records:
-            delivery.lack = f"{records - told} signed records without a measured value to go with"
         return await self._records.send("TransactionEvent", fact, delivery, word)
+
+
+def _without_place(samples: tuple[Sampled, ...], values: list[dict[str, Any]]) -> int:
+    """How many signed records no measured value could carry."""
+    records = sum(sampled.reading.signed is not None for sampled in samples)
+    told = sum("signedMeterValue" in one for value in values for one in value["sampledValue"])
+    return records - told

@@ -83,7 +83,7 @@ def values(sampled: Sampled) -> Iterator[tuple[str, Sample]]:
         if (wanted := asked(name)) is None:
             continue
         for raw in sampled.reading.samples:
-            if (sample := wanted.of(raw)) is not None:
+            if raw.quantity is wanted.quantity and (sample := wanted.of(raw)) is not None:
                 yield wanted.measurand, sample
 
 

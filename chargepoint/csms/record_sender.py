@@ -5,7 +5,7 @@ kept: every record is in the table ``record`` of the store, or with its fact amo
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any, Final
 
@@ -76,13 +76,12 @@ class RecordSender:
         refused: frozenset[int] = frozenset()
         for form in tried:
             left = {place: one for place, one in enumerate(signed) if place not in form}
-            bare = {id(one) for one in left.values()}
-            payload = word(tuple(unsigned(one) if id(one) in bare else one for one in samples))
+            payload = word(_without(samples, left.values()))
             place = part + _FORM_PARTS * sum(1 << missing for missing in left)
             try:
                 reply = {} if payload is None else await delivery.call(action, payload, part=place)
             except CsmsRejected as refusal:
-                if form == tried[-1] or not self._is_too_much(refusal, delivery):
+                if not form or not self._is_too_much(refusal, delivery):
                     raise
                 log.warning("%s with signed records refused: %s; again with less", action, refusal)
                 refused = form if refusal.code in TOO_MUCH else refused
@@ -109,7 +108,8 @@ class RecordSender:
     # --- inside -----------------------------------------------------------------------------
 
     def _record(self, sampled: Sampled) -> Record:
-        length = self._length(_signed(sampled), self._profile)
+        limited = self._room.sure is not None
+        length = self._length(_signed(sampled), self._profile) if limited else 0
         return Record(length, begin=sampled.context is Context.BEGIN)
 
     def _is_too_much(self, refusal: CsmsRejected, delivery: Delivery) -> bool:
@@ -183,6 +183,14 @@ def room_of(profile: CsmsProfile, version: str) -> Room:
         return Room(profile.record_most_16, profile.record_most_16)
     most = LONGEST_RECORD if Way.ANNOUNCED in profile.ways else profile.record_most
     return Room(profile.record_most, max(most, profile.record_most))
+
+
+def _without(samples: tuple[Sampled, ...], left: Collection[Sampled]) -> tuple[Sampled, ...]:
+    """The samples, those that are left out without their records; two of them may be equal."""
+    if not left:
+        return samples
+    bare = {id(one) for one in left}
+    return tuple(unsigned(one) if id(one) in bare else one for one in samples)
 
 
 def _signed(sampled: Sampled) -> SignedReading:

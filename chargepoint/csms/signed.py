@@ -101,7 +101,9 @@ def length_16(signed: SignedReading, profile: CsmsProfile) -> int:
 
 def length_201(signed: SignedReading, profile: CsmsProfile) -> int:
     """Characters of a record in OCPP 2.0.1; the key has a place of its own."""
-    return len(_data(signed, profile))
+    if profile.base64_record:
+        return 4 * -(-len(signed.document) // 3)
+    return len(_plain(signed))
 
 
 def public_key(key: str, method: str, profile: CsmsProfile) -> str:

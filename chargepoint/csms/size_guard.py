@@ -62,9 +62,17 @@ class Room:
         return Room(sure, sure)
 
 
-def forms(records: Sequence[Record], ways: Sequence[Way], room: Room) -> tuple[frozenset[int], ...]:
-    """Which records are in a message, form by form in the order to be tried; the last has none."""
-    return tuple(dict.fromkeys([*filter(None, _forms(records, ways, room)), frozenset[int]()]))
+def forms(records: Sequence[Record], ways: Sequence[Way], room: Room) -> Iterator[frozenset[int]]:
+    """Which records are in a message, form by form in the order to be tried; the last has none.
+
+    Each is worked out when it is asked for: nearly always the first one is taken.
+    """
+    tried: set[frozenset[int]] = set()
+    for form in _forms(records, ways, room):
+        if form and form not in tried:
+            tried.add(form)
+            yield form
+    yield frozenset()
 
 
 def _forms(records: Sequence[Record], ways: Sequence[Way], room: Room) -> Iterator[frozenset[int]]:
@@ -80,9 +88,9 @@ def _forms(records: Sequence[Record], ways: Sequence[Way], room: Room) -> Iterat
 
 
 def _within(records: Sequence[Record], most: int | None) -> frozenset[int]:
-    return frozenset(
-        place for place, one in enumerate(records) if most is None or one.length <= most
-    )
+    if most is None:
+        return frozenset(range(len(records)))
+    return frozenset(place for place, one in enumerate(records) if one.length <= most)
 
 
 def by_itself(ways: Sequence[Way]) -> bool:

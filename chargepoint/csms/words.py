@@ -26,14 +26,15 @@ TIME_DIGITS: ContextVar[int] = ContextVar("TIME_DIGITS", default=3)
 
 Set by the session from the CSMS profile: whatever writes a time need not be told.
 """
-_MICROSECONDS: Final = 6
+_CUT: Final = (-13, *range(-11, -5))  # what is left of "12:00:00.123456+00:00", by digits
 
 
 def timestamp(moment: datetime) -> str:
     """ISO 8601 in UTC with milliseconds, or as many digits as the CSMS takes, never rounded up."""
-    whole = moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
     digits = TIME_DIGITS.get()
-    return (whole[: digits - _MICROSECONDS or None] if digits else whole[:-7]) + "Z"
+    return moment.isoformat(timespec="microseconds")[: _CUT[digits]] + "Z"
 
 
 def moment(text: str) -> datetime:

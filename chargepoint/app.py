@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from chargepoint import __version__, wiring
-from chargepoint.clock import Clock, SystemClock
+from chargepoint.clock import Clock, MeterTime, SystemClock
 from chargepoint.config import StationConfig
 from chargepoint.config_open import open_meters
 from chargepoint.core.facts import StatusChanged
@@ -146,9 +146,10 @@ async def live(
     async with AsyncExitStack() as stack:
         store = stack.enter_context(Store(config.station.state, config.station.id))
         stack.enter_context(keep_log(store.folder / LOG))
-        meters = await stack.enter_async_context(open_meters(config, clock.now))
+        meters = await stack.enter_async_context(open_meters(config, MeterTime(clock)))
         supervisor = Supervisor(clock)
         life = _assemble(config, store, meters, clock, supervisor)
+        life.station.time_source.begin()
         await stack.enter_async_context(supervisor)
         reason = life.station.services.firmware.boot_reason or reason
         life.session.forget(reason)

@@ -2,8 +2,11 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, runtime_checkable
+
+from chargepoint.kernel_clock import disciplined
 
 
 class Clock(Protocol):
@@ -28,34 +31,83 @@ class Clock(Protocol):
 
 @runtime_checkable
 class CorrectableClock(Clock, Protocol):
-    """A clock that can be put right."""
+    """A clock that can be put right.
+
+    ``known``: somebody who should know has confirmed the time since the program started;
+    ``provisional``: it cannot be right, and only goes on from what is known. Both are said by
+    ``station.time_source``.
+    """
+
+    known: bool
+    provisional: bool
 
     def correct(self, by: timedelta) -> None:
         """Add this to wall time from now on; monotonic time goes on as it was."""
         ...
 
+    def machine(self) -> datetime:
+        """What the machine's own clock says."""
+        ...
+
+    def disciplined(self) -> bool:
+        """Whether something keeps the machine's own clock right (NTP and the like)."""
+        ...
+
+    def follow(self) -> None:
+        """Go by the machine's own clock again."""
+        ...
+
 
 class SystemClock:
-    """The machine's clock, and what is known to be wrong with it.
+    """The machine's clock; once it was corrected, a time of our own that goes on by itself.
 
-    A long sleep is cut into pieces of at most ten seconds, so that a clock set by NTP or by the
-    CSMS is noticed. To set the machine's own clock is for root, and for one program only; what
-    the CSMS says is right is therefore kept beside it.
+    To set the machine's clock is for root, and for one program only; so what somebody else says is
+    right is kept beside it, and does not jump when the machine's clock is set meanwhile.
+
+    A long sleep is cut into pieces of at most ten seconds, so that a clock that was set is noticed.
+
+    Args:
+        wall: seconds since 1970 of the machine's clock.
+        ticks: seconds that never jump.
+        kept_right: whether something keeps the machine's clock right.
     """
 
     _PIECE = 10.0
 
-    def __init__(self) -> None:
-        self._ahead = timedelta(0)
+    def __init__(
+        self,
+        *,
+        wall: Callable[[], float] = time.time,
+        ticks: Callable[[], float] = time.monotonic,
+        kept_right: Callable[[], bool] = disciplined,
+    ) -> None:
+        self.known = False
+        self.provisional = False
+        self._wall = wall
+        self._ticks = ticks
+        self._kept_right = kept_right
+        self._own: tuple[datetime, float] | None = None
 
     def now(self) -> datetime:  # noqa: D102
-        return datetime.now(UTC) + self._ahead
+        if self._own is None:
+            return self.machine()
+        then, ticks = self._own
+        return then + timedelta(seconds=self._ticks() - ticks)
+
+    def machine(self) -> datetime:  # noqa: D102
+        return datetime.fromtimestamp(self._wall(), UTC)
+
+    def disciplined(self) -> bool:  # noqa: D102
+        return self._kept_right()
 
     def correct(self, by: timedelta) -> None:  # noqa: D102
-        self._ahead += by
+        self._own = (self.now() + by, self._ticks())
+
+    def follow(self) -> None:  # noqa: D102
+        self._own = None
 
     def monotonic(self) -> float:  # noqa: D102
-        return time.monotonic()
+        return self._ticks()
 
     async def sleep_until(self, moment: datetime) -> None:  # noqa: D102
         while (left := (moment - self.now()).total_seconds()) > 0:  # noqa: ASYNC110 - time itself
@@ -63,6 +115,21 @@ class SystemClock:
 
     async def sleep(self, duration: timedelta) -> None:  # noqa: D102
         await asyncio.sleep(duration.total_seconds())
+
+
+class MeterTime:
+    """The time for meters: those that sign it are not set by one that cannot be right."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def __call__(self) -> datetime:
+        """Now, for readings."""
+        return self._clock.now()
+
+    def usable(self) -> bool:
+        """Whether the clock of a meter may be set by it (``meters.timing``)."""
+        return not (isinstance(self._clock, CorrectableClock) and self._clock.provisional)
 
 
 async def sleep_unless(clock: Clock, duration: timedelta, event: asyncio.Event) -> bool:

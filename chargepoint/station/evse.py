@@ -10,7 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from chargepoint.clock import Clock, sleep_unless
@@ -18,10 +18,13 @@ from chargepoint.core.evse import Step, advance
 from chargepoint.core.facts import Fact
 from chargepoint.core.inputs import (
     BeginFailed,
+    BeginTaken,
     DeadlinePassed,
+    EndTaken,
     FaultRaised,
     Input,
     PowerRestored,
+    ReadingTaken,
     TokenAccepted,
     Unplugged,
 )
@@ -51,7 +54,6 @@ from meters.model import BillingTransaction, Reading
 log = logging.getLogger(__name__)
 
 STORE_RETRY = timedelta(seconds=1)
-CLOCK_CHECK = timedelta(seconds=10)  # a clock that was set is noticed this soon
 HARDWARE_TIMEOUT_S = 5.0
 _TO_THE_BOARD = (CloseContactor, OpenContactor, SetLimit, LockCable, UnlockCable)
 
@@ -118,6 +120,7 @@ class EvseRunner:
         self.outlet = outlet
         self.meter: BillingMeter | None = None
         self.opened = asyncio.Event()  # the contactor is known to be open
+        self.straight: Callable[[Reading], Reading] = lambda reading: reading  # see TimeSource
         self._store = store
         self._clock = clock
         self._policy = policy
@@ -151,11 +154,21 @@ class EvseRunner:
             if deadline is None:
                 await self._deadline_changed.wait()
                 continue
-            left = deadline - self._clock.now()
-            if left <= timedelta(0):
+            left = self._left_until(deadline)
+            if not await sleep_unless(self._clock, left, self._deadline_changed):
                 await self.feed(DeadlinePassed())
-                continue
-            await sleep_unless(self._clock, min(left, CLOCK_CHECK), self._deadline_changed)
+
+    def _left_until(self, deadline: datetime) -> timedelta:
+        """No longer than a deadline is ever ahead: the clock may have been set back meanwhile.
+
+        From here on it is counted in time that never jumps.
+        """
+        left = deadline - self._clock.now()
+        return min(max(left, timedelta(0)), self._policy().connection_timeout)
+
+    def reload(self) -> None:
+        """The store has changed times in the state."""
+        self.state = self._store.load(self.evse_id)
 
     async def _apply(self, given: Input) -> StoreError | None:
         """Everything that follows from an input. A refusal is a result: the task must not fail."""
@@ -175,6 +188,8 @@ class EvseRunner:
         return None
 
     def _advance(self, given: Input) -> Step:
+        if isinstance(given, BeginTaken | EndTaken | ReadingTaken):
+            given = replace(given, reading=self.straight(given.reading))
         policy = replace(
             self._policy(),
             connectors=self.connectors,

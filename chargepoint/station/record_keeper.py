@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
-from chargepoint.clock import Clock
+from chargepoint.clock import Clock, CorrectableClock
+from chargepoint.core.timekeeping import EARLIEST
 from chargepoint.errors import StoreError
 from chargepoint.store.leaving import Bounds
 from chargepoint.store.sqlite import Store
@@ -42,7 +43,7 @@ class RecordKeeper:
             StoreError: the disk refuses; the batches before stay gone.
         """
         for _ in range(BATCHES_MOST):
-            leaving = self._store.leaving.due(self._bounds, self._clock.now())
+            leaving = self._store.leaving.due(self._bounds, self._moment())
             if not leaving:
                 break
             for one in leaving:
@@ -60,6 +61,12 @@ class RecordKeeper:
         else:
             return
         self._look_at_the_rest()
+
+    def _moment(self) -> datetime:
+        """Now; as long as the time is not known nothing is too old."""
+        clock = self._clock
+        unsure = isinstance(clock, CorrectableClock) and not clock.known
+        return EARLIEST if unsure else clock.now()
 
     def _look_at_the_rest(self) -> None:
         """Warn once when what has to stay is more than the bounds."""

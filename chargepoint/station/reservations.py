@@ -13,10 +13,12 @@ from chargepoint.core.reservation import Answer, Outlet, Reservation, Use, answe
 from chargepoint.core.reservation import use as use_of
 from chargepoint.core.variables import RESERVATION_ENABLED, RESERVATION_NON_EVSE_SPECIFIC
 from chargepoint.station.device_model import DeviceModel
-from chargepoint.station.evse import CLOCK_CHECK, EvseRunner
+from chargepoint.station.evse import EvseRunner
 from chargepoint.store.sqlite import Store
 
 log = logging.getLogger(__name__)
+
+CLOCK_CHECK = timedelta(seconds=10)  # a clock that was set is noticed this soon
 
 
 class Reservations:

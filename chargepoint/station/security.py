@@ -13,13 +13,12 @@ from chargepoint.clock import Clock
 from chargepoint.core import certificates as rules
 from chargepoint.core.certificates import Use
 from chargepoint.core.facts import Fact, SecurityEvent
-from chargepoint.core.security import Event, clock_was_set
+from chargepoint.core.security import Event
 from chargepoint.core.variables import (
     ALLOW_SECURITY_PROFILE_DOWNGRADE,
     CERTIFICATE_ENTRIES,
     ORGANIZATION_NAME,
     SECC_ID,
-    TIME_ADJUSTMENT_REPORTING_THRESHOLD,
 )
 from chargepoint.station.certificates import Certificates
 from chargepoint.station.device_model import DeviceModel
@@ -87,22 +86,10 @@ class Security:
         check_profile(self._store.keys, self._model, current, wanted)
 
     async def run(self) -> None:
-        """Watch clock, disk and certificates; ends only by cancellation."""
+        """Watch disk and certificates; ends only by cancellation."""
         async with asyncio.TaskGroup() as parts:
             parts.create_task(self.certificates.run())
-            parts.create_task(self._watch_clock())
             parts.create_task(self._watch_disk())
-
-    async def _watch_clock(self) -> None:
-        """Compare wall time with time that never jumps; whoever set the clock, it is told."""
-        while True:
-            wall, elapsed = self._clock.now(), self._clock.monotonic()
-            await self._clock.sleep(CHECK)
-            passed = self._clock.now() - wall
-            real = timedelta(seconds=self._clock.monotonic() - elapsed)
-            if clock_was_set(passed, real, self._model[TIME_ADJUSTMENT_REPORTING_THRESHOLD]):
-                info = f"by {(passed - real).total_seconds():+.0f} s"
-                self.event(Event.TIME_SET, info)
 
     async def _watch_disk(self) -> None:
         """Say once when the disk is full; the reserve has room for the event itself."""

@@ -190,7 +190,11 @@ class Station:
             online=lambda: wiring.csms.online,
         )
         self.vendors = Vendors(self)
-        self.time_source = TimeSource(self.clock, self.model)
+        self.time_source = TimeSource(
+            self.clock, self.model, self.store.timeline, self._times_moved
+        )
+        for evse in self.evses.values():
+            evse.runner.straight = self.time_source.straight
         self.services = Services.build(wiring.upkeep, self, lambda: wiring.csms.online)
 
     # --- life -------------------------------------------------------------------------------
@@ -202,6 +206,7 @@ class Station:
             parts.create_task(self.limits.run())
             parts.create_task(self.displays.run())
             parts.create_task(self.security.run())
+            parts.create_task(self.time_source.watch(self.security.event))
             self.spawn(self.availability.resume())
             self.spawn(self.services.resume())
             for evse in self.evses.values():
@@ -221,6 +226,12 @@ class Station:
     async def _power_fails(self, runner: EvseRunner) -> None:
         if not self.model[RESUME_AFTER_POWER_LOSS]:
             await self.maintenance.power_fails(runner)
+
+    def _times_moved(self) -> None:
+        """The store moved recorded times: what the runners know of them is read again."""
+        for evse in self.evses.values():
+            evse.runner.reload()
+            evse.sampler.reconsider()
 
     def _reconsider(self) -> None:
         for evse in self.evses.values():

@@ -1,17 +1,34 @@
-"""The time as the CSMS tells it, where that is the source of the time (2.0.1 B01.FR.06, G02)."""
+"""The time: what the machine's clock says, unless the CSMS says otherwise (2.0.1 B01.FR.06, G02).
+
+At a start the time is not known. A clock that cannot be right (it stands before what was recorded
+last, or outside the years that there are) is replaced by a provisional one that goes on from there,
+so that nothing is recorded twice at one moment or before its cause. Once somebody who should know
+has confirmed the time, by his word or by what he put right, everything that was recorded since it
+was lost and is still to be told moves by the same step, in one commit. The CSMS says the time in
+its first answer, and nothing is told before that.
+"""
 
 import logging
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from chargepoint.clock import Clock, CorrectableClock
-from chargepoint.core.variables import TIME_SOURCE
+from chargepoint.core import timekeeping as rules
+from chargepoint.core.security import Event, clock_was_set
+from chargepoint.core.timekeeping import Told, Verdict
+from chargepoint.core.variables import TIME_ADJUSTMENT_REPORTING_THRESHOLD, TIME_SOURCE
+from chargepoint.errors import StoreError
 from chargepoint.station.device_model import DeviceModel
+from chargepoint.store.timeline import Timeline
+from meters.model import Reading
 
 log = logging.getLogger(__name__)
 
-# A message takes its time, and the times of some systems have whole seconds only.
-TOLERANCE = timedelta(seconds=2)
+_CHECK: Final = timedelta(seconds=10)
+_NOTED_EVERY_S: Final = 3600.0  # between two notes in the store that the time is known
 
 
 class Source(StrEnum):
@@ -22,17 +39,176 @@ class Source(StrEnum):
 
 
 class TimeSource:
-    """Puts the station's clock right, if the CSMS comes first among the sources."""
+    """Puts the station's clock right, and what was recorded before it was.
 
-    def __init__(self, clock: Clock, model: DeviceModel) -> None:
+    ``moved`` is called after recorded times were moved in the store. A clock that cannot be put
+    right is taken for right.
+    """
+
+    def __init__(
+        self, clock: Clock, model: DeviceModel, timeline: Timeline, moved: Callable[[], None]
+    ) -> None:
         self._clock = clock
         self._model = model
+        self._timeline = timeline
+        self._moved = moved
+        self._doubted: Told | None = None
+        self._noted_at = float("-inf")
+        self._seen = (clock.now(), clock.monotonic())
+        self._step: tuple[datetime, datetime, timedelta] | None = None  # from, to, moved by
+        self._complained = False
 
-    def told(self, moment: datetime) -> None:
-        """The CSMS has just said what time it is."""
-        if self._model[TIME_SOURCE][0] != Source.CSMS:
+    @property
+    def known(self) -> bool:
+        """Whether the time was confirmed since the program started."""
+        clock = self._clock
+        return not isinstance(clock, CorrectableClock) or clock.known
+
+    def begin(self) -> None:
+        """A life of the station begins: choose the time that it goes by until the time is known.
+
+        Raises:
+            StoreError: the disk refuses.
+        """
+        clock = self._clock
+        if not isinstance(clock, CorrectableClock) or clock.known:
             return
-        by = moment - self._clock.now()
-        if abs(by) > TOLERANCE and isinstance(self._clock, CorrectableClock):
-            log.info("the clock is put right by %+.1f s, as the CSMS says", by.total_seconds())
-            self._clock.correct(by)
+        shown, newest = clock.now(), self._timeline.newest()
+        begins = rules.first_moment(shown, self._timeline.known, newest)
+        clock.provisional = clock.provisional or begins != shown
+        if begins != shown:
+            log.warning(
+                "the clock says %s, which cannot be: times are provisional until somebody tells"
+                " the time",
+                shown.isoformat(timespec="seconds"),
+            )
+            clock.correct(begins - shown)
+        elif self._timeline.wrong and newest is not None:
+            self._timeline.put_right(rules.moved_up(newest, shown))
+        self._timeline.begin(begins, wrong=begins != shown)
+        self._seen = (clock.now(), clock.monotonic())
+        self.look()
+
+    def told(self, moment: datetime, took: timedelta = timedelta(0)) -> None:
+        """The CSMS has just said what time it is, ``took`` after it was asked."""
+        clock = self._clock
+        if not isinstance(clock, CorrectableClock):
+            return
+        told = Told.of(moment, clock.now(), took)
+        source = self._first == Source.CSMS or clock.provisional
+        verdict = rules.judge(told, moment, known=clock.known, source=source, before=self._doubted)
+        self._doubted = told if verdict is Verdict.DOUBTED else None
+        seconds = told.ahead.total_seconds()
+        match verdict:
+            case Verdict.AGREES:
+                self._confirm(timedelta(0))
+            case Verdict.PUT_RIGHT:
+                log.info("the clock is put right by %+.1f s, as the CSMS says", seconds)
+                self._confirm(told.ahead)
+            case Verdict.DOUBTED:
+                log.warning(
+                    "the CSMS says %s, %+.0f s from a clock that is known to be right: believed if"
+                    " it says so again",
+                    moment.isoformat(timespec="seconds"),
+                    seconds,
+                )
+            case Verdict.ABSURD if not self._complained:
+                self._complained = True
+                log.warning("the CSMS says %s, which cannot be", moment.isoformat())
+            case _:
+                pass
+
+    def look(self) -> timedelta:
+        """Look at the machine's clock; by how much the time jumped since the last look.
+
+        A machine whose clock is kept right by others is believed as soon as they say so.
+        """
+        clock = self._clock
+        wall, ticks = clock.now(), clock.monotonic()
+        jump = (wall - self._seen[0]) - timedelta(seconds=ticks - self._seen[1])
+        if isinstance(clock, CorrectableClock):
+            if not clock.known and abs(jump) > rules.TOLERANCE:
+                self._put_right(jump, known=False)
+            self._follow(clock)
+        self._seen = (clock.now(), clock.monotonic())
+        return jump
+
+    def straight(self, reading: Reading) -> Reading:
+        """A reading that was under way while recorded times were moved, moved like them."""
+        if self._step is None:
+            return reading
+        since, until, by = self._step
+        if not since <= reading.taken_at <= until:
+            return reading
+        return replace(reading, taken_at=reading.taken_at + by)
+
+    async def watch(self, event: Callable[[Event, str], None]) -> None:
+        """Compare the time with one that never jumps; whoever set the clock, it is told."""
+        while True:
+            wall, ticks = self._clock.now(), self._clock.monotonic()
+            await self._clock.sleep(_CHECK)
+            self.look()
+            passed = self._clock.now() - wall
+            real = timedelta(seconds=self._clock.monotonic() - ticks)
+            if clock_was_set(passed, real, self._model[TIME_ADJUSTMENT_REPORTING_THRESHOLD]):
+                event(Event.TIME_SET, f"by {_s(passed - real):+.0f} s")
+
+    # --- inside -----------------------------------------------------------------------------
+
+    @property
+    def _first(self) -> str:
+        return self._model[TIME_SOURCE][0]
+
+    def _follow(self, clock: CorrectableClock) -> None:
+        """Go by the machine's clock if it is kept right, and comes first or is all there is."""
+        if clock.known and self._first != Source.SYSTEM:
+            return
+        machine = clock.machine()
+        if not (rules.believable(machine) and clock.disciplined()):
+            return
+        by = machine - clock.now()
+        if abs(by) <= rules.TOLERANCE and clock.known:
+            return
+        if self._settle(by):
+            clock.follow()
+            log.info("the clock is that of the machine, which is kept right (%+.1f s)", _s(by))
+
+    def _confirm(self, by: timedelta) -> None:
+        clock = self._clock
+        if isinstance(clock, CorrectableClock) and self._settle(by) and by:
+            clock.correct(by)
+        self._seen = (clock.now(), clock.monotonic())
+
+    def _settle(self, by: timedelta) -> bool:
+        """The time is known, and ours is wrong by this; whether the store agreed."""
+        clock = self._clock
+        if not isinstance(clock, CorrectableClock):
+            return False
+        try:
+            if not clock.known and abs(by) > rules.TOLERANCE:
+                self._put_right(by, known=True)
+            elif clock.monotonic() - self._noted_at >= _NOTED_EVERY_S:
+                self._timeline.confirm(clock.now() + by)
+                self._noted_at = clock.monotonic()
+        except StoreError as error:
+            log.error("the time is put right later: %s", error)  # noqa: TRY400 - the disk
+            return False
+        clock.known, clock.provisional = True, False
+        return True
+
+    def _put_right(self, by: timedelta, *, known: bool) -> None:
+        """Move what was recorded; raises StoreError as it is, with nothing moved."""
+        now, since = self._clock.now(), self._timeline.unsure_since
+        right = now + by if known else None
+        count = self._timeline.put_right(by, now=right)
+        if known:
+            self._noted_at = self._clock.monotonic()
+        if since is not None and by > timedelta(0):
+            self._step = (since, now, by)
+        if count:
+            log.warning("%d recorded times are put right by %+.1f s", count, _s(by))
+        self._moved()
+
+
+def _s(duration: timedelta) -> float:
+    return duration.total_seconds()

@@ -45,6 +45,7 @@ from chargepoint.store.reservations import Reservations
 from chargepoint.store.screens import Screens
 from chargepoint.store.streams import stream_of, supersedes, thin
 from chargepoint.store.tables import Records, Settings, Transactions, translated
+from chargepoint.store.timeline import Timeline
 from chargepoint.store.tokens import Tokens
 from chargepoint.store.untold import Lack, UntoldFacts
 
@@ -96,6 +97,7 @@ class Store:
         self.jobs = Jobs(self._db)
         self.untold = UntoldFacts(self._db)
         self.journal = Journal(self._db)
+        self.timeline = Timeline(self._db)
         self.security_log = security_log.SecurityLog(self._db)
         self.credentials = security_log.Credentials(self._db)
         self.keys = KeyStore(self._folder / "keys")

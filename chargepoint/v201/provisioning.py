@@ -15,7 +15,7 @@ from chargepoint.core.variables import (
 )
 from chargepoint.core.variables_answers import Answer, Outcome
 from chargepoint.csms.adapter import BootAnswer, Csms, handles
-from chargepoint.csms.announcing import alive, announced
+from chargepoint.csms.announcing import announce, beat
 from chargepoint.csms.identity import Identity
 from chargepoint.csms.rpc import Reply
 from chargepoint.errors import Refused
@@ -43,12 +43,12 @@ class Provisioning:
             station["serialNumber"] = who.serial_number[:SERIAL_MOST]
         if who.firmware_version:
             station["firmwareVersion"] = who.firmware_version[:FIRMWARE_MOST]
-        reply = await csms.call("BootNotification", {"reason": reason, "chargingStation": station})
-        return announced(reply, self._station.time_source)
+        payload = {"reason": reason, "chargingStation": station}
+        return await announce(csms, self._station, payload)
 
     async def heartbeat(self, csms: Csms) -> datetime:
         """G02: say that the station lives."""
-        return alive(await csms.call("Heartbeat", {}), self._station.time_source)
+        return await beat(csms, self._station)
 
     # --- the CSMS asks ----------------------------------------------------------------------
 

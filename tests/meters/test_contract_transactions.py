@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from meter_bench import (
     Interrupted,
     bench,
     cleared,
+    now,
     pairs,
     patiently,
     transaction,
@@ -67,6 +68,66 @@ def test_a_transaction_gives_a_record_that_verifies(driver: str, simulator: str)
             else:
                 assert_authentic(begin.signed, found.device)
                 assert_authentic(end.signed, found.device)
+
+    run(look())
+
+
+class Uncertain:
+    """A time that may be known to be wrong."""
+
+    def __init__(self) -> None:
+        self.wrong = True
+
+    def __call__(self) -> datetime:
+        return now() - timedelta(days=20_000 if self.wrong else 0)
+
+    def usable(self) -> bool:
+        return not self.wrong
+
+
+@SIGNING
+def test_no_meter_is_set_by_a_time_that_is_known_to_be_wrong(driver: str, simulator: str) -> None:
+    """One that has no time begins nothing; one that has goes on by its own."""
+
+    async def look() -> None:
+        async with bench(driver, simulator) as found:
+            found.now = Uncertain()
+            meter = await found.signing()
+            await meter.read()
+            try:
+                await meter.begin(transaction())
+            except MeterRefused as error:
+                assert "time is not known" in str(error)  # noqa: PT017 - or it begins, see below
+                assert found.executed("begin") == 0
+            else:
+                await found.charge()
+                end = await meter.end(UUID)
+                assert end.signed is not None
+                assert b"2026-" in end.signed.document or b"2025-" in end.signed.document
+
+    run(look())
+
+
+@SIGNING
+def test_a_meter_that_has_the_time_begins_although_nobody_else_does(
+    driver: str, simulator: str
+) -> None:
+    async def look() -> None:
+        async with bench(driver, simulator) as found:
+            found.now = time = Uncertain()
+            time.wrong = False
+            meter = await found.signing()
+            await meter.begin(transaction())
+            await found.charge()
+            await meter.end(UUID)
+            await meter.release(UUID)
+            time.wrong = True
+            await meter.begin(transaction(OTHER))
+            await found.charge()
+            end = await meter.end(OTHER)
+
+            assert end.signed is not None
+            assert b"1971-" not in end.signed.document
 
     run(look())
 

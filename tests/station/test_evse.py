@@ -362,12 +362,15 @@ async def test_a_new_authorization_gets_a_whole_deadline(alive: Bench) -> None:
     assert alive.state().stage is Stage.AUTHORIZED
 
 
-async def test_a_clock_that_was_set_forward_is_noticed_by_the_deadline(alive: Bench) -> None:
+@pytest.mark.parametrize("years", [-50, 50])
+async def test_a_clock_that_was_set_does_not_move_a_deadline(alive: Bench, years: int) -> None:
     await alive.feed(SOMEBODY)
     await alive.clock.settle()
 
-    alive.clock.set_wall(alive.clock.now() + timedelta(hours=1))
-    await alive.clock.advance(10)
+    alive.clock.set_wall(alive.clock.now() + timedelta(days=365 * years))
+    await alive.clock.advance(50)
+    assert alive.state().stage is Stage.AUTHORIZED
+    await alive.clock.advance(11)
 
     assert alive.state().stage is Stage.AVAILABLE
 

@@ -12,6 +12,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from importlib.metadata import entry_points
 from pathlib import Path
 from random import Random
@@ -188,12 +189,16 @@ class Case:
         self.others = [one for one in [self.csms, *self.others] if one is not csms]
         self.csms, self._taken = csms, 0
 
-    async def restart(self) -> None:
-        """The power is cut and comes back: folder, clock, meters and vehicles are the same."""
+    async def restart(self, clock: datetime | None = None) -> None:
+        """The power is cut and comes back: folder, meters and vehicles are the same.
+
+        So is the clock, unless it has no battery and begins anew at ``clock``.
+        """
         wire.drop(self.csms)
         await self._end()
         for outlet in self.outlets.values():
             outlet.closed, outlet.limit_a = False, None
+        self.clock.lose(self.clock.wall if clock is None else clock)
         await self.start()
 
     async def start(self) -> None:

@@ -75,6 +75,7 @@ class Bench:
     wire: TcpLine | HttpServer
     opened: AsyncExitStack
     options: Mapping[str, Any] = field(default_factory=dict)
+    now: Callable[[], datetime] = field(default_factory=lambda: now)
 
     async def meter(self) -> Meter:
         """A new driver with a connection of its own, as after a restart of the station."""
@@ -85,7 +86,7 @@ class Bench:
                 host="127.0.0.1", tcp_port=self.wire.port, framing="rtu", timeout_ms=TIMEOUT_MS
             )
             bus = await self.opened.enter_async_context(ModbusBus(there))
-            return driver.create(config, bus, now=now)
+            return driver.create(config, bus, now=self.now)
         plain: Any = driver
         where = msgspec.structs.replace(
             plain.http_config(config),
@@ -96,7 +97,7 @@ class Bench:
             timeout_ms=TIMEOUT_MS,
         )
         device = await self.opened.enter_async_context(HttpDevice(where))
-        return driver.create(config, device, now=now)
+        return driver.create(config, device, now=self.now)
 
     async def signing(self) -> SigningMeter:
         """The same, for a meter that signs."""

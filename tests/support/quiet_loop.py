@@ -10,7 +10,7 @@ import heapq
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from fake_clock import FakeClock
@@ -33,6 +33,9 @@ class QuietClock(FakeClock):
     def __init__(self) -> None:
         super().__init__()
         self.busy: Callable[[], str] = lambda: ""
+        self.known = self.provisional = False
+        self.kept_right = False  # by NTP or the like
+        self.ahead = timedelta(0)  # of the machine's own clock
         self._watch: _Watch | None = None
 
     @contextmanager
@@ -99,6 +102,29 @@ class QuietClock(FakeClock):
     def correct(self, by: timedelta) -> None:
         """The station's own wall time is put right."""
         self.wall += by
+        self.ahead += by
+
+    def machine(self) -> datetime:
+        return self.wall - self.ahead
+
+    def disciplined(self) -> bool:
+        return self.kept_right
+
+    def follow(self) -> None:
+        self.correct(-self.ahead)
+
+    def set_machine(self, moment: datetime) -> None:
+        """Somebody sets the machine's clock; a station that has a time of its own goes by that."""
+        if self.ahead:
+            self.ahead = self.wall - moment
+        else:
+            self.set_wall(moment)
+
+    def lose(self, moment: datetime) -> None:
+        """The power is gone, and the clock begins anew here."""
+        self.known = self.provisional = False
+        self.ahead = timedelta(0)
+        self.set_wall(moment)
 
     def _next_due(self) -> float:
         while self._sleepers and self._sleepers[0][2].done():

@@ -7,9 +7,11 @@ it is left alone, unless it has no time at all.
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from meters.drivers.bauer_bsm.config import Config
 from meters.drivers.bauer_bsm.device import Device
+from meters.timing import certain, usable
 
 
 class ClockKeeper:
@@ -45,14 +47,20 @@ class ClockKeeper:
 
     async def _right(self, device: Device) -> bool | None:
         right = await device.clock_is_right(self._now, self._offset_min)
+        if right is not None and not usable(self._now):
+            return True  # the meter may well know better
         if right and self._set_at is None:
             self._set_at = asyncio.get_running_loop().time()  # by whoever; renewed a day from now
         return right
 
     async def _set(self, device: Device) -> None:
-        await device.set_clock(self._now, self._offset_min)
+        await device.set_clock(partial(certain, self._now), self._offset_min)
         self._set_at = asyncio.get_running_loop().time()
 
     def _due(self) -> bool:
         now = asyncio.get_running_loop().time()
-        return self._set_at is not None and now - self._set_at >= self._interval_s
+        return (
+            usable(self._now)
+            and self._set_at is not None
+            and now - self._set_at >= self._interval_s
+        )

@@ -9,12 +9,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from meters.drivers.carlo_gavazzi_em580.config import Config
 from meters.drivers.carlo_gavazzi_em580.device import Device
 from meters.drivers.carlo_gavazzi_em580.layout import State
 from meters.errors import MeterRefused
+from meters.timing import TimeUnknown, certain, usable
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +69,7 @@ class ClockKeeper:
             try:
                 await self._set(device)
             except MeterRefused as error:
-                if left:
+                if left and not isinstance(error, TimeUnknown):
                     await asyncio.sleep(_TRY_DELAY_S)
                 elif await device.clock_is_set() is not True:
                     raise
@@ -75,6 +77,7 @@ class ClockKeeper:
                     log.warning(
                         "the transaction begins on an older setting of the clock: %s", error
                     )
+                    return
             else:
                 return
 
@@ -82,9 +85,11 @@ class ClockKeeper:
         """A short power cut takes the meter's clock away, and ours may have been corrected."""
         if await device.clock_is_set() is False:
             return False
+        if not usable(self._now):
+            return True
         shown = await device.clock()
         return abs(shown - self._now().timestamp()) <= _DRIFT_S
 
     async def _set(self, device: Device) -> None:
-        await device.set_clock(self._now, self._offset_min)
+        await device.set_clock(partial(certain, self._now), self._offset_min)
         self._set_at, self._refusal = asyncio.get_running_loop().time(), ""

@@ -15,6 +15,7 @@ from meters.drivers.isabellenhuette_iem_dcr.times import shown, told
 from meters.drivers.isabellenhuette_iem_dcr.wire import UNSET, Values
 from meters.errors import MeterRefused
 from meters.http import HttpRefusal
+from meters.timing import certain, usable
 
 log = logging.getLogger(__name__)
 
@@ -40,15 +41,24 @@ class ClockKeeper:
         self._set_at = None
 
     def text(self) -> str:
-        """The time now, as the meter is told."""
+        """The time now, as the meter is told.
+
+        Raises:
+            TimeUnknown: it is known to be wrong.
+        """
         config = self._config
         return told(
-            self._now(),
+            certain(self._now),
             normal=config.timezone,
             summer_rule=config.timezone_handle_DST,
             zone=config.timezone_name,
             normal_all_year=config.time_text == "everest",
         )
+
+    @property
+    def usable(self) -> bool:
+        """Whether the meter may be told the time at all."""
+        return usable(self._now)
 
     def was_set(self) -> None:
         """The meter took the time together with something else."""

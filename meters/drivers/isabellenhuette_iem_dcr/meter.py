@@ -149,7 +149,7 @@ class IsabellenhuetteMeter:
 
         Only once, whatever becomes of the answer: the meter is asked before and after.
         """
-        if found.CI or not charge_point:
+        if found.CI or not charge_point or not self._clock.usable:
             return found
         self._clock.forget()
         try:
@@ -259,6 +259,8 @@ class IsabellenhuetteMeter:
         if (self._config.CT, charge_point) == (found.CT, found.CI):
             return []
         wanted = f"{charge_point!r} ({self._config.CT})"
+        if not found.CI and not self._clock.usable:
+            return ["the time is not known yet: the meter gets its charge point with it"]
         if not found.CI:
             return [f"the meter does not take its charge point {wanted}, so it signs nothing"]
         sentence = (

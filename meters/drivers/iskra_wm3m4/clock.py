@@ -8,10 +8,12 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from meters.drivers.iskra_wm3m4 import layout
 from meters.drivers.iskra_wm3m4.config import Config
 from meters.drivers.iskra_wm3m4.device import Device
+from meters.timing import certain, usable
 
 log = logging.getLogger(__name__)
 
@@ -65,9 +67,11 @@ class ClockKeeper:
         Raises:
             MeterRefused: it cannot be set.
         """
-        await device.set_clock(self._now, self._offset_min)
+        await device.set_clock(partial(certain, self._now), self._offset_min)
         self._set_at = asyncio.get_running_loop().time()
 
     def _due(self) -> bool:
         now = asyncio.get_running_loop().time()
+        if not usable(self._now):
+            return False
         return self._set_at is None or now - self._set_at >= self._interval_s

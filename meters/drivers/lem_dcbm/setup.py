@@ -15,6 +15,7 @@ from meters.drivers.lem_dcbm.answers import SettingsRead, Status
 from meters.drivers.lem_dcbm.config import Config
 from meters.drivers.lem_dcbm.device import Device
 from meters.errors import MeterError, MeterRefused
+from meters.timing import certain
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +122,7 @@ class SetupKeeper:
 
     async def _time(self, device: Device) -> None:
         if not self._servers:
-            await device.write("clock", lambda: {"time": {"utc": _utc(self._now())}})
+            await device.write("clock", lambda: {"time": {"utc": _utc(certain(self._now))}})
 
     async def _ntp(self, device: Device, known: SettingsRead) -> None:
         if not self._servers or _same(known.ntp, self._servers):

@@ -1,0 +1,199 @@
+"""What the store knows of the time: since when it is unsure, and how recorded times are put right.
+
+The times of lives that did not know the time follow each other without a gap, and none of them lies
+before a moment that was known (``core.timekeeping.first_moment``). So whatever is not before
+``unsure_since`` is put right by the same step.
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from chargepoint.store.tables import atomic, translated
+
+_KNOWN: Final = "time known"
+_UNSURE: Final = "time unsure since"
+_WRONG: Final = "time wrong"
+
+# Where times are of which the station's clock is the only source. What a CSMS or a vehicle said,
+# or the document of a meter, is never touched.
+_IN_JSON: Final[tuple[tuple[str, str, str], ...]] = (
+    ("journal", "number", "fact"),
+    ("untold", "number", "fact"),
+    ("kept", "number", "sampled"),
+    ("evse", "evse_id", "state"),
+    ("session_cost", "evse_id", "cost"),
+)
+_IN_COLUMNS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
+    ("transactions", "transaction_id", ("started_at", "ended_at")),
+    ("record", "number", ("taken_at", "released_at", "delivered_at")),
+    ("untold", "number", ("at",)),
+    ("security_log", "number", ("at",)),
+)
+_NAMES: Final = frozenset(
+    {"at", "taken_at", "started_at", "stopped_at", "ended_at", "deadline", "departure"}
+)
+
+
+class Timeline:
+    """Takes part in the store's database.
+
+    Raises:
+        StoreError: from every method, if the disk refuses.
+    """
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    @property
+    def known(self) -> datetime | None:
+        """The last moment at which the time was known."""
+        return self._moment(_KNOWN)
+
+    @property
+    def unsure_since(self) -> datetime | None:
+        """From which recorded moment on times may be wrong; None if there is none."""
+        return self._moment(_UNSURE)
+
+    @property
+    def wrong(self) -> bool:
+        """Whether the clock cannot have been right in the last life that did not know the time."""
+        return self._get(_WRONG) is not None
+
+    def newest(self) -> datetime | None:
+        """The last moment of which anything is recorded."""
+        with translated("recorded times"):
+            fact = self._db.execute(
+                "SELECT json_extract(CAST(fact AS TEXT), '$.at') FROM journal"
+                " WHERE json_extract(CAST(fact AS TEXT), '$.at') IS NOT NULL"
+                " ORDER BY number DESC LIMIT 1"
+            ).fetchone()
+            started, ended = self._db.execute(
+                "SELECT max(started_at), max(ended_at) FROM transactions"
+            ).fetchone()
+            logged = self._db.execute(
+                "SELECT at FROM security_log ORDER BY number DESC LIMIT 1"
+            ).fetchone()
+        found = [*(fact or ()), started, ended, *(logged or ())]
+        return max((_read(text) for text in found if text), default=None)
+
+    def begin(self, now: datetime, *, wrong: bool) -> None:
+        """A life begins that does not know the time."""
+        with atomic(self._db, "time of this start"):
+            if self._get(_UNSURE) is None:
+                self._put(_UNSURE, _written(now))
+            if wrong:
+                self._put(_WRONG, "yes")
+            else:
+                self._remove(_WRONG)
+
+    def confirm(self, now: datetime) -> None:
+        """The time is known."""
+        with atomic(self._db, "time that is known"):
+            self._put(_KNOWN, _written(now))
+            self._remove(_UNSURE, _WRONG)
+
+    def put_right(self, by: timedelta, *, now: datetime | None = None) -> int:
+        """Move every recorded time that is unsure, in one commit; how many rows that were.
+
+        ``now``: the time is known with it, this being the moment; otherwise it stays unsure.
+        """
+        since = self.unsure_since
+        if since is None:
+            return 0
+        with atomic(self._db, "recorded times"):
+            moved = _Moved(since, by)
+            rows = sum(self._move_json(*place, moved) for place in _IN_JSON)
+            rows += sum(self._move_columns(*place, moved) for place in _IN_COLUMNS)
+            if now is None:
+                self._put(_UNSURE, _written(since + by))
+            else:
+                self._put(_KNOWN, _written(now))
+                self._remove(_UNSURE, _WRONG)
+        return rows
+
+    # --- inside -----------------------------------------------------------------------------
+
+    def _move_json(self, table: str, key: str, column: str, moved: "_Moved") -> int:
+        rows = self._db.execute(f"SELECT {key}, {column} FROM {table}").fetchall()  # noqa: S608 - ours
+        count = 0
+        for place, data in rows:
+            whole = json.loads(data)
+            right = _walk(whole, moved)
+            if right != whole:
+                text = json.dumps(right, ensure_ascii=False, separators=(",", ":")).encode()
+                self._db.execute(
+                    f"UPDATE {table} SET {column} = ? WHERE {key} = ?",  # noqa: S608 - ours
+                    (text, place),
+                )
+                count += 1
+        return count
+
+    def _move_columns(self, table: str, key: str, columns: tuple[str, ...], moved: "_Moved") -> int:
+        count = 0
+        for column in columns:
+            rows = self._db.execute(
+                f"SELECT {key}, {column} FROM {table} WHERE {column} IS NOT NULL"  # noqa: S608 - ours
+            ).fetchall()
+            changed = [(right, place) for place, text in rows if (right := moved(text)) != text]
+            self._db.executemany(
+                f"UPDATE {table} SET {column} = ? WHERE {key} = ?",  # noqa: S608 - ours
+                changed,
+            )
+            count += len(changed)
+        return count
+
+    def _moment(self, key: str) -> datetime | None:
+        text = self._get(key)
+        return None if text is None else _read(text)
+
+    def _get(self, key: str) -> str | None:
+        with translated("recorded times"):
+            row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def _put(self, key: str, value: str) -> None:
+        self._db.execute(
+            "INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+            (key, value),
+        )
+
+    def _remove(self, *keys: str) -> None:
+        self._db.executemany("DELETE FROM meta WHERE key = ?", [(key,) for key in keys])
+
+
+class _Moved:
+    """The right text of a time: moved if it is unsure, else as it was."""
+
+    def __init__(self, since: datetime, by: timedelta) -> None:
+        self._since, self._by = since, by
+
+    def __call__(self, text: str) -> str:
+        try:
+            moment = _read(text)
+        except ValueError:
+            return text
+        if moment < self._since:
+            return text
+        right = moment + self._by
+        return _written(right) if text.endswith("Z") else right.isoformat()
+
+
+def _walk(value: Any, moved: Callable[[str], str], name: str = "") -> Any:  # noqa: ANN401 - plain JSON
+    if isinstance(value, dict):
+        return {key: _walk(part, moved, key) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_walk(part, moved) for part in value]
+    return moved(value) if isinstance(value, str) and name in _NAMES else value
+
+
+def _read(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def _written(moment: datetime) -> str:
+    """As ``store.codec`` writes one."""
+    return moment.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"

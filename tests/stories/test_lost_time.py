@@ -1,0 +1,200 @@
+"""A station whose clock has no battery: nothing leaves it with a time that was never true."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from case_rig import Case, case
+from fake_clock import START
+
+from chargepoint.errors import StoreError
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+DAYS = timedelta(days=3)
+SAMPLES = {
+    "2.0.1": {
+        "SampledDataCtrlr.TxUpdatedInterval": "30",
+        "AuthCtrlr.OfflineTxForUnknownIdEnabled": "true",
+    },
+    "1.6": {"MeterValueSampleInterval": "30", "AllowOfflineTxForUnknownId": "true"},
+}
+
+
+def at(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def booted(now: datetime) -> dict[str, object]:
+    return {"status": "Accepted", "currentTime": at(now), "interval": 3000}
+
+
+def times(value: Any) -> list[datetime]:
+    """Every time stamp in a message."""
+    if isinstance(value, dict):
+        return [found for part in value.values() for found in times(part)]
+    if isinstance(value, list):
+        return [found for part in value for found in times(part)]
+    if isinstance(value, str) and len(value) > 18 and value[4:5] == "-" and value.endswith("Z"):
+        return [datetime.fromisoformat(value)]
+    return []
+
+
+def told(run: Case) -> list[tuple[str, datetime]]:
+    """Action and first time stamp of every message about sessions, in the order they came."""
+    about = {"TransactionEvent", "StartTransaction", "StopTransaction", "MeterValues"}
+    return [
+        (one.action, times(one.payload)[0])
+        for one in run.take()
+        if one.action in about and times(one.payload)
+    ]
+
+
+async def without_csms(run: Case) -> None:
+    """A session from begin to end, 150 s long, while nobody knows the time."""
+    await run.charge()
+    await run.advance(150)
+    await run.swipe("04A1B2C3D4")
+    await run.unplug(evse=1)
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+@pytest.mark.parametrize("clock", [EPOCH, START - DAYS, datetime(2101, 1, 1, tzinfo=UTC)])
+async def test_a_session_without_time_is_told_with_the_right_one(
+    version: str, clock: datetime, tmp_path: Path
+) -> None:
+    async with case(version, tmp_path, settings=SAMPLES[version]) as run:
+        await run.advance(10)
+        await run.cut()
+        await run.restart(clock)  # and for three days, though nobody knows
+        run.take()
+        assert run.clock.provisional
+        began = run.clock.elapsed
+        await without_csms(run)
+        assert not run.station.time_source.known
+
+        true_start = START + DAYS
+        now = true_start + timedelta(seconds=run.clock.elapsed - began)
+        run.answers("BootNotification", booted(now))
+        await run.back()
+
+        assert run.clock.now() == now
+        found = told(run)
+        assert found
+        assert found[0][1] == true_start
+        assert all(true_start <= moment <= now for _, moment in found)
+        assert [moment for _, moment in found] == sorted(moment for _, moment in found)
+        assert found[-1][1] - found[0][1] >= 150 * SECOND
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+async def test_lives_without_time_keep_their_order(version: str, tmp_path: Path) -> None:
+    async with case(version, tmp_path, settings=SAMPLES[version]) as run:
+        await run.cut()
+        for _ in range(3):
+            await run.restart(EPOCH)
+            await without_csms(run)
+        run.take()
+        now = START + DAYS
+        run.answers("BootNotification", booted(now))
+        await run.back()
+
+        moments = [moment for _, moment in told(run)]
+        assert moments == sorted(moments)
+        assert len(moments) > 15
+        assert moments[0] > START
+        assert moments[-1] <= now
+        last = run.clock.elapsed
+        assert now - moments[0] < timedelta(seconds=3 * 700)
+        assert last > 0
+
+
+async def test_a_clock_that_is_back_places_the_life_without_time_before_it(tmp_path: Path) -> None:
+    async with case("2.0.1", tmp_path, settings=SAMPLES["2.0.1"]) as run:
+        await run.cut()
+        await run.restart(EPOCH)
+        await without_csms(run)
+        await run.restart(START + DAYS)
+        assert not run.clock.provisional
+        run.take()
+        run.answers("BootNotification", booted(run.clock.now()))
+        await run.back()
+
+        moments = [moment for _, moment in told(run)]
+        assert moments[-1] < START + DAYS
+        assert moments[0] > START + DAYS - timedelta(seconds=700)
+
+
+async def test_ntp_is_believed_as_soon_as_it_has_the_time(tmp_path: Path) -> None:
+    async with case("2.0.1", tmp_path, settings=SAMPLES["2.0.1"]) as run:
+        await run.cut()
+        await run.restart(EPOCH)
+        began = run.clock.elapsed
+        await without_csms(run)
+        passed = timedelta(seconds=run.clock.elapsed - began)
+        run.clock.set_machine(START + DAYS + passed)
+        run.clock.kept_right = True
+        await run.advance(11)
+
+        assert run.station.time_source.known
+        assert abs(run.clock.now() - (START + DAYS + passed + 11 * SECOND)) < SECOND
+        run.take()
+        run.answers("BootNotification", booted(run.clock.now()))
+        await run.back()
+        moments = [moment for _, moment in told(run)]
+        assert moments[0] >= START + DAYS - SECOND
+        assert moments[-1] <= run.clock.now()
+
+
+async def test_a_disk_that_refuses_leaves_the_time_for_the_next_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with case("2.0.1", tmp_path, settings=SAMPLES["2.0.1"]) as run:
+        await run.cut()
+        await run.restart(EPOCH)
+        await without_csms(run)
+
+        def refuse(*_: object, **__: object) -> int:
+            raise StoreError("disk full")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(run.station.store.timeline, "put_right", refuse)
+            run.station.time_source.told(START + DAYS)
+        assert not run.station.time_source.known
+        assert run.clock.provisional
+
+        run.station.time_source.told(START + DAYS)
+        assert run.station.time_source.known
+        assert run.clock.now() == START + DAYS
+
+
+async def test_what_others_said_is_not_moved(tmp_path: Path) -> None:
+    """Document, key and expiry are theirs; only the station's own moments move."""
+    async with case("2.0.1", tmp_path, settings=SAMPLES["2.0.1"]) as run:
+        await run.cut()
+        await run.restart(EPOCH)
+        await without_csms(run)
+        before = [json.loads(row[0]) for row in facts(run)]
+        by = START + DAYS - run.clock.now()
+        run.station.time_source.told(START + DAYS)
+        after = [json.loads(row[0]) for row in facts(run)]
+
+        assert len(before) == len(after)
+        ended = next(one for one in after if "reason" in one and "end" in one)
+        was = next(one for one in before if "reason" in one and "end" in one)
+        assert ended["end"]["signed"] == was["end"]["signed"]
+        assert ended["end"]["samples"] == was["end"]["samples"]
+        moved = datetime.fromisoformat(ended["at"]) - datetime.fromisoformat(was["at"])
+        assert moved == by
+        assert {key: value for key, value in ended.items() if not times([value])} == {
+            key: value for key, value in was.items() if not times([value])
+        }
+
+
+def facts(run: Case) -> list[tuple[bytes]]:
+    rows: list[tuple[bytes]] = run.station.store._db.execute(
+        "SELECT fact FROM journal ORDER BY number"
+    ).fetchall()
+    return rows

@@ -11,6 +11,7 @@ class FaultKind(StrEnum):
     SILENCE = "silence"  # taken in, never answered
     CALL_ERROR = "call error"  # not taken in, answered CALLERROR
     DROP = "drop"  # not taken in, TCP connection gone
+    TOO_BIG = "too big"  # not taken in, closed with 1009
     LOSE_ANSWER = "lose answer"  # taken in, TCP connection gone instead of an answer
     CLOSE_BEFORE = "close before"  # not taken in, orderly close
     CLOSE_AFTER = "close after"  # taken in, answered, orderly close
@@ -21,7 +22,7 @@ class FaultKind(StrEnum):
 class Fault:
     """One fault: after ``skip`` matching requests it strikes ``times`` times (None: for ever).
 
-    ``action`` empty matches every request.
+    ``action`` empty matches every request, ``longer`` only those of more characters.
     """
 
     kind: FaultKind
@@ -30,10 +31,11 @@ class Fault:
     times: int | None = 1
     code: str = "InternalError"  # of CALL_ERROR
     delay: timedelta = timedelta(0)  # of DELAY
+    longer: int = 0
 
-    def strikes(self, action: str) -> bool:
+    def strikes(self, action: str, length: int) -> bool:
         """Whether it does now; counts the request."""
-        if self.times == 0 or self.action not in {"", action}:
+        if self.times == 0 or self.action not in {"", action} or length <= self.longer:
             return False
         if self.skip > 0:
             self.skip -= 1
@@ -57,6 +59,6 @@ class Faults:
         """From now on everything works."""
         self._faults.clear()
 
-    def take(self, action: str) -> Fault | None:
+    def take(self, action: str, length: int) -> Fault | None:
         """The fault for this request, if any."""
-        return next((fault for fault in self._faults if fault.strikes(action)), None)
+        return next((fault for fault in self._faults if fault.strikes(action, length)), None)

@@ -35,7 +35,12 @@ OnCall: TypeAlias = Callable[[str, Payload], Outcome | Awaitable[Outcome]]
 _CALL, _RESULT, _ERROR = 2, 3, 4
 _encoder: Final = msgspec.json.Encoder(decimal_format="number")
 _FORMAT_CODE: Final = {"1.6": "FormationViolation", "2.0.1": "FormatViolation"}
-_NOT_TAKEN_IN: Final = {FaultKind.DROP, FaultKind.CLOSE_BEFORE, FaultKind.CALL_ERROR}
+_NOT_TAKEN_IN: Final = {
+    FaultKind.DROP,
+    FaultKind.TOO_BIG,
+    FaultKind.CLOSE_BEFORE,
+    FaultKind.CALL_ERROR,
+}
 
 
 @dataclass(slots=True)
@@ -175,7 +180,7 @@ class Talk:
         if faults:
             self._spawn(self._reply(request, CallError(_FORMAT_CODE[self._version], faults[0])))
             return
-        fault = self._script.faults.take(action)
+        fault = self._script.faults.take(action, len(text))
         if fault is not None:
             self._unanswered.discard(message_id)
         if fault is not None and fault.kind in _NOT_TAKEN_IN:
@@ -281,6 +286,8 @@ class Talk:
                 await self._reply(request, CallError(fault.code, "scripted"))
             case FaultKind.CLOSE_BEFORE:
                 await self.connection.close(1001, "scripted")
+            case FaultKind.TOO_BIG:
+                await self.connection.close(1009, "scripted")
             case _:
                 self.connection.transport.abort()
 

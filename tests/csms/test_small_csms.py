@@ -337,6 +337,7 @@ async def test_an_illegal_answer_of_the_csms_itself_is_recorded_too() -> None:
         (FaultKind.SILENCE, 1, "nothing"),
         (FaultKind.CALL_ERROR, 0, "error"),
         (FaultKind.DROP, 0, "1006"),
+        (FaultKind.TOO_BIG, 0, "1009"),
         (FaultKind.LOSE_ANSWER, 1, "1006"),
         (FaultKind.CLOSE_BEFORE, 0, "1001"),
         (FaultKind.CLOSE_AFTER, 1, "answer"),

@@ -9,10 +9,13 @@
       Refused                the domain says no; adapters turn it into a status, never a CALLERROR
       CsmsError
         CsmsUnavailable      no answer; the fact stays in the journal until after the reconnect
+          CsmsClosed         the CSMS ended the connection instead of answering
         CsmsRejected         CALLERROR; counts as an attempt
 
 Errors of meters are a tree of their own: ``meters.errors``.
 """
+
+from datetime import timedelta
 
 
 class ChargePointError(Exception):
@@ -56,6 +59,22 @@ class CsmsUnavailable(CsmsError):  # noqa: N818 - reads as a state
     Caught by the outbox, which keeps the fact, and by the authorizer, which applies the offline
     rule.
     """
+
+
+class CsmsClosed(CsmsUnavailable):
+    """The CSMS ended the connection while a call of ours waited for its answer.
+
+    ``code`` is that of its WebSocket close, None if the connection broke without one. ``after`` is
+    how long the call had been out, None if it may never have left.
+
+    Caught by the sender of signed records, which may have to word the message shorter.
+    """
+
+    def __init__(self, code: int | None, after: timedelta | None) -> None:
+        words = "the connection was lost"
+        super().__init__(words if code is None else f"{words}: the CSMS closed it with {code}")
+        self.code = code
+        self.after = after
 
 
 class CsmsRejected(CsmsError):  # noqa: N818 - reads as a state

@@ -4,12 +4,18 @@ import errno
 import socket
 import ssl
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
-from websockets.exceptions import InvalidHandshake, InvalidStatus, NegotiationError
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidStatus,
+    NegotiationError,
+)
 
-from chargepoint.errors import CsmsUnavailable
+from chargepoint.errors import CsmsClosed, CsmsUnavailable
 
 
 class Cause(StrEnum):
@@ -52,6 +58,16 @@ _TLS_REASONS: Final[Mapping[str, Cause]] = {
     "SSLV3_ALERT_HANDSHAKE_FAILURE": Cause.TLS_CIPHER,
     "SSL/TLS_ALERT_HANDSHAKE_FAILURE": Cause.TLS_CIPHER,
 }
+
+
+def ended(closed: ConnectionClosed | None, after: timedelta | None) -> CsmsUnavailable:
+    """What an end of the connection means to a call that was out so long.
+
+    An end that this station began says nothing about the call.
+    """
+    if closed is None or (closed.sent is not None and not closed.rcvd_then_sent):
+        return CsmsUnavailable("the connection was lost")
+    return CsmsClosed(None if closed.rcvd is None else closed.rcvd.code, after)
 
 
 def explain(error: Exception, *, where: str, station_id: str) -> Outage:

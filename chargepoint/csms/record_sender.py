@@ -6,6 +6,7 @@ kept: every record is in the table ``record`` of the store, or with its fact amo
 
 import logging
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
@@ -21,13 +22,24 @@ from chargepoint.core.facts import (
 from chargepoint.core.model import Context, Sampled
 from chargepoint.core.security import Event
 from chargepoint.core.variables import LONGEST_RECORD, MESSAGE_ATTEMPTS
+from chargepoint.csms import frames
 from chargepoint.csms.adapter import Delivery, delivers
 from chargepoint.csms.profiles import CsmsProfile, SignedForm
 from chargepoint.csms.schemas import Violation
 from chargepoint.csms.signed import container, length_16, length_201, unsigned
-from chargepoint.csms.size_guard import TOO_MUCH, UNWANTED, Record, Room, Way, by_itself, forms
+from chargepoint.csms.size_guard import (
+    TOO_MUCH,
+    UNWANTED,
+    Closes,
+    Form,
+    Record,
+    Room,
+    Way,
+    by_itself,
+    forms,
+)
 from chargepoint.csms.words import timestamp
-from chargepoint.errors import CsmsRejected
+from chargepoint.errors import CsmsClosed, CsmsRejected
 from chargepoint.station.station import Station
 from meters.model import SignedReading
 
@@ -39,6 +51,8 @@ MESSAGE: Final = "SignedMeterValue"
 1.6; ``evseId``; ``connectorId``; ``timestamp`` and ``context`` of the reading;
 ``signedMeterValue`` with the four members of the OCA note, the record always in Base64."""
 
+_NO_ROOM: Final = "the CSMS has no room for it"
+_CLOSED_UPON: Final = "the CSMS closes the connection upon so long a message"
 _FORM_PARTS: Final = 10  # message ids of a form lie beyond those of the parts of a message
 
 Told = TransactionStarted | TransactionUpdated | TransactionEnded | MeterSampled
@@ -49,7 +63,7 @@ Word = Callable[[tuple[Sampled, ...]], dict[str, Any] | None]
 class RecordSender:
     """Sends what has signed records, in one OCPP version; a block of its adapter.
 
-    It remembers until the next start which length was refused.
+    It remembers until the next start which length was refused or met by a close.
     """
 
     def __init__(self, station: Station, profile: CsmsProfile, *, version: str) -> None:
@@ -59,6 +73,7 @@ class RecordSender:
         self._mute = self._as_text and profile.signed_form is SignedForm.NOTHING
         self._length = length_16 if self._as_text else length_201
         self._room = room_of(profile, version)
+        self._closes = Closes()
 
     async def send(
         self, action: str, fact: Told, delivery: Delivery, word: Word, *, part: int = 0
@@ -74,20 +89,27 @@ class RecordSender:
         signed = [sampled for sampled in samples if sampled.reading.signed is not None]
         tried = forms([self._record(one) for one in signed], self._profile.ways, self._room)
         refused: frozenset[int] = frozenset()
+        why = _NO_ROOM
         for form in tried:
             left = {place: one for place, one in enumerate(signed) if place not in form}
             payload = word(_without(samples, left.values()))
             place = part + _FORM_PARTS * sum(1 << missing for missing in left)
+            last = not form
+            if not (last or self._fits(action, payload, delivery, place)):
+                why = _CLOSED_UPON
+                continue
             try:
-                reply = {} if payload is None else await delivery.call(action, payload, part=place)
+                call = self._call_bare if last else self._call
+                reply = {} if payload is None else await call(action, payload, delivery, place)
             except CsmsRejected as refusal:
-                if not form or not self._is_too_much(refusal, delivery):
+                if last or not self._is_too_much(refusal, delivery):
                     raise
                 log.warning("%s with signed records refused: %s; again with less", action, refusal)
                 refused = form if refusal.code in TOO_MUCH else refused
                 continue
             self._learn(signed, refused - form)
-            self._left_out(fact, delivery, list(left.values()))
+            self._closes.told(delivery.entry.message_id)
+            self._left_out(fact, delivery, list(left.values()), why)
             return reply
         raise AssertionError("there is always a form without records")
 
@@ -95,8 +117,12 @@ class RecordSender:
     async def apart(self, fact: RecordApart, delivery: Delivery) -> None:
         """A record by itself: DataTransfer (1.6 section 4.3, 2.0.1 P02), or else kept here."""
         payload = {"vendorId": VENDOR, "messageId": MESSAGE, "data": self._data(fact)}
+        if not self._fits("DataTransfer", payload, delivery, 0):
+            self._closes.told(delivery.entry.message_id)
+            self._keep(fact, delivery, _CLOSED_UPON)
+            return
         try:
-            reply = await delivery.call("DataTransfer", payload)
+            reply = await self._call("DataTransfer", payload, delivery, 0)
         except CsmsRejected as refusal:
             if refusal.code not in UNWANTED and not self._is_last(delivery):
                 raise
@@ -106,6 +132,38 @@ class RecordSender:
             self._keep(fact, delivery, f"DataTransfer was answered {reply['status']}")
 
     # --- inside -----------------------------------------------------------------------------
+
+    async def _call(
+        self, action: str, payload: dict[str, Any], delivery: Delivery, place: int
+    ) -> dict[str, Any]:
+        """Send a form that has another one after it."""
+        form = Form(delivery.entry.message_id, place)
+        if self._closes.doubtful(form):
+            with suppress(CsmsRejected):
+                await delivery.csms.call("Heartbeat", {})
+        try:
+            return await delivery.call(action, payload, part=place)
+        except CsmsClosed as closed:
+            length = _length(action, payload)
+            if self._closes.met(form, length, closed.code, closed.after):
+                log.warning("%s of %s characters: %s; again with less", action, length, closed)
+            raise
+
+    async def _call_bare(
+        self, action: str, payload: dict[str, Any], delivery: Delivery, place: int
+    ) -> dict[str, Any]:
+        """Send a form without records."""
+        try:
+            return await delivery.call(action, payload, part=place)
+        except CsmsClosed:
+            self._closes.forget(delivery.entry.message_id)
+            raise
+
+    def _fits(
+        self, action: str, payload: dict[str, Any] | None, delivery: Delivery, place: int
+    ) -> bool:
+        form = Form(delivery.entry.message_id, place)
+        return payload is None or self._closes.fits(form, lambda: _length(action, payload))
 
     def _record(self, sampled: Sampled) -> Record:
         limited = self._room.sure is not None
@@ -130,7 +188,7 @@ class RecordSender:
             shortest = min(self._length(_signed(signed[place]), self._profile) for place in refused)
             self._room = self._room.narrowed(shortest)
 
-    def _left_out(self, fact: Told, delivery: Delivery, left: list[Sampled]) -> None:
+    def _left_out(self, fact: Told, delivery: Delivery, left: list[Sampled], why: str) -> None:
         delivery.apart = delivery.apart or bool(left) or self._mute
         for sampled in left:
             apart = RecordApart(
@@ -144,7 +202,7 @@ class RecordSender:
             if apart.transaction_id and by_itself(self._profile.ways):
                 delivery.more.append(apart)
             else:
-                self._keep(apart, delivery, "the CSMS has no room for it")
+                self._keep(apart, delivery, why)
 
     def _keep(self, fact: RecordApart, delivery: Delivery, why: str) -> None:
         """The last way: it stays here, and whoever has to account for it can see so."""
@@ -197,3 +255,8 @@ def _signed(sampled: Sampled) -> SignedReading:
     if sampled.reading.signed is None:
         raise ValueError("a reading without a record")
     return sampled.reading.signed
+
+
+def _length(action: str, payload: dict[str, Any]) -> int:
+    """Characters of a message, but for its id."""
+    return len(frames.call("", action, payload))

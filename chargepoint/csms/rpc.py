@@ -21,6 +21,7 @@ from websockets.exceptions import ConnectionClosed
 
 from chargepoint.csms import frames
 from chargepoint.csms.frames import Defect, Malformed
+from chargepoint.csms.outage import ended
 from chargepoint.csms.replies import After, CallError, Handler, OutgoingInvalid, Payload, Reply
 from chargepoint.csms.schemas import Schemas, Violation
 from chargepoint.errors import CsmsRejected, CsmsUnavailable
@@ -75,6 +76,7 @@ class _Waiting:
 
     message_id: str
     answer: asyncio.Future[frames.Result | frames.Error]
+    since: float  # by the loop's time
 
 
 class Endpoint:
@@ -146,7 +148,7 @@ class Endpoint:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._worker = tasks.create_task(self._work(), name="csms worker")
-                with suppress(ConnectionClosed, CsmsUnavailable):
+                with suppress(CsmsUnavailable):
                     await self._read()
                 self._worker.cancel()
         finally:
@@ -217,7 +219,8 @@ class Endpoint:
     ) -> frames.Result | frames.Error:
         if self._lost:
             raise CsmsUnavailable("not connected")
-        waiting = _Waiting(message_id, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(message_id, loop.create_future(), loop.time())
         self._waiting = waiting
         try:
             async with asyncio.timeout(self.timeout.total_seconds()):
@@ -248,7 +251,11 @@ class Endpoint:
 
     async def _read(self) -> None:
         while True:
-            frame = await self._connection.recv()
+            try:
+                frame = await self._connection.recv()
+            except ConnectionClosed as closed:
+                self._release(closed)
+                return
             text = frame if isinstance(frame, str) else frame.decode(errors="replace")
             self._record("received", text)
             try:
@@ -359,7 +366,7 @@ class Endpoint:
             await self._connection.send(text)
         except ConnectionClosed as closed:
             self._lost = True
-            raise CsmsUnavailable("the connection is closed") from closed
+            raise ended(closed, None) from closed
 
     def _record(self, direction: str, text: str) -> None:
         if wire.isEnabledFor(logging.DEBUG):
@@ -379,9 +386,10 @@ class Endpoint:
             self._on_invalid(message % args)
         self._complain(subject, message, *args)
 
-    def _release(self) -> None:
-        """Nobody reads any more: release every call that waits."""
+    def _release(self, closed: ConnectionClosed | None = None) -> None:
+        """Nobody reads any more: release the call that waits."""
         self._lost = True
         self._nothing_owed.set()
         if self._waiting is not None and not self._waiting.answer.done():
-            self._waiting.answer.set_exception(CsmsUnavailable("the connection was lost"))
+            out = asyncio.get_running_loop().time() - self._waiting.since
+            self._waiting.answer.set_exception(ended(closed, timedelta(seconds=out)))

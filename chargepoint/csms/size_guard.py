@@ -7,10 +7,14 @@ by itself afterwards.
 Why there is anything to decide: OCPP 2.0.1 gives ``signedMeterData`` 2500 characters, which are
 1875 bytes of record; 2.1 gives it 32768. A system with a strict schema refuses the whole message
 (seen with a record of 2772 characters in CitrineOS: the readings of the session were lost).
+
+Another kind of system does not refuse a message that is too long for it: it closes the connection,
+with 1009 if it keeps to RFC 6455, else without a word. The rule for those is in ``Closes``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -96,3 +100,79 @@ def _within(records: Sequence[Record], most: int | None) -> frozenset[int]:
 def by_itself(ways: Sequence[Way]) -> bool:
     """Whether a record that is in no message is offered by DataTransfer before it is kept here."""
     return Way.DATA_TRANSFER in ways
+
+
+TOO_BIG: Final = 1009
+"""Close code of a message that is too big to process (RFC 6455 section 7.4.1)."""
+
+# Close codes of a CSMS that ends a connection for reasons of its own: it stops, restarts, or has
+# too much to do (RFC 6455 section 7.4.1, and the registry of close codes of IANA).
+_OF_ITS_OWN: Final = frozenset({1000, 1001, 1012, 1013})
+
+CLOSES_MOST: Final = 3
+"""Closes right upon one message, none of them 1009, until it is told in its next form."""
+
+PROMPT: Final = timedelta(seconds=5)
+"""How soon after the message a close is one right upon it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One form of the message of a fact."""
+
+    message_id: str
+    part: int
+
+
+class Closes:
+    """What is known of a CSMS that closes the connection instead of answering a long message.
+
+    The rule: after one close with 1009, or ``CLOSES_MOST`` others right upon the same message, that
+    message is told in its next form. A message that was met by a close is sent again only after the
+    CSMS has answered a heartbeat on the same connection, so that a link that breaks by itself, or a
+    CSMS that restarts, is not taken for one that cannot read the message. Once a shorter form was
+    taken, no message of that length is tried again until the next start. If even the form without
+    records is met by a close, it was not the records: all forms are tried anew.
+    """
+
+    def __init__(self) -> None:
+        self._met: dict[Form, int] = {}
+        self._given_up: dict[Form, int] = {}  # how long they were
+        self._too_long: int | None = None  # what is that long or longer
+
+    def doubtful(self, form: Form) -> bool:
+        """Whether the connection is to be tried before this form is sent."""
+        return form in self._met
+
+    def fits(self, form: Form, length: Callable[[], int]) -> bool:
+        """Whether this form may be sent; ``length`` is only asked where a limit is known."""
+        return form not in self._given_up and (self._too_long is None or length() < self._too_long)
+
+    def met(self, form: Form, length: int, code: int | None, after: timedelta | None) -> bool:
+        """A close came while this form waited for its answer; whether the form is given up.
+
+        ``code`` None is a connection that broke; ``after`` None one that may have been gone before.
+        """
+        if code in _OF_ITS_OWN:
+            return False
+        if code != TOO_BIG:
+            if after is None or after > PROMPT:
+                return False
+            self._met[form] = self._met.get(form, 0) + 1
+            if self._met[form] < CLOSES_MOST:
+                return False
+        self._given_up[form] = length
+        return True
+
+    def told(self, message_id: str) -> None:
+        """A message was taken, or kept, without the forms that were given up: that is learned."""
+        for form, length in self._given_up.items():
+            if form.message_id == message_id:
+                self._too_long = min(length, self._too_long or length)
+        self.forget(message_id)
+
+    def forget(self, message_id: str) -> None:
+        """Begin anew with a message."""
+        for known in (self._met, self._given_up):
+            for form in [one for one in known if one.message_id == message_id]:
+                del known[form]

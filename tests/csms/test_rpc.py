@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
@@ -24,7 +24,7 @@ from chargepoint.csms.rpc import (
     Reply,
 )
 from chargepoint.csms.schemas import Schemas
-from chargepoint.errors import CsmsRejected, CsmsUnavailable
+from chargepoint.errors import CsmsClosed, CsmsRejected, CsmsUnavailable
 
 PATIENCE = timedelta(seconds=5)
 SOON = timedelta(milliseconds=40)
@@ -39,6 +39,7 @@ class Rig:
         self.endpoint = endpoint
         self.csms = csms
         self.recorded: list[tuple[str, str]] = []
+        self.connection: ClientConnection
 
     async def say(self, *frame: Any) -> None:
         await self.csms.send(json.dumps(frame))
@@ -87,7 +88,7 @@ async def connected(
             )
             running = tasks.create_task(endpoint.run())
             rig = Rig(endpoint, await accepted.get())
-            rig.recorded = recorded
+            rig.recorded, rig.connection = recorded, connection
             yield rig
         async with asyncio.timeout(PATIENCE.total_seconds()):
             await running
@@ -214,6 +215,32 @@ async def test_a_connection_that_breaks_fails_the_waiting_calls_at_once() -> Non
         with pytest.raises(CsmsUnavailable):
             await rig.endpoint.call("Heartbeat", {})
         assert rig.endpoint.closed
+
+
+@pytest.mark.parametrize("code", [1009, 1011, None])
+async def test_a_call_says_how_the_csms_ended_the_connection_upon_it(code: int | None) -> None:
+    async with connected() as rig, asyncio.TaskGroup() as tasks:
+        call = tasks.create_task(_outcome(rig.endpoint.call("Heartbeat", {})))
+        await rig.hear()
+        if code is None:
+            rig.csms.transport.abort()
+        else:
+            await rig.csms.close(code)
+
+        ended = await call
+        assert isinstance(ended, CsmsClosed)
+        assert ended.code == code
+        assert ended.after is not None
+        assert ended.after < PATIENCE
+
+
+async def test_an_end_that_the_station_began_is_none_of_the_csms() -> None:
+    async with connected() as rig, asyncio.TaskGroup() as tasks:
+        call = tasks.create_task(_outcome(rig.endpoint.call("Heartbeat", {})))
+        await rig.hear()
+        await rig.connection.close(1009)
+
+        assert not isinstance(await call, CsmsClosed)
 
 
 async def test_a_cancelled_call_leaves_the_way_free_for_the_next() -> None:

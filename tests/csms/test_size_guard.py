@@ -1,12 +1,25 @@
 """Which records a message has in it, form by form, and what is learned from a refusal."""
 
 import itertools
+from datetime import timedelta
 
 import pytest
 
 from chargepoint.csms.profiles import PROFILES
 from chargepoint.csms.record_sender import room_of
-from chargepoint.csms.size_guard import STANDARD_MOST, Record, Room, Way, by_itself, forms
+from chargepoint.csms.size_guard import (
+    CLOSES_MOST,
+    PROMPT,
+    STANDARD_MOST,
+    TOO_BIG,
+    Closes,
+    Form,
+    Record,
+    Room,
+    Way,
+    by_itself,
+    forms,
+)
 
 ALL_WAYS = (Way.END_ONLY, Way.ANNOUNCED, Way.DATA_TRANSFER, Way.ARCHIVE)
 STRICT_WAYS = (Way.END_ONLY, Way.ARCHIVE)
@@ -107,3 +120,75 @@ def test_every_profile_ends_with_the_archive(name: str) -> None:
 )
 def test_a_profile_has_room_for_so_much(name: str, version: str, room: Room) -> None:
     assert room_of(PROFILES[name], version) == room
+
+
+# --- closes instead of answers ----------------------------------------------------------------
+
+WHOLE, BARE, OTHER = Form("m1", 0), Form("m1", 10), Form("m2", 0)
+AT_ONCE = timedelta(0)
+
+
+def test_one_close_that_says_too_big_is_enough() -> None:
+    closes = Closes()
+
+    assert closes.met(WHOLE, 4000, TOO_BIG, None)
+    assert not closes.fits(WHOLE, lambda: 4000)
+    assert closes.fits(BARE, lambda: 900)
+
+
+def test_other_closes_have_to_come_again_and_again_upon_the_same_message() -> None:
+    closes = Closes()
+    for _ in range(CLOSES_MOST - 1):
+        assert not closes.met(WHOLE, 4000, None, AT_ONCE)
+        assert not closes.met(OTHER, 4000, 1011, PROMPT)
+        assert closes.fits(WHOLE, lambda: 4000)
+        assert closes.doubtful(WHOLE)
+
+    assert closes.met(WHOLE, 4000, None, AT_ONCE)
+    assert not closes.fits(WHOLE, lambda: 4000)
+    assert closes.fits(OTHER, lambda: 4000)
+
+
+@pytest.mark.parametrize(
+    ("code", "after"),
+    [
+        (None, PROMPT * 2),
+        (1011, None),
+        (1000, AT_ONCE),
+        (1001, AT_ONCE),
+        (1012, AT_ONCE),
+        (1013, AT_ONCE),
+    ],
+)
+def test_a_close_for_another_reason_never_counts(code: int | None, after: timedelta | None) -> None:
+    closes = Closes()
+    for _ in range(2 * CLOSES_MOST):
+        assert not closes.met(WHOLE, 4000, code, after)
+
+    assert not closes.doubtful(WHOLE)
+    assert closes.fits(WHOLE, lambda: 4000)
+
+
+def test_a_length_is_learned_once_a_shorter_form_was_taken() -> None:
+    closes = Closes()
+    closes.met(WHOLE, 4000, TOO_BIG, AT_ONCE)
+    assert closes.fits(OTHER, lambda: 4000)
+    closes.told("m1")
+
+    assert not closes.fits(OTHER, lambda: 4000)
+    assert closes.fits(OTHER, lambda: 3999)
+    closes.met(OTHER, 3000, TOO_BIG, AT_ONCE)
+    closes.told("m2")
+    assert not closes.fits(WHOLE, lambda: 3000)
+    closes.met(WHOLE, 3500, TOO_BIG, AT_ONCE)
+    closes.told("m1")
+    assert not closes.fits(OTHER, lambda: 3000)
+
+
+def test_a_message_that_is_taken_in_no_form_teaches_nothing() -> None:
+    closes = Closes()
+    closes.met(WHOLE, 4000, TOO_BIG, AT_ONCE)
+    closes.forget("m1")
+    closes.told("m1")
+
+    assert closes.fits(WHOLE, lambda: 4000)

@@ -160,7 +160,7 @@ class Outbox:
         except CsmsRejected as error:
             self._refused(entry, str(error), insist=_insists(entry.fact, error, adapter))
         except CsmsUnavailable as error:
-            if is_dead(csms) and not await _answers(adapter, csms):
+            if is_dead(csms) and not await answers(adapter, csms):
                 self._held.pop(entry.stream, None)
                 raise
             self._refused(entry, str(error), insist=True)
@@ -262,7 +262,7 @@ class Outbox:
         await sleep_unless(self._clock, timedelta(seconds=left), self._wake)
 
 
-async def _answers(adapter: Adapter, csms: Connected) -> bool:
+async def answers(adapter: Adapter, csms: Connected) -> bool:
     """Whether somebody is there, who may refuse to hear a single message only."""
     if csms.closed:
         return False

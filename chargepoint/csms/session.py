@@ -20,7 +20,7 @@ from chargepoint.core.contract import Contract
 from chargepoint.core.facts import StatusChanged
 from chargepoint.core.model import IdToken
 from chargepoint.csms.adapter import Adapter, BootAnswer, Csms, Delivery, Registration
-from chargepoint.csms.outbox import Outbox, is_dead
+from chargepoint.csms.outbox import Outbox, answers, is_dead
 from chargepoint.csms.rpc import CallError, Connection, Endpoint, Handler, Payload, Reply
 from chargepoint.csms.schemas import Schemas
 from chargepoint.csms.words import TIME_DIGITS
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 FAREWELL_S = 3.0  # how long a station that stops may still tell what it has to say
 OWN_INTERVAL = timedelta(seconds=60)  # if the CSMS leaves the choice to us
+STATUS_ATTEMPTS = 2
 UNANSWERED_BOOT = timedelta(seconds=30)
 TRIGGERS = {"TriggerMessage", "ExtendedTriggerMessage"}
 
@@ -260,13 +261,24 @@ class Session:
             place = (fact.evse_id, fact.connector_id)
             if place in self._statuses_told:
                 continue
-            entry = Entry(0, str(uuid.uuid4()), "", fact, offline=False, attempts=0)
-            try:
-                await adapter.deliver(Delivery(entry, endpoint))
-            except CsmsRejected as error:
-                log.warning("status refused: %s", error)
+            await self._tell_status(fact, endpoint, adapter)
             self._statuses_told.add(place)
         self._statuses_owed = False
+
+    async def _tell_status(self, fact: StatusChanged, endpoint: Endpoint, adapter: Adapter) -> None:
+        """A CSMS that leaves it unanswered, but not others, is not left because of that."""
+        entry = Entry(0, str(uuid.uuid4()), "", fact, offline=False, attempts=0)
+        for attempt in range(STATUS_ATTEMPTS):
+            try:
+                await adapter.deliver(Delivery(entry, endpoint, repeated=attempt > 0))
+            except CsmsRejected as error:
+                log.warning("status refused: %s", error)
+            except CsmsUnavailable as error:
+                if is_dead(endpoint) and not await answers(adapter, endpoint):
+                    raise
+                log.warning("status not answered: %s", error)
+                continue
+            return
 
     async def _beat(self, endpoint: Endpoint, adapter: Adapter) -> None:
         """A heartbeat after every interval in which nothing else was sent."""

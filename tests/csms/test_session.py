@@ -16,6 +16,7 @@ from chargepoint.core.facts import Status
 from chargepoint.core.inputs import Plugged
 from chargepoint.core.model import IdToken, Source
 from chargepoint.csms.adapter import Registration
+from chargepoint.csms.session import STATUS_ATTEMPTS
 from chargepoint.errors import CsmsUnavailable, StoreError
 
 TWO = (("cType2",), ("cType2",))
@@ -315,6 +316,33 @@ async def test_a_status_that_is_refused_does_not_keep_the_others_back(it: Sessio
 
     assert it.office.actions.count("StatusNotification") == 2
     assert it.session.online
+
+
+async def test_a_status_that_nobody_answers_does_not_end_the_connection(it: SessionBench) -> None:
+    it.view.call_timeout = timedelta(milliseconds=20)
+    it.office.answers("StatusNotification", *[SILENCE] * STATUS_ATTEMPTS)
+
+    await it.connect()
+    await until(lambda: it.office.actions.count("StatusNotification") == STATUS_ATTEMPTS + 1)
+
+    told = [heard for heard in it.office.heard if heard.action == "StatusNotification"]
+    assert [heard.payload["evseId"] for heard in told] == [*[1] * STATUS_ATTEMPTS, 2]
+    assert len({heard.message_id for heard in told}) == 2
+    assert it.office.actions.count("BootNotification") == 1
+    assert it.session.online
+
+
+async def test_a_csms_that_answers_nothing_any_more_is_left_among_the_statuses(
+    it: SessionBench,
+) -> None:
+    it.view.call_timeout = timedelta(milliseconds=20)
+    it.office.standing["StatusNotification"] = SILENCE
+    it.office.standing["Heartbeat"] = SILENCE
+
+    await it.connect()
+
+    await it.ended()
+    assert not it.session.online
 
 
 async def test_a_status_that_changes_while_statuses_are_told_is_told_last(

@@ -17,6 +17,7 @@ from chargepoint.config_model import EvseSection
 from chargepoint.core.firmware import WhileCharging
 from chargepoint.core.profiles_model import Outlet
 from chargepoint.core.variables import (
+    MESSAGE_TIMEOUT,
     RETRY_BACK_OFF_RANDOM_RANGE,
     RETRY_BACK_OFF_REPEAT_TIMES,
     RETRY_BACK_OFF_WAIT_MINIMUM,
@@ -54,6 +55,14 @@ PACKAGES = {"1.6": "chargepoint.v16", "2.0.1": "chargepoint.v201"}
 def profile_of(config: StationConfig) -> CsmsProfile:
     """The CSMS profile that the config names; the config was checked for it."""
     return PROFILES[config.csms.profile]
+
+
+def _wanted_settings(config: StationConfig) -> dict[str, str]:
+    """What its CSMS wants set otherwise than by default, unless the config says how."""
+    patience = profile_of(config).patience
+    if patience is None or {MESSAGE_TIMEOUT.name, MESSAGE_TIMEOUT.key} & config.settings.keys():
+        return {}
+    return {MESSAGE_TIMEOUT.name: f"{patience.total_seconds():g}"}
 
 
 def adapters_of(
@@ -109,8 +118,9 @@ def device_model(
         )
         for section in config.evses
     ]
+    settings = {**_wanted_settings(config), **config.settings}
     try:
-        return DeviceModel(evses=evses, store=store, settings=config.settings, custom=custom)
+        return DeviceModel(evses=evses, store=store, settings=settings, custom=custom)
     except SettingRefused as refused:
         where = config.positions.of(f"{refused.section}.{refused.name}")
         raise ConfigError(f"{where}: {refused.section}: {refused}") from refused

@@ -66,6 +66,7 @@ class CsmsProfile:
     of a whole value in 1.6 (None: no limit); ``ways`` is what is tried with a longer one.
     ``pause`` lies between two connections, ``spacing`` before an own call since the last answer
     in either direction. ``time_digits`` are those of the fraction of a second.
+    ``patience`` is how long an answer is awaited unless the config says so (None: as ever).
     ``busy`` is what a CALLERROR says that only means "not now": the same message goes out again.
     ``unknown_16`` are codes of CALLERROR beside NotImplemented and NotSupported for a message of
     1.6 that it does not know.
@@ -85,6 +86,7 @@ class CsmsProfile:
     spacing: timedelta = timedelta(0)
     time_digits: int = 3
     identity: IdentityLengths = field(default_factory=IdentityLengths)
+    patience: timedelta | None = None
     busy: str = ""
     unknown_16: frozenset[str] = frozenset()
 
@@ -114,6 +116,9 @@ PROFILES: dict[str, CsmsProfile] = {
         spacing=timedelta(milliseconds=100),
         # With more the station is not written into the database, although accepted (run).
         identity=IdentityLengths(vendor=20, model=20, serial_number=25, firmware_version=50),
+        # A call that crosses one of its own is answered after 30 s (run): not later than that a
+        # station would give up what is about to be answered.
+        patience=timedelta(seconds=45),
         # It loses a call of the station that meets one of its own, and says so (run).
         busy="Call already in progress",
         # The security extension of 1.6 is answered as any action that it never heard of (run).

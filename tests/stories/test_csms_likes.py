@@ -151,3 +151,21 @@ def test_who_is_like_a_system_of_one_version_speaks_that_alone() -> None:
     assert SmallCsms(like="steve")._versions == ("1.6",)
     assert SmallCsms(like="citrineos")._versions == ("2.0.1", "1.6")
     assert SmallCsms()._versions == ("2.0.1", "1.6")
+
+
+@pytest.mark.parametrize(
+    ("profile", "settings", "seconds"),
+    [
+        ("standard", {}, "30"),
+        ("citrineos", {}, "45"),  # it answers what crossed a call of its own after 30 s
+        ("citrineos", {"OCPPCommCtrlr.MessageTimeout#Default": "20"}, "20"),
+        ("citrineos", {"MessageTimeout": "25"}, "25"),
+    ],
+)
+async def test_an_answer_is_awaited_as_long_as_the_csms_needs_unless_the_config_says(
+    profile: str, settings: dict[str, str], seconds: str, tmp_path: Path
+) -> None:
+    async with case("1.6", tmp_path, csms={"profile": profile}, settings=settings) as run:
+        answer = await run.ask("GetConfiguration", key=["MessageTimeout"])
+
+        assert answer["configurationKey"][0]["value"] == seconds

@@ -24,31 +24,15 @@ PATIENCE: Final = timedelta(seconds=75)
 _CALL: Final = 2
 _CALL_ERROR: Final = 4
 _STEP_S: Final = 0.1
-_CALLS: Final = {
-    "evdriver": (
-        "RequestStartTransaction RequestStopTransaction RemoteStartTransaction"
-        " RemoteStopTransaction UnlockConnector ClearCache ReserveNow CancelReservation"
-        " GetLocalListVersion"
-    ),
-    "monitoring": "GetVariables SetVariables SetMonitoringBase SetVariableMonitoring",
-    "reporting": "GetBaseReport GetLog GetDiagnostics",
-    "configuration": (
-        "Reset ChangeAvailability TriggerMessage ChangeConfiguration GetConfiguration DataTransfer"
-    ),
-    "certificates": (
-        "InstallCertificate GetInstalledCertificateIds DeleteCertificate CertificateSigned"
-    ),
-    "smartcharging": (
-        "SetChargingProfile ClearChargingProfile GetChargingProfiles GetCompositeSchedule"
-    ),
-}
-MODULES: Final = {call: module for module, calls in _CALLS.items() for call in calls.split()}
-
 Found = TypeVar("Found")
 
 
 class CallError(Exception):
     """The station answered a call of CitrineOS with an error."""
+
+
+class Unable(Exception):  # noqa: N818 - reads as a state
+    """CitrineOS did not hand a call over; the words are its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +62,13 @@ class Message:
 
 @dataclass(slots=True)
 class Office:
-    """The running CitrineOS. ``doors`` are found by asking it."""
+    """The running CitrineOS. ``doors`` and the ``calls`` it offers are found by asking it."""
 
     rest: str
     http: aiohttp.ClientSession
     database: Any  # a psycopg.AsyncConnection; the package is only there where it is needed
     doors: dict[tuple[str, int], Door] = field(default_factory=dict)
+    calls: dict[tuple[str, str], str] = field(default_factory=dict)  # version, action: path
 
     async def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """What the database answers."""
@@ -129,11 +114,19 @@ class Office:
             return json.loads(text) if text else None
 
     async def hand_over(self, door: Door, station: str, action: str, **payload: Any) -> int:
-        """Let CitrineOS call the station; the number of its last message before that."""
+        """Let CitrineOS call the station; the number of its last message before that.
+
+        Raises:
+            Unable: it did not.
+        """
         last = await self.last(station)
-        path = f"/ocpp/{door.version}/{MODULES[action]}/{action[0].lower()}{action[1:]}"
-        given = await self.post(f"{path}?identifier={station}&tenantId={TENANT}", payload)
-        assert [one["success"] for one in given] == [True], given
+        path = self.calls[door.version, action]
+        url = f"{self.rest}{path}?identifier={station}&tenantId={TENANT}"
+        async with self.http.post(url, json=payload) as answer:
+            text = await answer.text()
+        given = json.loads(text) if answer.ok else []
+        if [one["success"] for one in given] != [True]:
+            raise Unable(f"CitrineOS does not hand {action} over: {answer.status} {text[:200]}")
         return last
 
     async def ask(self, door: Door, station: str, action: str, **payload: Any) -> dict[str, Any]:
@@ -141,6 +134,7 @@ class Office:
 
         Raises:
             CallError: the station answered with one.
+            Unable: CitrineOS did not hand it over.
         """
         last = await self.hand_over(door, station, action, **payload)
         call = await self.wait_for(station, action, origin="csms", after=last)
@@ -227,6 +221,7 @@ async def office(given: dict[str, str]) -> AsyncIterator[Office]:
     ):
         found = Office(given["CITRINEOS_REST"].rstrip("/"), http, database)
         found.doors = await _doors(found, given)
+        found.calls = await _calls(found)
         yield found
 
 
@@ -244,3 +239,14 @@ async def _doors(found: Office, given: dict[str, str]) -> dict[tuple[str, int], 
     for version, variable in (("2.0.1", "CITRINEOS_WS_201"), ("1.6", "CITRINEOS_WS_16")):
         doors[version, 0] = Door(version, 0, given[variable])
     return doors
+
+
+async def _calls(found: Office) -> dict[tuple[str, str], str]:
+    """The calls to a station that its REST interface has, by version and action."""
+    described = await found.post("/docs/json", None, method="GET")
+    calls = {}
+    for path in described["paths"]:
+        match path.split("/"):
+            case ["", "ocpp", version, _, action]:
+                calls[version, action[0].upper() + action[1:]] = path
+    return calls

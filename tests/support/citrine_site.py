@@ -8,7 +8,7 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,13 +40,14 @@ evses:
     evse_id: {evse}
     meter: outlet1
     hardware: {{driver: simulated, control: {folder}/control}}
-    connectors: [{{id: 1, type: cType2}}]
+    connectors: [{{id: 1, type: {connector}}}]
 settings:
   SampledDataCtrlr.TxUpdatedInterval: "3"
   AuthCtrlr.OfflineTxForUnknownIdEnabled: "true"
   OCPPCommCtrlr.RetryBackOffWaitMinimum: "2"
   OCPPCommCtrlr.RetryBackOffRandomRange: "0"
 {settings}local: {{listen: "127.0.0.1:0", ready_file: {folder}/local.json}}
+{more}
 """
 _EM580: Final = """
 buses: {{rs485: {{port: {folder}/tty, baudrate: 115200}}}}
@@ -80,7 +81,9 @@ class Site:
     folder: Path
     meter: str
     password: str
+    connector: str = "cType2"
     id: str = field(default_factory=lambda: f"cit-{secrets.token_hex(5)}")
+    on_record: Callable[[bytes, str], None] = lambda _record, _verdict: None
     local: LocalClient = field(init=False)
     _running: "dict[str, subprocess.Popen[bytes]]" = field(default_factory=dict)
 
@@ -136,7 +139,7 @@ class Site:
         path.write_text(path.read_text().replace(self.password, password))
         self.password = password
 
-    def write_config(self, port: int, trust: Trust, settings: dict[str, str]) -> None:
+    def write_config(self, port: int, trust: Trust, settings: dict[str, str], more: str) -> None:
         """The config that an installer would write."""
         meter = _EM580 if self.meter == "em580" else _IEM_DCR
         access = f", password: {json.dumps(self.password)}" if self.door.profile in {1, 2} else ""
@@ -153,8 +156,10 @@ class Site:
             profile=self.door.profile,
             access=access,
             evse=EVSE,
+            connector=self.connector,
             meter=meter.format(folder=self.folder, port=port, evse=EVSE),
             settings="".join(f'  {name}: "{value}"\n' for name, value in settings.items()),
+            more=more.format(folder=self.folder),
         )
         path.write_text(text)
         path.chmod(0o600)
@@ -260,6 +265,7 @@ class Site:
         document = extract(json.dumps(stored))[-1].record
         key = await self.meter_key()
         verdict = verify_document(document, key)
+        self.on_record(document, f"{'authentic' if verdict.valid else 'not authentic'}, key {key}")
         assert verdict.valid, verdict.reason
         records = await self.records(transaction_id)
         [mine] = [one for one in records if one["text"].encode() == document]
@@ -309,19 +315,24 @@ async def site(  # noqa: PLR0917 - all that a site is
     trust: Trust = Trust(),
     settings: dict[str, str] | None = None,
     *,
+    connector: str = "cType2",
+    config: str = "",
+    on_record: Callable[[bytes, str], None] | None = None,
     known: bool = True,
     accepted: bool = True,
 ) -> AsyncIterator[Site]:
     """A running station that CitrineOS has ``accepted``, or one that is yet to be started.
 
-    One that is not ``known`` is started, and nobody waits for what comes of it.
+    One that is not ``known`` is started, and nobody waits for what comes of it. ``config`` are more
+    lines of its config, ``on_record`` hears of each record that is read back, with the verdict.
     """
-    made = Site(office, door, folder, meter, password=secrets.token_hex(10))
+    made = Site(office, door, folder, meter, secrets.token_hex(10), connector)
+    made.on_record = on_record or made.on_record
     try:
         if known:
             secret = made.password if door.profile in {1, 2} else None
             await office.enter_station(made.id, secret)
-        made.write_config(await made.start_meter(), trust, settings or {})
+        made.write_config(await made.start_meter(), trust, settings or {}, config)
         if accepted:
             await made.start()
             if known:

@@ -25,6 +25,9 @@ ENERGY: Final = "Energy.Active.Import.Register"
 STRICT, WIDE = 2500, 32768  # characters of a record in OCPP 2.0.1 and in 2.1
 
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]*={0,2}")
+# A capital T, Z or an offset with a colon, at most three digits of a second.
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?(Z|[+-]\d\d:\d\d)")
+_TIME_NAMES: Final = ("timestamp", "datetime", "generatedat", "startschedule")
 _REGISTER_CONTEXTS: Final = {None, "Transaction.Begin", "Sample.Periodic", "Transaction.End"}
 
 
@@ -106,15 +109,33 @@ def _citrineos_refuses(version: str, action: str, payload: Payload) -> CallError
         return None
     if action == "DataTransfer":
         return {"status": "Rejected", "statusInfo": {"reasonCode": "NotImplemented"}}
-    if action != "MeterValues":
-        return None
+    bad = [f"{time} must be a date-time" for time in _times(payload) if not _TIME.fullmatch(time)]
+    if action == "MeterValues":
+        bad += _citrineos_format(payload)
+    return CallError("FormatViolation", bad[0]) if bad else None
+
+
+def _citrineos_format(payload: Payload) -> Iterator[str]:
+    """What is wrong with signed values; only MeterValues are looked at so."""
     for value in meter_values(payload):
         for sample in value["sampledValue"]:
             signed = sample.get("signedMeterValue", {})
             for name in ("signedMeterData", "publicKey"):
                 if not _BASE64.fullmatch(signed.get(name, "")):
-                    return CallError("FormatViolation", f"{name} must match pattern")
-    return None
+                    yield f"{name} must match pattern"
+
+
+def _times(payload: Any) -> Iterator[str]:
+    """Every moment in a message, by the names that they have in OCPP 2.0.1."""
+    if isinstance(payload, dict):
+        for name, value in payload.items():
+            if isinstance(value, str) and name.lower().endswith(_TIME_NAMES):
+                yield value
+            else:
+                yield from _times(value)
+    elif isinstance(payload, list):
+        for value in payload:
+            yield from _times(value)
 
 
 def _citrineos_complains(version: str, action: str, payload: Payload) -> CallError | None:

@@ -34,6 +34,22 @@ async def test_a_station_that_boots_is_in_the_database(
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+async def test_a_port_of_another_version_is_left_and_said_so(
+    open_site: "Open", version: str
+) -> None:
+    """CitrineOS accepts such a connection without a subprotocol, and is mute on it."""
+    [other] = {*VERSIONS} - {version}
+    async with open_site(version, accepted=False) as site:
+        config = site.folder / "config.yaml"
+        config.write_text(config.read_text().replace(f'ocpp: "{version}"', f'ocpp: "{other}"'))
+
+        await site.start()
+
+        await until(lambda: refused(site, "check that this port serves that"), "a hint")
+        assert await site.office.messages(site.id) == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 async def test_an_open_port_takes_a_station_that_nobody_entered(
     open_site: "Open", version: str
 ) -> None:

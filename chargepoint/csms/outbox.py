@@ -232,7 +232,9 @@ class Outbox:
         made = entry.attempts + 1
         name = type(entry.fact).__name__
         if not insist or (made >= retry.attempts and not _is_guaranteed(entry.fact)):
-            log.error("%s given up after %d attempts: %s", name, made, reason)
+            known_here = not insist and isinstance(entry.fact, SecurityEvent)  # in its log
+            level = logging.INFO if known_here else logging.ERROR
+            log.log(level, "%s given up after %d attempts: %s", name, made, reason)
             self._give_up(entry, reason)
             return
         wait = retry.interval * min(made, retry.attempts)

@@ -1,6 +1,7 @@
 """The journal on its way: order, attempts, intervals, what is given up and what never is."""
 
 import asyncio
+import logging
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -361,13 +362,16 @@ async def test_another_security_event_is_given_up_after_the_attempts(post: Post)
 
 
 @pytest.mark.parametrize("code", ["NotImplemented", "NotSupported"])
-async def test_a_csms_that_knows_no_security_events_is_told_none(post: Post, code: str) -> None:
+async def test_a_csms_that_knows_no_security_events_is_told_none(
+    post: Post, code: str, caplog: pytest.LogCaptureFixture
+) -> None:
     post.teller.script["security"].append(CsmsRejected(code))
     post.store.record(security())
 
     await post.drain()
 
     assert post.store.waiting == 0
+    assert [one.levelname for one in caplog.records if one.levelno >= logging.WARNING] == []
 
 
 @pytest.mark.parametrize(("unknown", "waiting"), [(frozenset({"InternalError"}), 0), ((), 1)])

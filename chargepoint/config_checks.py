@@ -48,7 +48,7 @@ def check_files(config: StationConfig) -> list[str]:
     complaints: list[str] = []
     if csms.password is not None and positions.of("csms.password").startswith(f"{positions.file}:"):
         complaints += _secret("csms.password", Path(positions.file), positions.of("csms.password"))
-    for name in ("password_file", "ca_file", "cert_file", "key_file"):
+    for name in ("password_file", "ca_file", "cert_file", "key_file", "crl_file"):
         path: Path | None = getattr(csms, name)
         if path is None:
             continue
@@ -152,6 +152,7 @@ def _security_profile(csms: CsmsSection, scheme: str) -> Iterator[Found]:
         yield path, "found 1 with a wss:// URL", "2, which is a password over TLS"
     if csms.ca_file is not None and scheme == "ws":
         yield "csms.ca_file", "found with a ws:// URL", "only with wss://"
+    yield from _revocation(csms, scheme)
     yield from _password(csms)
     for name in ("cert_file", "key_file"):
         there = getattr(csms, name) is not None
@@ -159,6 +160,17 @@ def _security_profile(csms: CsmsSection, scheme: str) -> Iterator[Found]:
             yield path, f"found 3 without `{name}`", "3 with `cert_file` and `key_file`"
         if profile != _WITH_CERTIFICATE and there:
             yield f"csms.{name}", f"found with security profile {profile}", "only with profile 3"
+
+
+def _revocation(csms: CsmsSection, scheme: str) -> Iterator[Found]:
+    for name in ("system_roots", "crl_file", "crl_url", "ocsp", "revocation_required"):
+        if getattr(csms, name) and scheme == "ws":
+            yield f"csms.{name}", "found with a ws:// URL", "only with wss://"
+    if csms.crl_url is not None and not csms.crl_url.startswith(("http://", "https://")):
+        yield "csms.crl_url", f'found "{csms.crl_url}"', "http:// or https://"
+    if csms.revocation_required and not (csms.crl_file or csms.crl_url or csms.ocsp):
+        path = "csms.revocation_required"
+        yield path, "found without a source", "with `crl_file`, `crl_url` or `ocsp`"
 
 
 def _password(csms: CsmsSection) -> Iterator[Found]:

@@ -137,13 +137,28 @@ class CsmsSection(Section, frozen=True, kw_only=True):
     password_file: Annotated[
         Path | None, Meta(description="profiles 1, 2; its first line is the password")
     ] = None
-    ca_file: Annotated[
-        Path | None, Meta(description="profiles 2, 3: roots to trust instead of the system's (PEM)")
-    ] = None
+    ca_file: Annotated[Path | None, Meta(description="profiles 2, 3: the roots to trust (PEM)")] = (
+        None
+    )
+    system_roots: Annotated[
+        bool, Meta(description="trust the roots of this machine, too: a CSMS with a public one")
+    ] = False
     cert_file: Annotated[
         Path | None, Meta(description="profile 3: the station's certificate and chain (PEM)")
     ] = None
     key_file: Annotated[Path | None, Meta(description="profile 3: its private key (PEM)")] = None
+    crl_file: Annotated[
+        Path | None, Meta(description="lists of revoked CSMSs (PEM, DER), read at each connection")
+    ] = None
+    crl_url: Annotated[
+        str | None, Meta(description="http:// or https://, where such a list is fetched (DER, PEM)")
+    ] = None
+    ocsp: Annotated[
+        bool, Meta(description="ask the responder that the certificate of the CSMS names")
+    ] = False
+    revocation_required: Annotated[
+        bool, Meta(description="no connection if neither list nor responder knows the CSMS")
+    ] = False
     profile: Annotated[
         str, Meta(description="what this CSMS needs different; README, section about the CSMS")
     ] = "standard"

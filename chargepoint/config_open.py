@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from chargepoint.config_decode import complaint
-from chargepoint.config_model import StationConfig
+from chargepoint.config_model import CsmsSection, StationConfig
 from chargepoint.errors import ConfigError
 from meters.api import Meter
 from meters.catalog import load_driver
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import ssl
 
     from chargepoint.csms.link import LinkConfig
+    from chargepoint.csms.revocation import Revocation
 
 
 @asynccontextmanager
@@ -57,26 +58,28 @@ def link_config(config: StationConfig) -> "LinkConfig":
     from chargepoint.csms.profiles import PROFILES
 
     csms = config.csms
+    secure = csms.url.startswith("wss:")
     return LinkConfig(
         url=csms.url,
         station_id=config.station.id,
         subprotocols=tuple(f"ocpp{version}" for version in csms.ocpp),
         password=None if csms.password is None else csms.password.reveal().encode(),
-        tls=_tls(config) if csms.url.startswith("wss:") else None,
+        tls=_tls(config) if secure else None,
         pause=PROFILES[csms.profile].pause,
+        revocation=_revocation(csms) if secure else None,
     )
 
 
 def _tls(config: StationConfig) -> "ssl.SSLContext":
-    """TLS 1.2 or newer (OCPP 2.0.1 A00.FR.313); the server's name and chain are always checked."""
     import ssl
+
+    from chargepoint.csms.tls import client_context
 
     csms = config.csms
     try:
-        context = ssl.create_default_context(cafile=csms.ca_file)
+        context = client_context(ca_file=csms.ca_file, system=csms.system_roots)
     except ssl.SSLError as error:
         raise _unfit(config, "ca_file", f"{csms.ca_file} holds no certificate") from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
     if csms.cert_file is None or csms.key_file is None:
         return context
     try:
@@ -86,6 +89,15 @@ def _tls(config: StationConfig) -> "ssl.SSLContext":
         found = f"{csms.key_file} is no unencrypted key that fits {csms.cert_file}"
         raise _unfit(config, "key_file", found) from error
     return context
+
+
+def _revocation(csms: CsmsSection) -> "Revocation | None":
+    if not (csms.crl_file or csms.crl_url or csms.ocsp):
+        return None
+    from chargepoint.csms.revocation import Revocation, Sources
+
+    required = csms.revocation_required
+    return Revocation(Sources(csms.crl_file, csms.crl_url, csms.ocsp, required))
 
 
 def _no_password() -> str:

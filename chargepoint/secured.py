@@ -48,7 +48,7 @@ def basis(config: StationConfig, keys: KeyStore) -> Basis:
             keys.adopt_own(csms.cert_file, csms.key_file)
         except Refused as refused:
             raise ConfigError(f"csms.cert_file: {csms.cert_file}: {refused}") from refused
-    return Basis(link, csms.security_profile, ca_file=csms.ca_file is not None)
+    return Basis(link, csms.security_profile, system_roots=csms.system_roots)
 
 
 class Secured:

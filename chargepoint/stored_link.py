@@ -40,7 +40,7 @@ async def stored_link(config: StationConfig) -> StoredLink:
     database = config.station.state / "station.db"
     if not database.exists():
         return StoredLink(link)
-    basis = Basis(link, config.csms.security_profile, ca_file=config.csms.ca_file is not None)
+    basis = Basis(link, config.csms.security_profile, system_roots=config.csms.system_roots)
     try:
         with (
             translated(f"state folder {config.station.state}"),

@@ -429,6 +429,10 @@ WRONG_SECURITY = [
     ),
     ("wss", "cert_file: c.pem", "csms.cert_file: found with security profile 0; allowed: only wi"),
     ("ws", "ca_file: c.pem", "csms.ca_file: found with a ws:// URL; allowed: only with wss://"),
+    ("ws", "system_roots: true", "csms.system_roots: found with a ws:// URL; allowed: only with"),
+    ("ws", "ocsp: true", "csms.ocsp: found with a ws:// URL; allowed: only with wss://"),
+    ("wss", "crl_url: ftp://x/y", 'crl_url: found "ftp://x/y"; allowed: http:// or https://'),
+    ("wss", "revocation_required: true", "found without a source; allowed: with `crl_file`, `crl"),
 ]
 
 NOT_A_CONFIG = [

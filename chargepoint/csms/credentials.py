@@ -19,6 +19,7 @@ from chargepoint.core.certificates import Use, lowest_profile
 from chargepoint.core.security import Event
 from chargepoint.csms.link import LinkConfig
 from chargepoint.csms.outage import Cause
+from chargepoint.csms.tls import client_context
 from chargepoint.store.keystore import Installed, KeyStore
 from chargepoint.store.security_log import Credentials as Kept
 
@@ -48,14 +49,14 @@ _HEX_KEY = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}")
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What the installer's file says. ``ca_file`` tells whether it names the roots to trust.
+    """What the installer's file says. ``system_roots``: those of the machine count, too.
 
     ``chosen`` means that ``profile`` is of a network profile that the CSMS set.
     """
 
     link: LinkConfig
     profile: int
-    ca_file: bool = False
+    system_roots: bool = False
     chosen: bool = False
 
 
@@ -179,24 +180,18 @@ class Credentials:
         return [root for root in self._keys.roots(Use.CSMS_ROOT) if not root.proven]
 
     def _tls(self, profile: int) -> ssl.SSLContext:
-        """TLS 1.2 or newer (A00.FR.313). The server's name and chain are always checked.
+        """Trusts the roots of the store; what the file says counts where there are none.
 
-        The system's roots count only where neither the file nor the CSMS named others.
+        A new root is tried alone: only so is it proven.
         """
         new = [] if self._back else self._new_roots()
         roots = new or [root for root in self._keys.roots(Use.CSMS_ROOT) if root.proven]
         texts = "".join(root.pem for root in roots)
         if not texts and self.basis.link.tls is not None:
             context = self.basis.link.tls
-        elif texts and (self.basis.ca_file or new):
-            context = ssl.create_default_context(cadata=texts)
         else:
-            context = ssl.create_default_context()
-            if texts:
-                context.load_verify_locations(cadata=texts)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        # A root that the one before vouches for is not its own issuer (M05.FR.09).
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+            system = self.basis.system_roots and not new
+            context = client_context(roots=texts, system=system)
         own, fresh = self._keys.own(Use.STATION), self._keys.fresh(Use.STATION)
         shown = fresh if fresh.exists() and not self._back else own
         if profile >= _BOTH and shown.exists():

@@ -9,7 +9,6 @@ accept a connection without one and then never answer.
 """
 
 import asyncio
-import base64
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
@@ -17,23 +16,22 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from random import Random
-from typing import Final, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
 from urllib.parse import quote, urlsplit
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, WebSocketException
-from websockets.typing import Subprotocol
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
 from chargepoint.clock import Clock
-from chargepoint.core.certificates import only_by_wildcard
-from chargepoint.csms.outage import Cause, Outage, explain
+from chargepoint.csms.opening import open_connection
+from chargepoint.csms.outage import Cause, Outage
+from chargepoint.csms.tls import anchor
 from chargepoint.errors import ConfigError, CsmsError
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from chargepoint.csms.revocation import Revocation
 
-# The library's own logger prints headers and frames, hence passwords and tokens, at debug.
-_library_log = logging.getLogger("chargepoint.csms.websocket")
-_library_log.setLevel(logging.WARNING)
+log = logging.getLogger(__name__)
 
 PAUSE: Final = timedelta(seconds=1)
 """Between the end of one connection and the next attempt, always; a CSMS profile may want more."""
@@ -75,6 +73,7 @@ class LinkConfig:
     order of preference, ``password`` is sent as HTTP Basic with the station id as user name.
     ``ping_interval`` zero switches the WebSocket ping off, ``pause`` lies between two connections,
     at least ``PAUSE``. ``wildcards``: the CSMS may have a certificate for *.its.domain.
+    ``revocation``: how to find out whether it was revoked; None does not.
 
     Raises:
         ConfigError: ``url`` is none of a CSMS.
@@ -93,6 +92,7 @@ class LinkConfig:
     compression: bool = False
     wildcards: bool = True
     pause: timedelta = PAUSE
+    revocation: "Revocation | None" = None
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
@@ -161,6 +161,11 @@ class Link:
     def last_error(self) -> str | None:
         """The sentence of ``outage``."""
         return None if self.outage is None else str(self.outage)
+
+    @property
+    def anchor(self) -> str:
+        """The fingerprint of the root that the open connection rests on; empty without TLS."""
+        return anchor(self._connection)
 
     @property
     def ping_interval(self) -> timedelta:
@@ -337,58 +342,3 @@ def _farewell(connection: ClientConnection) -> str:
     if connection.close_code is None or connection.protocol.close_rcvd is None:
         return sentence
     return f"{sentence}: closed with {connection.close_code} {connection.close_reason or ''}"
-
-
-async def open_connection(config: LinkConfig) -> ClientConnection:
-    """One connection that speaks a version of ours; whoever asked for it closes it.
-
-    Raises:
-        Outage: none; its text says why and what to do.
-    """
-    try:
-        connection = await _handshake(config)
-    except (OSError, WebSocketException) as error:
-        raise explain(error, where=config.url, station_id=config.station_id) from error
-    if not config.wildcards and _is_wildcard(connection, config):
-        await connection.close()
-        raise Outage(Cause.UNTRUSTED, f"the certificate of CSMS {config.url} has only a wildcard")
-    if connection.subprotocol in config.subprotocols:
-        return connection
-    await connection.close()
-    offered = ", ".join(config.subprotocols)
-    raise Outage(
-        Cause.SUBPROTOCOL,
-        f"CSMS {config.url} accepted the connection without OCPP subprotocol {offered}: check "
-        "that this port serves that version",
-    )
-
-
-def _is_wildcard(connection: ClientConnection, config: LinkConfig) -> bool:
-    certificate = connection.transport.get_extra_info("peercert") or {}
-    names = [name for _, name in certificate.get("subjectAltName", ())]
-    return only_by_wildcard(names, urlsplit(config.url).hostname or "")
-
-
-async def _handshake(config: LinkConfig) -> ClientConnection:
-    secure = urlsplit(config.url).scheme == "wss"
-    return await connect(
-        config.station_url,
-        subprotocols=[Subprotocol(name) for name in config.subprotocols],
-        additional_headers=_credentials(config),
-        user_agent_header="chargepoint",
-        proxy=None,
-        compression="deflate" if config.compression else None,
-        open_timeout=config.open_timeout.total_seconds(),
-        close_timeout=config.close_timeout.total_seconds(),
-        ping_interval=None,  # the link pings by itself, at an interval that may change
-        max_size=config.max_message_size,
-        logger=_library_log,
-        ssl=(config.tls or ssl.create_default_context()) if secure else None,
-    )
-
-
-def _credentials(config: LinkConfig) -> dict[str, str]:
-    if config.password is None:
-        return {}
-    pair = config.station_id.encode() + b":" + config.password
-    return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}

@@ -58,6 +58,17 @@ _TLS_REASONS: Final[Mapping[str, Cause]] = {
     "SSLV3_ALERT_HANDSHAKE_FAILURE": Cause.TLS_CIPHER,
     "SSL/TLS_ALERT_HANDSHAKE_FAILURE": Cause.TLS_CIPHER,
 }
+_CERTIFICATE_REFUSED: Final = (
+    "ALERT_UNKNOWN_CA",
+    "ALERT_BAD_CERTIFICATE",
+    "ALERT_UNSUPPORTED_CERTIFICATE",
+    "ALERT_CERTIFICATE_REVOKED",
+    "ALERT_CERTIFICATE_EXPIRED",
+    "ALERT_CERTIFICATE_UNKNOWN",
+    "ALERT_CERTIFICATE_REQUIRED",
+    "ALERT_ACCESS_DENIED",
+)
+"""Ends of OpenSSL's words for the alerts with which a server refuses who connects (RFC 8446 6)."""
 
 
 def ended(closed: ConnectionClosed | None, after: timedelta | None) -> CsmsUnavailable:
@@ -131,7 +142,14 @@ def _tls(error: ssl.SSLError, where: str) -> Outage:
         return Outage(
             Cause.UNTRUSTED,
             f"the certificate of CSMS {where} is not trusted ({error.verify_message}): check "
-            "csms.ca_file, the host name in csms.url and the clock of this machine",
+            "csms.ca_file (or, for a public root, csms.system_roots), the host name in csms.url "
+            "and the clock of this machine",
+        )
+    if (error.reason or "").endswith(_CERTIFICATE_REFUSED):
+        return Outage(
+            Cause.CREDENTIALS,
+            f"CSMS {where} refused the station's certificate ({error.reason}): check that it was "
+            "issued by who the CSMS trusts, has not expired and was not revoked",
         )
     cause = _TLS_REASONS.get(error.reason or "", Cause.TLS)
     return Outage(
@@ -145,7 +163,7 @@ def _hung_up(what: str, where: str) -> Outage:
     return Outage(
         Cause.HANDSHAKE,
         f"{where} {what}: check scheme and port of csms.url; over TLS some systems drop a station "
-        "with an unknown id or a wrong password like this",
+        "with an unknown id, a wrong password or a certificate that they refuse like this",
     )
 
 

@@ -17,7 +17,8 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from chargepoint.csms import frames
-from chargepoint.csms.link import LinkConfig, open_connection
+from chargepoint.csms.link import LinkConfig
+from chargepoint.csms.opening import open_connection
 
 _PATIENCE: Final = timedelta(seconds=2)
 _VENDOR, _MESSAGE = "chargepoint", "Hello"

@@ -1,4 +1,4 @@
-"""Certificates read, compared, asked for. The only module of the station that needs cryptography.
+"""Certificates read, compared, asked for; needs the cryptography library.
 
 The library is imported inside the functions: a station without certificates does not load its 8 MB.
 """

@@ -52,7 +52,7 @@ class Rig:
 def rig_of(store: Store, url: str = "ws://csms.example/ocpp", profile: int = 1) -> Rig:
     tls = ssl.create_default_context(cadata=CA.pem) if url.startswith("wss") else None
     link = LinkConfig(url, "CP1", ("ocpp2.0.1",), password=OLD, tls=tls)
-    rig = Rig(store, Credentials(Basis(link, profile, ca_file=True), store.keys, store.credentials))
+    rig = Rig(store, Credentials(Basis(link, profile), store.keys, store.credentials))
     rig.credentials.event = lambda event, _: rig.events.append(event)
     return rig
 
@@ -261,15 +261,24 @@ def test_profile_3_shows_a_certificate_and_no_password(store: Store) -> None:
     assert config.tls.minimum_version is ssl.TLSVersion.TLSv1_2
 
 
-def test_roots_of_the_csms_are_added_to_those_of_the_system(store: Store) -> None:
+@pytest.mark.spec("2.0.1", "A00.FR.307")
+@pytest.mark.parametrize("system", [False, True])
+def test_the_roots_of_the_machine_count_only_if_the_file_says_so(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, system: bool
+) -> None:
+    other = root("A CA of the world")
+    (tmp_path / "system.pem").write_text(other.pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "system.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
     rig = rig_of(store, "wss://csms.example/ocpp", 2)
-    rig.credentials.basis = Basis(rig.credentials.basis.link, 2)
+    rig.credentials.basis = Basis(rig.credentials.basis.link, 2, system_roots=system)
     store.keys.install(Use.CSMS_ROOT, CA.pem)
 
     tls = rig.credentials.config().tls
 
     assert tls is not None
-    assert CA.pem in {ssl.DER_cert_to_PEM_cert(der) for der in tls.get_ca_certs(True)}
+    trusted = {ssl.DER_cert_to_PEM_cert(der) for der in tls.get_ca_certs(True)}
+    assert trusted == ({CA.pem, other.pem} if system else {CA.pem})
 
 
 @pytest.mark.spec("2.0.1", "A05.FR.08")

@@ -24,15 +24,15 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from chargepoint.csms import link
+from chargepoint.csms import opening
 from chargepoint.csms.link import (
     PAUSE,
     BackOff,
     Link,
     LinkConfig,
     LinkState,
-    open_connection,
 )
+from chargepoint.csms.opening import open_connection
 from chargepoint.csms.outage import Cause, Outage, explain
 from chargepoint.errors import ConfigError, CsmsUnavailable
 
@@ -598,7 +598,7 @@ async def test_a_wildcard_alone_is_noticed(names: list[str], *, wildcard: bool) 
     wire.transport = wire
     config = replace(CONFIG, url="wss://csms.example.com/ocpp")
 
-    assert link._is_wildcard(wire, config) is wildcard  # type: ignore[arg-type]
+    assert opening._is_wildcard(wire, config) is wildcard  # type: ignore[arg-type]
 
 
 @pytest.mark.spec("2.0.1", "TC_A_06_CS")

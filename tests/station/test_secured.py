@@ -162,7 +162,7 @@ async def test_wildcards_are_refused_when_the_csms_says_so(rig: Rig) -> None:
 
 async def test_a_new_root_is_trusted_by_the_next_connection(rig: Rig) -> None:
     config = replace(rig.link.config, url="wss://csms.example/ocpp")
-    rig.secured._credentials.basis = Basis(config, 2, ca_file=True)
+    rig.secured._credentials.basis = Basis(config, 2)
     certificates = rig.bench.station.security.certificates
 
     await certificates.install(Use.CSMS_ROOT, root().pem)

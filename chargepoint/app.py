@@ -288,6 +288,7 @@ def _assemble(
     secured.refresh()
     view.station, view.session = station, session
     view.routes, view.secured = routes, secured
+    session.on_rejected = view.rejected
     session.attach(view, adapters)
     provide(config, station, profile, link=link, session=session)
     return Life(config, station, session, link, secured, store, identity, routes)
@@ -340,9 +341,18 @@ class _View:
         moved = self.routes.follow(link)
         self.secured.link_changed()
         if moved:
-            self.secured.rebase(self.routes.basis())
-            self.session.moved()
+            self._go_on()
         self.station.told.tell("link", state=str(link.state), error=link.last_error)
+
+    def rejected(self) -> None:
+        """The CSMS does not accept the station: another one may."""
+        if self.routes.rejected():
+            self._go_on()
+            self.secured.reconnect()
+
+    def _go_on(self) -> None:
+        self.secured.rebase(self.routes.basis())
+        self.session.moved()
 
     def frame(self, direction: str, text: str) -> None:
         """Show a frame to whoever looks at the live events, without tokens in it."""

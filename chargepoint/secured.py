@@ -14,6 +14,7 @@ from chargepoint.core.variables import (
     ALLOW_CSMS_TLS_WILDCARDS,
     ALLOW_SECURITY_PROFILE_DOWNGRADE,
     BASIC_AUTH_PASSWORD,
+    NETWORK_PROFILE_CONNECTION_ATTEMPTS,
     SECURITY_PROFILE,
 )
 from chargepoint.core.variables_kinds import Secret
@@ -77,8 +78,10 @@ class Secured:
         model.subscribe(BASIC_AUTH_PASSWORD, self._password_changed)
         security.certificates.reconnect = self.reconnect
         security.certificates.trust = self.refresh
+        security.certificates.in_use = lambda: self._link.anchor
         self._credentials.event = security.event
         self._credentials.wildcards = lambda: model[ALLOW_CSMS_TLS_WILDCARDS]
+        self._credentials.attempts = lambda: model[NETWORK_PROFILE_CONNECTION_ATTEMPTS]
         self._credentials.downgrade = lambda: model[ALLOW_SECURITY_PROFILE_DOWNGRADE]
         model.subscribe(ALLOW_CSMS_TLS_WILDCARDS, lambda _: self.refresh())
         session.on_invalid = lambda what: security.event(Event.INVALID_MESSAGES, what)
@@ -123,6 +126,7 @@ class Secured:
         except StoreError as error:
             log.error("what works could not be stored: %s", error)  # noqa: TRY400 - the disk
         self.refresh()
+        self._station.security.certificates.look()
 
     def reconnect(self) -> None:
         """Connect anew, once the answer of the moment has left."""

@@ -10,7 +10,6 @@ from enum import StrEnum
 
 from chargepoint.errors import Refused
 
-RENEWAL_AHEAD = timedelta(days=30)  # "one month before it expires", A02.FR.02
 CHAIN_MOST = 10  # certificates in a chain that is signed for the station
 _TLS, _BOTH = 2, 3  # security profiles: the CSMS has a certificate, both sides have one
 BITS_LEAST = {"EC": 224, "RSA": 2048, "DSA": 2048}  # 112 bits of security, A00.FR.501 to .503
@@ -140,9 +139,13 @@ def check_room(installed: int, most: int) -> None:
         raise Refused(f"{installed} certificates are installed already", reason="OutOfStorage")
 
 
-def renewal_due(not_after: datetime, now: datetime) -> bool:
-    """Whether the station should ask for its next certificate by itself (A02.FR.02)."""
-    return now >= not_after - RENEWAL_AHEAD
+def renewal_at(not_before: datetime, not_after: datetime, ahead: timedelta) -> datetime:
+    """When the station should ask for its next certificate by itself (A02.FR.02).
+
+    One that lives for a short time only is used for two thirds of it first, or its successor would
+    be asked for at once, and so on.
+    """
+    return not_after - min(ahead, (not_after - not_before) / 3)
 
 
 def next_wait(sent: int, minimum: timedelta, repeats: int) -> timedelta | None:

@@ -29,6 +29,15 @@ CERT_SIGNING_REPEAT_TIMES = Variable(
     low=0,
     high=20,
 )
+CERT_RENEWAL_DAYS = Variable(
+    INTEGER,
+    "SecurityCtrlr.CertRenewalDays",
+    "30",
+    "How long before a certificate of the station expires its successor is asked for.",
+    unit="d",
+    low=1,
+    high=365,
+)
 ALLOW_SECURITY_PROFILE_DOWNGRADE = Variable(
     BOOLEAN,
     "SecurityCtrlr.AllowSecurityProfileDowngrade",

@@ -1,10 +1,15 @@
 """What a connection shows and trusts: password, certificate, roots, security profile; the way back.
 
-What the CSMS changed is shown from the next connection on. If that does not come about, the next
-attempt shows what worked before, and so on in turn; the first of both that works stays, the other
-one goes (2.0.1 A01, A02.FR.28, .29, A05, M05.FR.12 to .16; 1.6 whitepaper A01, A05).
+What the CSMS changed is shown from the next connection on. If that is refused, the next attempt
+shows what worked before, and so on in turn; the first of both that works stays, the other one goes
+(2.0.1 A01, A02.FR.28, .29, A05, M05.FR.12 to .16; 1.6 whitepaper A01, A05).
 
-Why a network that is down takes nothing back: it says nothing about a password.
+Why a network that is down takes nothing back at once: it says nothing about a password. But a
+firewall that swallows the new port looks the same, so after NetworkProfileConnectionAttempts such
+failures the other one has its turn, too.
+
+Why the turns are counted for each address: with several slots, each tried once, the old password
+would always meet the same one of them.
 """
 
 import logging
@@ -44,6 +49,7 @@ _NO_PROOF: Final = {
     Cause.SILENCE,
 }
 _TLS, _BOTH = 2, 3
+ATTEMPTS: Final = 3
 _HEX_KEY = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}")
 
 
@@ -60,11 +66,30 @@ class Basis:
     chosen: bool = False
 
 
+@dataclass(slots=True)
+class _Turn:
+    """What an address is shown next: what worked ``before``, or what is new.
+
+    ``silent`` counts failures in a row that say nothing about it.
+    """
+
+    before: bool = False
+    silent: int = 0
+
+    def failed(self, *, refused: bool, attempts: int) -> bool:
+        """True if it is the other one's turn from now on."""
+        self.silent = 0 if refused else self.silent + 1
+        if not refused and self.silent < attempts:
+            return False
+        self.before, self.silent = not self.before, 0
+        return True
+
+
 class Credentials:
     """Makes the configuration of each attempt to connect.
 
     ``event`` puts something into the security log, ``wildcards`` is AllowCSMSTLSWildcards,
-    ``downgrade`` is AllowSecurityProfileDowngrade.
+    ``downgrade`` is AllowSecurityProfileDowngrade, ``attempts`` NetworkProfileConnectionAttempts.
     """
 
     def __init__(self, basis: Basis, keys: KeyStore, kept: Kept) -> None:
@@ -72,10 +97,11 @@ class Credentials:
         self.event: Report = lambda *_: None
         self.wildcards: Callable[[], bool] = lambda: True
         self.downgrade: Callable[[], bool] = lambda: False
+        self.attempts: Callable[[], int] = lambda: ATTEMPTS
         self._keys = keys
         self._kept = kept
         self._wanted: int | None = None  # a security profile that is to be tried
-        self._back = False  # the next attempt shows what worked before
+        self._turns: dict[str, _Turn] = {}  # by address
         self._said: set[Cause] = set()  # in this outage
 
     @property
@@ -85,6 +111,17 @@ class Credentials:
         if self.basis.chosen and asked >= lowest_profile(reached, downgrade=self.downgrade()):
             return asked
         return max(asked, reached)
+
+    @property
+    def _turn(self) -> _Turn:
+        """A raised profile is for the address where it was asked for; elsewhere it comes second."""
+        elsewhere = self._wanted is not None and bool(self._turns)
+        return self._turns.setdefault(self.basis.link.url, _Turn(before=elsewhere))
+
+    @property
+    def _back(self) -> bool:
+        """Whether the next attempt shows what worked before."""
+        return self._turn.before
 
     @property
     def trying(self) -> bool:
@@ -116,20 +153,21 @@ class Credentials:
         raw = hexadecimal and _HEX_KEY.fullmatch(text) is not None
         password = bytes.fromhex(text) if raw else text.encode()
         self._kept.change(password, self._kept.proven or self.basis.link.password)
-        self._back = False
+        self._turns.clear()
 
     def change_profile(self, profile: int) -> None:
         """From the next connection on a higher security profile, if it comes about."""
         self._wanted = profile
-        self._back = False
+        self._turns.clear()
 
     def failed(self, cause: Cause, sentence: str) -> None:
         """An attempt or a connection came to nothing."""
         fallback = self.trying
         # Another security profile may be served elsewhere: there nobody listening is an answer.
         moved = self._wanted is not None and cause is Cause.REFUSED
-        if fallback and (moved or cause not in _NO_PROOF):
-            self._back = not self._back
+        if fallback:
+            refused = moved or cause not in _NO_PROOF
+            self._turn.failed(refused=refused, attempts=self.attempts())
         event = EVENTS.get(cause)
         if event is not None and cause not in self._said and not (fallback and self._back):
             self._said.add(cause)
@@ -144,6 +182,7 @@ class Credentials:
             self._discard()
         else:
             self._accept()
+        self._turns.clear()
 
     def _accept(self) -> None:
         if self._kept.fresh is not None:
@@ -162,7 +201,6 @@ class Credentials:
 
     def _discard(self) -> None:
         """The new root alone stays: the CSMS may change over to it at any time (M05.FR.14)."""
-        self._back = False
         if self._kept.fresh is not None:
             self._kept.discard()
             self.event(Event.RECONFIGURED, "the new password does not work, the old one is back")

@@ -3,6 +3,10 @@
 Slot 1 is what the installer's file says until a CSMS sets it. The link knows nothing of slots: it
 reads ``link.config`` before each attempt, and tells here how its attempts went. What the connection
 shows and trusts is for ``csms.credentials``.
+
+Why a CSMS that answers, and does not accept the station, counts like one that cannot be reached
+while another one is known to work: a slip in the URL may lead to somebody else's CSMS, and from
+there nobody could call the station back.
 """
 
 import logging
@@ -109,6 +113,17 @@ class Routes:
         if not failed or self._worked:
             self._worked = self._worked and not failed
             return False
+        return self._next()
+
+    def rejected(self) -> bool:
+        """The CSMS answers, but does not accept the station; True if another one is tried now."""
+        good = self._store.good()
+        if self._worked or good is None or good[0] == self.slot:
+            return False  # there is nothing better to go to
+        return self._next()
+
+    def _next(self) -> bool:
+        """One more attempt came to nothing; True if another slot has its turn."""
         before = self.slot
         self._walk = self._walk.failed(self._model[NETWORK_PROFILE_CONNECTION_ATTEMPTS])
         if self.slot == before:

@@ -69,7 +69,8 @@ class Session:
     """Everything about the CSMS that outlives one connection.
 
     ``online`` is true while the station may send what it wants; ``on_invalid`` is told of illegal
-    messages, ``on_replay`` of one that came twice.
+    messages, ``on_replay`` of one that came twice, ``on_rejected`` of a BootNotification that was
+    rejected or not answered; it must not wait.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Session:
         self.adapter: Adapter | None = None
         self.on_invalid: Callable[[str], None] = lambda _: None
         self.on_replay: Callable[[str], None] = lambda _: None
+        self.on_rejected: Callable[[], None] = lambda: None
         self._adapters: Mapping[str, Adapter] = {}
         self._store = store
         self._outbox = outbox
@@ -149,6 +151,7 @@ class Session:
         """Another CSMS is tried: one that never saw the station must be told (2.0.1 B10.FR.10)."""
         if self.registration is Registration.ACCEPTED:
             self.forget("Unknown")
+        self.registration = Registration.UNKNOWN  # what one CSMS said binds no other one
 
     async def take_leave(self) -> None:
         """Tell what waits before the station stops; what is not told in time stays in the journal.
@@ -227,6 +230,8 @@ class Session:
                 return True
             wait = UNANSWERED_BOOT if answer is None else answer.interval or OWN_INTERVAL
             log.warning("not accepted by the CSMS yet (%s), again in %s", self.registration, wait)
+            if answer is None or answer.registration is Registration.REJECTED:
+                self.on_rejected()
             await sleep_unless(self._clock, wait, self._boot_now)
 
     async def _announce(self, endpoint: Endpoint, adapter: Adapter) -> BootAnswer | None:

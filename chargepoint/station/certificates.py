@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from chargepoint.clock import Clock, sleep_unless
@@ -18,6 +18,7 @@ from chargepoint.core.facts import CertificateRequested, CertificateStatusDue, F
 from chargepoint.core.security import Event
 from chargepoint.core.variables import (
     ADDITIONAL_ROOT_CERTIFICATE_CHECK,
+    CERT_RENEWAL_DAYS,
     CERT_SIGNING_REPEAT_TIMES,
     CERT_SIGNING_WAIT_MINIMUM,
     CERTIFICATE_STORE_MAX_LENGTH,
@@ -27,6 +28,7 @@ from chargepoint.core.variables import (
     SECURITY_PROFILE,
 )
 from chargepoint.errors import Refused, StoreError
+from chargepoint.station.certificate_chains import chain_ids, issuer_of, may_go, renewal
 from chargepoint.station.device_model import DeviceModel
 from chargepoint.store.keystore import Installed, KeyStore, fingerprint
 
@@ -37,6 +39,7 @@ log = logging.getLogger(__name__)
 
 RENEWAL_CHECK = timedelta(days=1)
 STATUS_CHECK = timedelta(days=7)
+ZERO = timedelta(0)
 TLS_PROFILE, CERTIFICATE_PROFILE = 2, 3
 
 
@@ -64,6 +67,7 @@ class Certificates:
         serial_number: the name in the certificates of the station (A00.FR.507).
         reconnect: called when a new connection is to be made, with another certificate.
         trust: called when the next connection trusts other roots. Neither may block.
+        in_use: the fingerprint of the root that the open connection rests on, empty if unknown.
     """
 
     def __init__(
@@ -78,14 +82,21 @@ class Certificates:
         self.serial_number = ""
         self.reconnect: Callable[[], None] = lambda: None
         self.trust: Callable[[], None] = lambda: None
+        self.in_use: Callable[[], str] = lambda: ""
         self._keys = keys
         self._clock = clock
         self._model = model
         self._record = record
         self._event = event
         self._awaited: dict[Use, _Awaited] = {}
+        self._renewals: dict[Use, datetime] = {}
         self._statuses_at: float | None = None  # monotonic, when they were asked for last
         self._changed = asyncio.Event()
+        model.subscribe(CERT_RENEWAL_DAYS, lambda _: self.look())
+
+    def look(self) -> None:
+        """What the station shows may be another certificate now: see when it has to be renewed."""
+        self._changed.set()
 
     # --- what the station trusts ------------------------------------------------------------
 
@@ -135,38 +146,40 @@ class Certificates:
         roots = self._roots()
         for root, read in roots:
             if root.use in uses:
-                yield Listed(root.use, x509.identify(read, _issuer(read, roots)))
+                yield Listed(root.use, x509.identify(read, issuer_of(read, roots)))
         if Use.V2G_CHAIN in uses and (pem := self._keys.chain(self._keys.own(Use.V2G_CHAIN))):
-            names = _chain_ids(x509.read(pem), roots, HashAlgorithm.SHA256)
+            names = chain_ids(x509.read(pem), roots, HashAlgorithm.SHA256)
             yield Listed(Use.V2G_CHAIN, names[0], tuple(names[1:5]))
 
     async def delete(self, wanted: CertificateId) -> bool:
         """Remove the certificate of that name; False if there is none (M04).
 
         Raises:
-            Refused: it is in use: the station's own, or the last root of a TLS connection.
+            Refused: it is in use: the station's own, or the root of a TLS connection (1.6
+                whitepaper M04.FR.06), or the last one for such a connection.
         """
         # Settings are read here: some of them come from the database, which knows one thread.
         tls = self._model[SECURITY_PROFILE] >= TLS_PROFILE
-        use = await asyncio.to_thread(self._delete, wanted, tls=tls)
+        in_use = self.in_use()
+        use = await asyncio.to_thread(self._delete, wanted, tls=tls, in_use=in_use)
         if use is not None:
             self._event(Event.RECONFIGURED, f"{use} deleted")
             self.trust()
         return use is not None
 
-    def _delete(self, wanted: CertificateId, *, tls: bool) -> Use | None:
+    def _delete(self, wanted: CertificateId, *, tls: bool, in_use: str) -> Use | None:
         from chargepoint.store import x509
 
         roots = self._roots()
         for root, read in roots:
-            if x509.identify(read, _issuer(read, roots), wanted.algorithm) == wanted:
+            if x509.identify(read, issuer_of(read, roots), wanted.algorithm) == wanted:
                 if tls and root.use is Use.CSMS_ROOT:
-                    _may_go(root, roots)
+                    may_go(root, roots, in_use)
                 self._keys.remove(root)
                 return root.use
         for use in (Use.STATION, Use.V2G_CHAIN):
             pem = self._keys.chain(self._keys.own(use))
-            if pem and wanted in _chain_ids(x509.read(pem), roots, wanted.algorithm):
+            if pem and wanted in chain_ids(x509.read(pem), roots, wanted.algorithm):
                 if use is Use.STATION:
                     raise Refused("it is the station's own certificate", reason="Unspecified")
                 self._keys.remove_own(use)
@@ -286,10 +299,15 @@ class Certificates:
             self._ask_again()
             await self._renew()
             await self._ask_statuses()
-            now = self._clock.monotonic()
-            dues = [wait.due for wait in self._awaited.values() if wait.due is not None]
-            left = timedelta(seconds=min(dues) - now) if dues else RENEWAL_CHECK
-            await sleep_unless(self._clock, min(left, RENEWAL_CHECK), self._changed)
+            await sleep_unless(self._clock, self._next(), self._changed)
+
+    def _next(self) -> timedelta:
+        """Until there is something to do again."""
+        now = self._clock.monotonic()
+        dues = [wait.due for wait in self._awaited.values() if wait.due is not None]
+        waits = [timedelta(seconds=due - now) for due in dues]
+        early = [left for at in self._renewals.values() if (left := at - self._clock.now()) > ZERO]
+        return min([*waits, *early, RENEWAL_CHECK])
 
     def _ask_again(self) -> None:
         """The same request once more: whichever of the answers comes, it is about our key."""
@@ -305,13 +323,16 @@ class Certificates:
                 self._ask(again)
 
     async def _renew(self) -> None:
-        """One month before a certificate of the station expires (A02.FR.02)."""
+        """Some time before a certificate of the station expires (A02.FR.02)."""
+        self._renewals.clear()
+        ahead = timedelta(days=self._model[CERT_RENEWAL_DAYS])
         for use in (Use.STATION, Use.V2G_CHAIN):
             busy = use in self._awaited or self._keys.fresh(use).exists()
             if busy or not (pem := self._keys.chain(self._keys.own(use))):
                 continue
             try:
-                if await asyncio.to_thread(self._expires, pem):
+                self._renewals[use] = await asyncio.to_thread(renewal, pem, ahead)
+                if self._clock.now() >= self._renewals[use]:
                     await self.request(use)
             except (Refused, StoreError) as error:
                 log.error("%s cannot be renewed: %s", use, error)  # noqa: TRY400 - no defect
@@ -333,7 +354,7 @@ class Certificates:
         from chargepoint.store import x509
 
         chain = x509.read(pem)
-        names = _chain_ids(chain, self._roots(), HashAlgorithm.SHA256)
+        names = chain_ids(chain, self._roots(), HashAlgorithm.SHA256)
         at = self._clock.now()
         responders = [x509.responder(certificate) for certificate in chain]
         return [
@@ -342,43 +363,9 @@ class Certificates:
             if responder
         ]
 
-    def _expires(self, pem: str) -> bool:
-        from chargepoint.store import x509
-
-        return rules.renewal_due(x509.about(x509.read(pem)[0]).not_after, self._clock.now())
-
     def _ask(self, fact: CertificateRequested) -> None:
         self._awaited[Use(fact.use)] = _Awaited(fact)
         self._record(fact)
 
     def _common_name(self, use: Use) -> str:
         return self._model[SECC_ID] if use is Use.V2G_CHAIN else self.serial_number
-
-
-def _issuer(
-    certificate: "x509.Certificate", roots: "list[tuple[Installed, x509.Certificate]]"
-) -> "x509.Certificate | None":
-    from chargepoint.store import x509
-
-    if certificate.issuer == certificate.subject:
-        return certificate
-    named = [read for _, read in roots if read.subject == certificate.issuer]
-    return next((read for read in named if x509.signed_by(certificate, read)), None)
-
-
-def _may_go(root: Installed, roots: "list[tuple[Installed, x509.Certificate]]") -> None:
-    """Of the roots that the connection to the CSMS needs one must stay."""
-    if [other for other, _ in roots if other.use is root.use and other.proven] == [root]:
-        raise Refused("the connection to the CSMS needs it", reason="Unspecified")
-
-
-def _chain_ids(
-    chain: "tuple[x509.Certificate, ...]",
-    roots: "list[tuple[Installed, x509.Certificate]]",
-    algorithm: HashAlgorithm,
-) -> list[CertificateId]:
-    from chargepoint.store import x509
-
-    issuers = [*chain[1:], _issuer(chain[-1], roots)]
-    pairs = zip(chain, issuers, strict=True)
-    return [x509.identify(certificate, issuer, algorithm) for certificate, issuer in pairs]

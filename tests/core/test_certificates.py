@@ -17,7 +17,7 @@ from chargepoint.core.certificates import (
     lower_profiles,
     next_wait,
     only_by_wildcard,
-    renewal_due,
+    renewal_at,
 )
 from chargepoint.errors import Refused
 
@@ -86,10 +86,17 @@ def test_a_full_store_says_so() -> None:
     assert refused.value.reason == "OutOfStorage"
 
 
-@pytest.mark.parametrize(("left", "due"), [(31, False), (30, True), (1, True), (-5, True)])
+@pytest.mark.parametrize(
+    ("life", "ahead", "left"),
+    [(365, 30, 30), (365, 60, 60), (90, 30, 30), (9, 30, 3), (1, 30, 1 / 3)],
+)
 @pytest.mark.spec("2.0.1", "A02.FR.02")
-def test_renewal_begins_a_month_before(left: int, *, due: bool) -> None:
-    assert renewal_due(NOW + left * DAY, NOW) is due
+def test_renewal_begins_some_days_before_and_not_in_the_first_two_thirds(
+    life: int, ahead: int, left: float
+) -> None:
+    end = NOW + life * DAY
+
+    assert end - renewal_at(NOW, end, ahead * DAY) == left * DAY
 
 
 @pytest.mark.spec("2.0.1", "A02.FR.18")

@@ -114,6 +114,35 @@ def test_a_network_that_is_down_says_nothing_about_a_password(rig: Rig, cause: C
     assert rig.password() == NEW.encode()
 
 
+@pytest.mark.parametrize("cause", [Cause.SILENCE, Cause.NETWORK, Cause.LOST])
+@pytest.mark.parametrize("attempts", [1, 3])
+def test_but_it_cannot_keep_the_station_from_what_worked(
+    rig: Rig, cause: Cause, attempts: int
+) -> None:
+    rig.credentials.attempts = lambda: attempts
+    rig.credentials.change_password(NEW, hexadecimal=False)
+    shown = []
+    for _ in range(3 * attempts):
+        shown.append(rig.password())
+        rig.fails(cause)
+
+    assert shown == [NEW.encode()] * attempts + [OLD] * attempts + [NEW.encode()] * attempts
+
+
+def test_every_address_is_shown_both_in_turn(rig: Rig) -> None:
+    """With two slots of one attempt each, the old password would else meet one of them alone."""
+    rig.credentials.change_password(NEW, hexadecimal=False)
+    one = rig.credentials.basis
+    two = replace(one, link=replace(one.link, url="ws://two.example"))
+    shown = set()
+    for _ in range(2):
+        for rig.credentials.basis in (one, two):
+            shown.add((rig.credentials.config().url, rig.password()))
+            rig.fails()
+
+    assert len(shown) == 4
+
+
 def test_a_power_cut_before_the_new_password_worked_keeps_both(rig: Rig) -> None:
     rig.credentials.change_password(NEW, hexadecimal=False)
     after = rig_of(rig.store)

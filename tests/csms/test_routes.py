@@ -131,6 +131,29 @@ def test_when_every_slot_failed_the_one_that_worked_is_tried_again(store: Store)
     assert tried == [2, 2, 2, 1, 1, 1, 2, 2, 2, 1, 1, 1, 2]
 
 
+def test_a_csms_that_does_not_accept_the_station_is_left_for_one_that_did(store: Store) -> None:
+    way = Way(store)
+    way.works()
+    store.network.save(2, OTHER)
+    way.set(PRIORITY, "2")
+    after = Way(store)
+
+    moved = [after.routes.rejected() for _ in range(4)]
+
+    assert moved == [False, False, True, False]  # NetworkProfileConnectionAttempts, then the end
+    assert after.routes.slot == 1
+
+
+def test_a_csms_that_once_accepted_the_station_is_not_left(store: Store) -> None:
+    way = Way(store)
+    way.works()
+    store.network.save(2, OTHER)
+    way.set(PRIORITY, "1,2")
+    after = Way(store)
+
+    assert [after.routes.rejected() for _ in range(9)] == [False] * 9
+
+
 def test_a_connection_that_is_lost_is_no_attempt(store: Store) -> None:
     store.network.save(2, OTHER)
     Way(store).set(PRIORITY, "2,1")

@@ -205,7 +205,9 @@ async def test_a_month_before_it_expires_a_certificate_is_asked_for(
     talk: Any, days: int, asked: int
 ) -> None:
     talk.bench.station.model.provide(SECURITY_PROFILE, lambda: 2)
-    await signed(talk, CA.answer(await csr(talk), life=timedelta(days=days + 1)))
+    begun = START - timedelta(days=300)
+    life = timedelta(days=300 + days)
+    await signed(talk, CA.answer(await csr(talk), start=begun, life=life))
     certificates = talk.bench.station.security.certificates
     before = len(talk.csms.said("SignCertificate"))
 

@@ -89,6 +89,7 @@ class Certificates:
         self._record = record
         self._event = event
         self._awaited: dict[Use, _Awaited] = {}
+        self._settled: dict[Use, str] = {}  # the last request whose certificate came
         self._renewals: dict[Use, datetime] = {}
         self._statuses_at: float | None = None  # monotonic, when they were asked for last
         self._changed = asyncio.Event()
@@ -233,6 +234,8 @@ class Certificates:
         known = self._awaited.get(use)
         if known is not None and known.last.csr != fact.csr:
             return  # about a key that has been replaced meanwhile
+        if self._settled.get(use) == fact.csr:
+            return  # the certificate was faster than the answer
         minimum, repeats = self._model[CERT_SIGNING_WAIT_MINIMUM], CERT_SIGNING_REPEAT_TIMES
         wait = rules.next_wait(fact.number, minimum, self._model[repeats])
         if not accepted or wait is None:
@@ -261,7 +264,8 @@ class Certificates:
             Refused: it cannot be used; the security log says why.
             StoreError: it could not be stored.
         """
-        self._awaited.pop(use, None)
+        if (known := self._awaited.pop(use, None)) is not None:
+            self._settled[use] = known.last.csr
         most, name = self._model[MAX_CERTIFICATE_CHAIN_SIZE], self._common_name(use)
         try:
             await asyncio.to_thread(self._check_signed, use, chain, most=most, common_name=name)

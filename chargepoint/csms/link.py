@@ -26,6 +26,7 @@ from chargepoint.clock import Clock
 from chargepoint.csms.opening import open_connection
 from chargepoint.csms.outage import Cause, Outage
 from chargepoint.csms.tls import anchor
+from chargepoint.csms.validity import own_time
 from chargepoint.errors import ConfigError, CsmsError
 
 if TYPE_CHECKING:
@@ -240,7 +241,7 @@ class Link:
         self._set(LinkState.CONNECTING)
         await self._pause()
         try:
-            connection = await open_connection(config := self.config)
+            connection = await open_connection(config := self.config, own_time(self._clock))
         except Outage as outage:
             self._fail(outage)
         else:

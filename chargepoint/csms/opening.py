@@ -15,6 +15,7 @@ from websockets.typing import Subprotocol
 from chargepoint.core.certificates import only_by_wildcard
 from chargepoint.csms.outage import Cause, Outage, explain
 from chargepoint.csms.tls import client_context, verified_chain
+from chargepoint.csms.validity import OwnTime, check_dates, leave_dates
 
 if TYPE_CHECKING:
     from chargepoint.csms.link import LinkConfig
@@ -24,14 +25,16 @@ _library_log = logging.getLogger("chargepoint.csms.websocket")
 _library_log.setLevel(logging.WARNING)
 
 
-async def open_connection(config: "LinkConfig") -> ClientConnection:
+async def open_connection(config: "LinkConfig", time: OwnTime | None = None) -> ClientConnection:
     """One connection that speaks a version of ours; whoever asked for it closes it.
+
+    ``time`` is that of the station, if certificates are not to be valid by the machine's clock.
 
     Raises:
         Outage: none; its text says why and what to do.
     """
     try:
-        connection = await _handshake(config)
+        connection = await _handshake(config, time)
     except (OSError, WebSocketException) as error:
         raise explain(error, where=config.url, station_id=config.station_id) from error
     if connection.subprotocol in config.subprotocols:
@@ -48,9 +51,15 @@ async def open_connection(config: "LinkConfig") -> ClientConnection:
 class _Looked(ClientConnection):
     """A connection whose other end is looked at before anything is sent over it."""
 
-    def __init__(self, config: "LinkConfig", protocol: ClientProtocol, **options: Any) -> None:
+    def __init__(
+        self,
+        config: "LinkConfig",
+        time: OwnTime | None,
+        protocol: ClientProtocol,
+        **options: Any,
+    ) -> None:
         super().__init__(protocol, **options)
-        self._config = config
+        self._config, self._time = config, time
         self._lost: Exception | None = None
 
     async def handshake(self, *args: Any, **options: Any) -> None:
@@ -58,7 +67,7 @@ class _Looked(ClientConnection):
 
         With TLS 1.3 a CSMS that does not take ours says so only now, which the library drops.
         """
-        await _look(self, self._config)
+        await _look(self, self._config, self._time)
         try:
             await super().handshake(*args, **options)
         except InvalidHandshake as error:
@@ -72,7 +81,9 @@ class _Looked(ClientConnection):
         super().connection_lost(exc)
 
 
-async def _look(connection: ClientConnection, config: "LinkConfig") -> None:
+async def _look(connection: ClientConnection, config: "LinkConfig", time: OwnTime | None) -> None:
+    if time is not None:
+        check_dates(verified_chain(connection), time)
     if not config.wildcards and _is_wildcard(connection, config):
         raise Outage(Cause.UNTRUSTED, f"the certificate of CSMS {config.url} has only a wildcard")
     if config.revocation is not None and (chain := verified_chain(connection)):
@@ -85,8 +96,10 @@ def _is_wildcard(connection: ClientConnection, config: "LinkConfig") -> bool:
     return only_by_wildcard(names, urlsplit(config.url).hostname or "")
 
 
-async def _handshake(config: "LinkConfig") -> ClientConnection:
-    secure = urlsplit(config.url).scheme == "wss"
+async def _handshake(config: "LinkConfig", time: OwnTime | None) -> ClientConnection:
+    tls = (config.tls or client_context()) if urlsplit(config.url).scheme == "wss" else None
+    if tls is not None:
+        leave_dates(tls, time)
     return await connect(
         config.station_url,
         subprotocols=[Subprotocol(name) for name in config.subprotocols],
@@ -99,8 +112,8 @@ async def _handshake(config: "LinkConfig") -> ClientConnection:
         ping_interval=None,  # the link pings by itself, at an interval that may change
         max_size=config.max_message_size,
         logger=_library_log,
-        create_connection=partial(_Looked, config),  # type: ignore[arg-type]
-        ssl=(config.tls or client_context()) if secure else None,
+        create_connection=partial(_Looked, config, time),  # type: ignore[arg-type]
+        ssl=tls,
     )
 
 

@@ -37,9 +37,11 @@ async def test_a_reserved_outlet_charges_with_its_card_alone(
         await until(stored(site, mine), "the reservation in the database")
         await site.plug()
         await site.swipe(other)
-        await site.office.wait_for(
+        asked = await site.office.wait_for(
             site.id, "Authorize", lambda told: told["idToken"]["idToken"] == other
         )
+        answer = await site.office.answer_to(site.id, asked)
+        assert answer.payload["idTokenInfo"]["status"] == "Accepted"
         assert (await site.local.get("/v1/transactions"))["transactions"] == []
         await site.swipe(mine)
         await site.charging()

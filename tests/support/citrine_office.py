@@ -194,6 +194,15 @@ class Office:
 
         return await until(kept, f"{action} from {origin}")
 
+    async def answer_to(self, station: str, call: Message) -> Message:
+        """What CitrineOS answered to a call of the station, as soon as it is kept."""
+
+        async def kept() -> Message | None:
+            sent = await self.messages(station, origin="csms", after=call.id - 1)
+            return next((one for one in sent if one.message_id == call.message_id), None)
+
+        return await until(kept, f"an answer to {call.action}")
+
 
 async def until(
     look: Callable[[], Awaitable[Found | None]], what: str, patience: timedelta = PATIENCE

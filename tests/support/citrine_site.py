@@ -240,13 +240,8 @@ class Site:
     async def number_in_16(self) -> int:
         """What CitrineOS answered to StartTransaction."""
         call = await self.office.wait_for(self.id, "StartTransaction")
-
-        async def answered() -> int | None:
-            sent = await self.office.messages(self.id, origin="csms")
-            mine = [one for one in sent if one.message_id == call.message_id]
-            return int(mine[0].payload["transactionId"]) if mine else None
-
-        return await until(answered, "a transaction id")
+        answer = await self.office.answer_to(self.id, call)
+        return int(answer.payload["transactionId"])
 
     async def ended(self, after: int = 0) -> dict[str, Any]:
         """The message that ends the transaction, as CitrineOS keeps it."""

@@ -203,6 +203,7 @@ async def _reload(life: Life, reload: Reload) -> None:
         "custom_settings",
         "local",
         "firmware",
+        "transfers",
     )
     changed = [name for name in sections if getattr(old, name) != getattr(fresh, name)]
     life.config = fresh

@@ -27,6 +27,7 @@ from chargepoint.config_model import (
     Password,
     StationConfig,
     StationSection,
+    TransfersSection,
     listen_address,
 )
 from chargepoint.config_schema import json_schema
@@ -52,6 +53,7 @@ __all__ = [
     "StationConfig",
     "StationSection",
     "TcpBusConfig",
+    "TransfersSection",
     "check_settings",
     "json_schema",
     "listen_address",

@@ -3,6 +3,7 @@
 Each check is a generator of complaints about a config whose single values are already right.
 """
 
+import ipaddress
 import shutil
 import stat
 from collections.abc import Iterable, Iterator, Sequence
@@ -37,7 +38,7 @@ _TLS_FROM: Final = 2
 def check(config: StationConfig) -> list[str]:
     """Every complaint about how the parts of ``config`` fit together, in the order of the file."""
     found = [*_station(config), *_csms(config.csms), *_buses(config), *_meters(config)]
-    found += [*_evses(config), *_custom(config), *_local(config)]
+    found += [*_evses(config), *_custom(config), *_local(config), *_transfers(config)]
     ordered = sorted(found, key=lambda item: config.positions.line(item[0]))
     return [complaint(config.positions.of(path), path, *words) for path, *words in ordered]
 
@@ -314,3 +315,12 @@ def _local(config: StationConfig) -> Iterator[Found]:
         listen_address(config.local.listen)
     except ValueError as error:
         yield "local.listen", f'found "{config.local.listen}"', str(error)
+
+
+def _transfers(config: StationConfig) -> Iterator[Found]:
+    for index, text in enumerate(config.transfers.local_addresses):
+        try:
+            ipaddress.ip_network(text)
+        except ValueError as error:
+            path = f"transfers.local_addresses[{index}]"
+            yield path, f"found {error}", "an address, or a network like 10.20.0.0/16"

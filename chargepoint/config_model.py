@@ -47,6 +47,8 @@ SettingType = Literal[
     "MemberList",
 ]  # OCPP 2.0.1 DataEnumType
 
+TransferScheme = Literal["ftp", "ftps", "http", "https", "sftp"]
+
 SettingText = Annotated[
     str, Meta(description="as OCPP writes it: true, 30; a list is joined with commas")
 ]
@@ -244,6 +246,10 @@ class LocalSection(Section, frozen=True, kw_only=True):
     ready_file: Annotated[
         Path | None, Meta(description="written when listening: url, token and pid, mode 0600")
     ] = None
+    drive_real_hardware: Annotated[
+        bool,
+        Meta(description="take tokens, faults and network cuts although a board is not simulated"),
+    ] = False
 
     @property
     def host(self) -> str:
@@ -254,6 +260,14 @@ class LocalSection(Section, frozen=True, kw_only=True):
     def port(self) -> int:
         """The TCP port, 0 for any free one."""
         return listen_address(self.listen)[1]
+
+    @property
+    def exposed(self) -> bool:
+        """Whether others than the programs of this machine can connect."""
+        try:
+            return not ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host.lower() != "localhost"
 
 
 class FirmwareSection(Section, frozen=True, kw_only=True):
@@ -290,6 +304,22 @@ class FirmwareSection(Section, frozen=True, kw_only=True):
     ] = "download"
 
 
+class TransfersSection(Section, frozen=True, kw_only=True):
+    """Where firmware may come from and logs may go: the CSMS names the addresses."""
+
+    schemes: Annotated[
+        tuple[TransferScheme, ...],
+        Meta(min_length=1, description="sftp also needs the extra `sftp` and keys/known_hosts"),
+    ] = ("ftp", "ftps", "http", "https", "sftp")
+    local_addresses: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="networks beside the public ones, like 10.20.0.0/16; an address that"
+            " stands in csms.url is always allowed, a name in it is not"
+        ),
+    ] = ()
+
+
 class StationConfig(Section, frozen=True, kw_only=True):
     """A whole config, checked.
 
@@ -306,6 +336,7 @@ class StationConfig(Section, frozen=True, kw_only=True):
     custom_settings: dict[str, CustomSetting] = {}
     local: LocalSection | None = None
     firmware: FirmwareSection | None = None
+    transfers: TransfersSection = TransfersSection()
     positions: Positions
 
 

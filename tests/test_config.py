@@ -136,7 +136,7 @@ WRONG_VALUES = [
         "stations: {}\nstation:\n",
         (
             "site.yaml:1: stations: found an unknown key; allowed: station, csms, buses, meters, "
-            "evses, settings, custom_settings, local, firmware; did you mean `station`?"
+            "evses, settings, custom_settings, local, firmware, transfers; did you mean `station`?"
         ),
     ),
     (

@@ -28,12 +28,14 @@ _NO_WRAP = 10_000
 def check(config: str, *, connect: bool, as_json: bool) -> int:
     """Check a config and say what the station would be.
 
-    Mistakes are told with file and line, all at once (exit code 2). With --connect a meter that
+    Mistakes are told with file and line, all at once (exit code 2); what gives up a protection is
+    allowed and told as a warning. With --connect a meter that
     does not answer makes the exit code 3, a CSMS that does not let the station in makes it 4.
     Why a meter does not answer is then searched for, which may take a minute; nothing is ever
     written to it.
     """
     from chargepoint.config import load_config
+    from chargepoint.config_warnings import warnings
 
     station = load_config(config)
     asyncio.run(_check_settings(station))
@@ -45,6 +47,8 @@ def check(config: str, *, connect: bool, as_json: bool) -> int:
         width = max(len(name) for name, _ in rows)
         for name, words in rows:
             click.echo(f"{name:<{width}}  {words}")
+        for sentence in warnings(station):
+            click.echo(f"{click.style('warning', 'yellow')}: {sentence}")
         for trial in trials:
             _tell(trial)
     return next((trial.code for trial in trials if not trial.good), 0)
@@ -87,6 +91,8 @@ def _table(station: "StationConfig") -> list[tuple[str, str]]:
 
 
 def _as_json(station: "StationConfig", trials: list[Trial]) -> dict[str, Any]:
+    from chargepoint.config_warnings import warnings
+
     return {
         "ok": all(trial.good for trial in trials),
         "station_id": station.station.id,
@@ -94,6 +100,7 @@ def _as_json(station: "StationConfig", trials: list[Trial]) -> dict[str, Any]:
         "ocpp": station.csms.ocpp,
         "meters": {name: meter.driver for name, meter in station.meters.items()},
         "evses": [evse.id for evse in station.evses],
+        "warnings": warnings(station),
         "trials": [
             {
                 "what": trial.what,

@@ -34,6 +34,7 @@ def run(config: Path) -> None:
 async def _run(loaded: "StationConfig", path: Path) -> bool:
     from chargepoint import app
     from chargepoint.config import load_config
+    from chargepoint.config_warnings import warnings
 
     stop = asyncio.Event()
     interrupted = False
@@ -49,5 +50,7 @@ async def _run(loaded: "StationConfig", path: Path) -> bool:
     reload = app.Reload(asyncio.Event(), lambda: load_config(path))
     loop.add_signal_handler(signal.SIGHUP, reload.wanted.set)
     log.info("station %s from %s", loaded.station.id, path)
+    for sentence in warnings(loaded):
+        log.warning("%s", sentence)
     await app.run(loaded, stop=stop, reload=reload)
     return interrupted

@@ -84,7 +84,9 @@ class Attempts:
 ONCE = Attempts()
 
 
-def parse_location(text: str, allowed: frozenset[Scheme]) -> Location:
+def parse_location(
+    text: str, allowed: frozenset[Scheme], longest: int = LONGEST_ADDRESS
+) -> Location:
     """Take an address apart.
 
     Raises:
@@ -100,8 +102,8 @@ def parse_location(text: str, allowed: frozenset[Scheme]) -> Location:
     if scheme not in allowed:
         words = ", ".join(sorted(allowed)) or "no scheme at all"
         raise _invalid(f"found {scheme}, this station has {words}")
-    if len(text) > LONGEST_ADDRESS:
-        raise _invalid(f"longer than {LONGEST_ADDRESS} characters")
+    if len(text) > longest:
+        raise _invalid(f"longer than {longest} characters")
     path = _path(parts)
     return Location(
         scheme,
@@ -126,7 +128,7 @@ def _path(parts: SplitResult) -> str:
 def safe_name(text: str, default: str) -> str:
     """The last part of a path as a file name that cannot leave its folder."""
     last = re.split(r"[/\\]", text)[-1]
-    name = re.sub(r"[^A-Za-z0-9._-]", "_", last).lstrip(".")[-NAME_MOST:]
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", last)[-NAME_MOST:].lstrip(".")
     return name or default
 
 

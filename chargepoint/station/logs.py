@@ -21,7 +21,7 @@ from chargepoint.station.evse import Spawn
 from chargepoint.station.firmware import ANSWERED_WITHIN, Tell
 from chargepoint.station.log_archive import as_json, as_lines, write_archive
 from chargepoint.station.log_keeper import kept_lines
-from chargepoint.station.transfer import Transfer, TransferFailed
+from chargepoint.station.transfer import Transfer, TransferFailed, check_room
 from chargepoint.store.security_log import LogEntry
 from chargepoint.store.sqlite import Store
 
@@ -159,6 +159,7 @@ class Logs:
             place = self._transfer.location(job.location)
             await self._transfer.upload(place, archive, job.attempts)
         except TransferFailed as trouble:
+            log.warning("log not sent: %s", trouble)
             status = failed(trouble.trouble)
         except (OSError, Refused) as error:
             log.warning("log not sent: %s", error)
@@ -170,6 +171,7 @@ class Logs:
 
     async def _pack(self, job: LogJob, archive: Path) -> None:
         _empty(self._rules.folder)
+        check_room(self._rules.folder)
         if job.kind is LogKind.SECURITY:
             files = {"security.log": as_lines(self._security(job.interval))}
         else:

@@ -2,25 +2,30 @@
 
 Each way is a module of its own, imported when it is used. The certificate of the other side is
 always checked, an address is only ever logged without its credentials, and what is half there is
-removed. A transfer is cancelled like any other task.
+removed. Where a name or a redirect leads is judged when the connection is made (``core.reach``),
+sizes, pauses and the whole time are bounded. A transfer is cancelled like any other task.
 
 SFTP needs the package asyncssh and a ``known_hosts`` file among the station's keys: OCPP has no
 means to tell which host key is right, and one that is not checked would be no better than FTP.
 """
 
+import asyncio
 import importlib.util
 import logging
 import os
 import shutil
 import ssl
+from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 from chargepoint.clock import Clock
+from chargepoint.core.reach import Reach, is_address
 from chargepoint.core.transfer import Attempts, Location, Scheme, Trouble, parse_location
-from chargepoint.errors import ChargePointError
+from chargepoint.errors import ChargePointError, Refused
+from chargepoint.station.transfer_reach import LOCAL
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +34,7 @@ IDLE_TIMEOUT_S = 60.0  # nothing arrived, or nothing was taken, for so long
 TOTAL_TIMEOUT_S = 4 * 3600.0
 BLOCK = 64 * 1024
 SPARE_BYTES = 32 * 1024 * 1024  # of the disk, for the database
+UPLOAD_MOST = 64 * 1024 * 1024  # several times what the station keeps of its logs
 
 
 class TransferFailed(ChargePointError):  # noqa: N818 - reads as a state
@@ -45,17 +51,20 @@ class TransferFailed(ChargePointError):  # noqa: N818 - reads as a state
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Whom to believe: roots beside the system's, host keys for SFTP.
+    """Whom to believe: roots beside the system's, host keys for SFTP; where to go, and how.
 
     A file server need not be the CSMS, so the roots for that are added and replace nothing.
     """
 
     ca_file: Path | None = None
     known_hosts: Path | None = None
+    reach: Reach = Reach()  # noqa: RUF009 - frozen
+    schemes: frozenset[Scheme] = frozenset(Scheme)
 
     def tls(self) -> ssl.SSLContext:
-        """A context that checks certificate and host name."""
+        """A context that checks certificate and host name, TLS 1.2 or newer."""
         context = ssl.create_default_context()
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
         if self.ca_file is not None:
             context.load_verify_locations(self.ca_file)
         return context
@@ -81,11 +90,10 @@ class Transfer:
 
     @property
     def schemes(self) -> frozenset[Scheme]:
-        """What this station can do; SFTP only with its package and with known host keys."""
-        plain = {Scheme.FTP, Scheme.FTPS, Scheme.HTTP, Scheme.HTTPS}
+        """What this station may and can do; SFTP only with its package and known host keys."""
         hosts = self._trust.known_hosts
         ssh = hosts is not None and hosts.is_file() and importlib.util.find_spec("asyncssh")
-        return frozenset(plain | {Scheme.SFTP} if ssh else plain)
+        return self._trust.schemes if ssh else self._trust.schemes - {Scheme.SFTP}
 
     def location(self, text: str) -> Location:
         """Take an address apart.
@@ -93,7 +101,10 @@ class Transfer:
         Raises:
             Refused: no address this station can use.
         """
-        return parse_location(text, self.schemes)
+        place = parse_location(text, self.schemes)
+        if is_address(place.host) and not self._trust.reach.permits(place.host):
+            raise Refused(f"location: {place.host} is {LOCAL}", reason="InvalidURL")
+        return place
 
     async def download(
         self, place: Location, target: Path, most: int, so_far: Partial | None = None
@@ -107,8 +118,9 @@ class Transfer:
         """
         partial = target.with_name(target.name + ".part")
         try:
-            room = min(most, shutil.disk_usage(target.parent).free - SPARE_BYTES)
-            await _module(place).download(place, partial, room, self._trust, so_far or Partial())
+            room = min(most, _room(partial))
+            job = _module(place).download(place, partial, room, self._trust, so_far or Partial())
+            await _in_time(job)
             partial.replace(target)
         except TransferFailed as failed:
             failed.begun = partial.is_file() and partial.stat().st_size > 0
@@ -125,11 +137,13 @@ class Transfer:
         """Put a file; a location that is a folder gets it under its own name.
 
         Raises:
-            TransferFailed: the last attempt failed, too.
+            TransferFailed: the last attempt failed, too, or the file is too large for any.
         """
+        if (size := source.stat().st_size) > UPLOAD_MOST:  # noqa: ASYNC240 - no wait
+            raise TransferFailed(f"{size} bytes, allowed {UPLOAD_MOST}")
         for left in range(attempts.retries, -1, -1):
             try:
-                await _module(place).upload(place, source, self._trust)
+                await _in_time(_module(place).upload(place, source, self._trust))
             except TransferFailed as failed:
                 given_up = "" if left else ", given up"
                 log.warning("upload to %s failed: %s%s", place.shown, failed, given_up)
@@ -139,6 +153,33 @@ class Transfer:
                 log.info("upload to %s done", place.shown)
                 return
             await self._clock.sleep(attempts.interval)
+
+
+async def _in_time(job: Awaitable[None]) -> None:
+    """However slowly the other side dribbles, it comes to an end."""
+    try:
+        async with asyncio.timeout(TOTAL_TIMEOUT_S):
+            await job
+    except TimeoutError as error:
+        raise TransferFailed(f"not done within {TOTAL_TIMEOUT_S:g} s") from error
+
+
+def check_room(folder: Path) -> int:
+    """How many bytes a file in ``folder`` may have before the disk gets too full for the database.
+
+    Raises:
+        TransferFailed: none at all.
+        OSError: the folder cannot be asked.
+    """
+    room = shutil.disk_usage(folder).free - SPARE_BYTES
+    if room <= 0:
+        raise TransferFailed(f"less than {SPARE_BYTES} bytes are free on the disk")
+    return room
+
+
+def _room(partial: Path) -> int:
+    """For the whole file: what is there of it has its room already."""
+    return check_room(partial.parent) + (partial.stat().st_size if partial.is_file() else 0)
 
 
 def _module(place: Location) -> ModuleType:
@@ -165,7 +206,10 @@ class Sink:
 
     def __init__(self, target: Path, most: int, *, goes_on: bool = False) -> None:
         self._most = most
-        self._file = target.open("ab" if goes_on else "wb")
+        mode = os.O_APPEND if goes_on else os.O_TRUNC
+        # Never through a link, and nobody else's to read.
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | mode, 0o600)
+        self._file = os.fdopen(descriptor, "ab" if goes_on else "wb")
         self._size = self._file.tell()
 
     def write(self, block: bytes) -> None:

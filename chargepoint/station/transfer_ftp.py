@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from chargepoint.core.reach import Reach
 from chargepoint.core.transfer import Location, Scheme, Trouble
 from chargepoint.station.transfer import (
     BLOCK,
@@ -25,10 +26,12 @@ from chargepoint.station.transfer import (
     TransferFailed,
     Trust,
 )
+from chargepoint.station.transfer_reach import connected
 
 log = logging.getLogger(__name__)
 
 _IMPLICIT = 990
+_LINES_MOST = 1000  # of answers in one session, which needs a dozen
 _NOT_LOGGED_IN, _NO_ACCESS, _NOT_ALLOWED = "530", "550", "553"
 _SYNTAX = ("500", "501")
 _NO_COMMAND = ("502", "504")
@@ -153,20 +156,54 @@ def _failed(error: ftplib.Error) -> TransferFailed:
         trouble = Trouble.UNFIT
     elif code in _NO_COMMAND:
         trouble = Trouble.UNSUPPORTED
-    return TransferFailed(f"FTP {code}", trouble)
+    words = f"FTP {code}" if code.isdecimal() else "the server does not speak FTP"
+    return TransferFailed(words, trouble)
 
 
-def _client(place: Location, trust: Trust) -> ftplib.FTP:
+def _client(place: Location, trust: Trust) -> "_Ftp":
     if place.scheme is Scheme.FTP:
-        return _Ftp(encoding="utf-8")
-    kind = _ImplicitFtps if place.port == _IMPLICIT else _Ftps
-    return kind(context=trust.tls(), encoding="utf-8")
+        ftp = _Ftp(encoding="utf-8")
+    else:
+        kind = _ImplicitFtps if place.port == _IMPLICIT else _Ftps
+        ftp = kind(context=trust.tls(), encoding="utf-8")
+    ftp.reach = trust.reach
+    return ftp
 
 
 class _Ftp(ftplib.FTP):
-    """FTP that remembers its data connection, for whoever has to cut it."""
+    """FTP to permitted addresses, that remembers its data connection, for whoever has to cut it.
 
+    Data connections go where the control connection went, whatever the server says (``ftplib``).
+    """
+
+    reach = Reach()
     data: socket.socket | None = None
+    lines = 0
+
+    def connect(
+        self,
+        host: str = "",
+        port: int = 0,
+        timeout: float = CONNECT_TIMEOUT_S,
+        source_address: tuple[str, int] | None = None,  # noqa: ARG002 - of the library
+    ) -> str:
+        self.host, self.port, self.timeout = host, port, timeout
+        self.sock = self.begun(connected(host, port, self.reach, timeout))
+        self.af = self.sock.family
+        self.file = self.sock.makefile("r", encoding=self.encoding)
+        self.welcome = self.getresp()
+        return self.welcome
+
+    def begun(self, plain: socket.socket) -> socket.socket:
+        """The control connection, as it begins."""
+        return plain
+
+    def getline(self) -> str:
+        """One line of an answer; a server that never comes to an end is left."""
+        self.lines += 1
+        if self.lines > _LINES_MOST:
+            raise ftplib.error_proto(f"more than {_LINES_MOST} lines")  # noqa: S321
+        return super().getline()
 
     def ntransfercmd(
         self, cmd: str, rest: int | str | None = None
@@ -175,10 +212,8 @@ class _Ftp(ftplib.FTP):
         return self.data, size
 
 
-class _Ftps(ftplib.FTP_TLS):
+class _Ftps(_Ftp, ftplib.FTP_TLS):
     """FTPS whose data connections resume the session of the control connection."""
-
-    data: socket.socket | None = None
 
     def ntransfercmd(
         self, cmd: str, rest: int | str | None = None
@@ -195,17 +230,5 @@ class _Ftps(ftplib.FTP_TLS):
 class _ImplicitFtps(_Ftps):
     """FTPS that begins with TLS."""
 
-    def connect(
-        self,
-        host: str = "",
-        port: int = 0,
-        timeout: float = CONNECT_TIMEOUT_S,
-        source_address: tuple[str, int] | None = None,
-    ) -> str:
-        self.host, self.port, self.timeout = host, port, timeout
-        plain = socket.create_connection((host, port), timeout, source_address)
-        self.sock = self.context.wrap_socket(plain, server_hostname=host)
-        self.af = self.sock.family
-        self.file = self.sock.makefile("r", encoding=self.encoding)
-        self.welcome = self.getresp()
-        return self.welcome
+    def begun(self, plain: socket.socket) -> socket.socket:
+        return self.context.wrap_socket(plain, server_hostname=self.host)

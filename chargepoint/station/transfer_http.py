@@ -1,19 +1,22 @@
 """Files over HTTP and HTTPS: GET, and PUT or, where the server knows none, POST.
 
-Redirects are followed for a download only: an upload goes where the CSMS said. A POST carries the
-bare file with its name in Content-Disposition.
+Redirects are followed for a download only: an upload goes where the CSMS said. They lead neither
+from HTTPS to HTTP nor to a local address, and who gets the request at the end gets no credentials
+that were meant for another. A POST carries the bare file with its name in Content-Disposition.
 """
 
 import base64
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 import aiohttp
 
-from chargepoint.core.transfer import Location, Scheme, Trouble
+from chargepoint.core.transfer import Location, Scheme, Trouble, parse_location
+from chargepoint.errors import Refused
 from chargepoint.station.transfer import (
     BLOCK,
     CONNECT_TIMEOUT_S,
@@ -24,10 +27,15 @@ from chargepoint.station.transfer import (
     TransferFailed,
     Trust,
 )
+from chargepoint.station.transfer_reach import judged
 
 _NO_SUCH_METHOD = frozenset({405, 501})
 _OK_BELOW = 300
 _PARTIAL, _NO_SUCH_PART = 206, 416
+_MOVED = frozenset({301, 302, 303, 307, 308})
+_REDIRECTS_MOST = 5
+_REDIRECT_LONGEST = 8190  # characters; signed addresses of cloud storage are long
+_REASON_LONGEST = 80
 _DENIED = frozenset({401, 403, 407})
 _UNFIT = frozenset({400, 411, 413, 415, 422})
 
@@ -40,10 +48,11 @@ async def download(place: Location, target: Path, most: int, trust: Trust, so_fa
     """
     there = target.stat().st_size if so_far.validator and target.is_file() else 0  # noqa: ASYNC240 - no wait
     ask = {"Range": f"bytes={there}-", "If-Range": so_far.validator} if there else {}
-    async with _session(place, trust) as session, session.get(_address(place), headers=ask) as said:
+    async with _session(trust) as session, _following(session, place, trust, ask) as said:
         part = said.headers.get("Content-Range", "")
         goes_on = said.status == _PARTIAL
-        if said.status == _NO_SUCH_PART or (goes_on and not part.startswith(f"bytes {there}-")):
+        rest = there and part.startswith(f"bytes {there}-")
+        if said.status == _NO_SUCH_PART or (goes_on and not rest):
             so_far.validator = ""
             raise TransferFailed("the rest of the file is not to be had, only the whole")
         _check(said)
@@ -65,11 +74,11 @@ async def upload(place: Location, source: Path, trust: Trust) -> None:
         TransferFailed: the server did not take it.
     """
     address = _address(place, source.name if place.is_folder else "")
-    headers = {
+    headers = _login(place) | {
         "Content-Type": "application/gzip",
         "Content-Length": str(source.stat().st_size),  # noqa: ASYNC240 - one small file
     }
-    async with _session(place, trust) as session:
+    async with _session(trust) as session:
         for method in ("PUT", "POST"):
             if method == "POST":
                 headers["Content-Disposition"] = f'attachment; filename="{source.name}"'
@@ -83,17 +92,62 @@ async def upload(place: Location, source: Path, trust: Trust) -> None:
 
 
 @asynccontextmanager
-async def _session(place: Location, trust: Trust) -> AsyncIterator[aiohttp.ClientSession]:
+async def _following(
+    session: aiohttp.ClientSession, place: Location, trust: Trust, headers: dict[str, str]
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    """What a GET brings in the end; each address on the way is judged like the first one."""
+    login, place_now = _login(place), place
+    for _ in range(_REDIRECTS_MOST + 1):
+        sent = {**headers, **(login if _origin(place_now) == _origin(place) else {})}
+        async with session.get(_address(place_now), headers=sent, allow_redirects=False) as said:
+            if said.status not in _MOVED:
+                yield said
+                return
+            place_now = _next(place_now, said.headers.get("Location", ""), trust)
+    raise TransferFailed("redirected too often")
+
+
+def _next(place: Location, where: str, trust: Trust) -> Location:
+    """Where a redirect leads; a step back to plain HTTP is none.
+
+    Raises:
+        TransferFailed: nowhere this station may go.
+    """
+    over_http = {Scheme.HTTPS} if place.scheme is Scheme.HTTPS else {Scheme.HTTP, Scheme.HTTPS}
+    try:
+        return parse_location(
+            urljoin(_address(place), where), trust.schemes & over_http, _REDIRECT_LONGEST
+        )
+    except (Refused, ValueError) as refused:
+        raise TransferFailed("redirected to an address that is not allowed") from refused
+
+
+def _origin(place: Location) -> tuple[Scheme, str, int]:
+    return place.scheme, place.host, place.port
+
+
+def _login(place: Location) -> dict[str, str]:
+    credentials = base64.b64encode(f"{place.user}:{place.password}".encode()).decode()
+    return {"Authorization": f"Basic {credentials}"} if place.user else {}
+
+
+@asynccontextmanager
+async def _session(trust: Trust) -> AsyncIterator[aiohttp.ClientSession]:
     timeout = aiohttp.ClientTimeout(
         total=TOTAL_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S, sock_read=IDLE_TIMEOUT_S
     )
-    credentials = base64.b64encode(f"{place.user}:{place.password}".encode()).decode()
-    headers = {"Authorization": f"Basic {credentials}"} if place.user else {}
-    secure = place.scheme is Scheme.HTTPS
-    connector = aiohttp.TCPConnector(ssl=trust.tls() if secure else True, force_close=True)
+    connector = aiohttp.TCPConnector(
+        ssl=trust.tls(), force_close=True, socket_factory=partial(judged, reach=trust.reach)
+    )
+    # What is signed is the file, not what a server makes of it on the way.
+    headers = {"Accept-Encoding": "identity"}
     try:
         async with aiohttp.ClientSession(
-            connector=connector, timeout=timeout, headers=headers, auto_decompress=False
+            connector=connector,
+            timeout=timeout,
+            headers=headers,
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
         ) as session:
             yield session
     except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError) as error:
@@ -134,7 +188,8 @@ def _check(answer: aiohttp.ClientResponse) -> None:
         trouble = Trouble.UNFIT
     elif answer.status in _NO_SUCH_METHOD:
         trouble = Trouble.UNSUPPORTED
-    raise TransferFailed(f"HTTP {answer.status} {answer.reason or ''}".strip(), trouble)
+    said = "".join(filter(str.isprintable, answer.reason or ""))[:_REASON_LONGEST]
+    raise TransferFailed(f"HTTP {answer.status} {said}".strip(), trouble)
 
 
 async def _blocks(source: Path) -> AsyncIterator[bytes]:

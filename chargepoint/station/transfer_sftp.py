@@ -17,6 +17,7 @@ from chargepoint.station.transfer import (
     TransferFailed,
     Trust,
 )
+from chargepoint.station.transfer_reach import connecting
 
 
 async def download(
@@ -29,7 +30,11 @@ async def download(
     """
     sink = Sink(target, most)
     try:
-        async with _client(place, trust) as client, client.open(place.path, "rb") as file:
+        async with (
+            _client(place, trust) as client,
+            client.open(place.path, "rb") as file,
+        ):
+            sink.expect((await asyncio.wait_for(file.stat(), IDLE_TIMEOUT_S)).size)
             while block := await asyncio.wait_for(file.read(BLOCK), IDLE_TIMEOUT_S):
                 sink.write(block)
         sink.finish()
@@ -56,18 +61,20 @@ async def upload(place: Location, source: Path, trust: Trust) -> None:
 async def _client(place: Location, trust: Trust) -> AsyncIterator[Any]:
     asyncssh: Any = importlib.import_module("asyncssh")
     try:
+        connection = await connecting(place.host, place.port, trust.reach, CONNECT_TIMEOUT_S)
         async with (
             asyncssh.connect(
                 place.host,
                 place.port,
+                sock=connection,
                 username=place.user or None,
                 password=place.password or None,
                 known_hosts=str(trust.known_hosts),
                 client_keys=None,
                 config=None,
                 connect_timeout=CONNECT_TIMEOUT_S,
-            ) as connection,
-            connection.start_sftp_client() as client,
+            ) as secured,
+            secured.start_sftp_client() as client,
         ):
             yield client
     except (asyncssh.PermissionDenied, asyncssh.SFTPPermissionDenied) as error:

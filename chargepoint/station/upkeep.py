@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from chargepoint.core.facts import Fact
 from chargepoint.core.firmware import WhileCharging
-from chargepoint.core.transfer import Attempts
+from chargepoint.core.reach import Reach
+from chargepoint.core.transfer import Attempts, Scheme
 from chargepoint.core.variables import (
     ALLOW_NEW_SESSIONS_PENDING_FIRMWARE_UPDATE,
     FIRMWARE_MOST,
@@ -45,6 +46,8 @@ class Upkeep:
     ca_file: Path | None = None
     roots: Path | None = None
     station_id: str = "station"
+    reach: Reach = Reach()  # noqa: RUF009 - frozen
+    schemes: frozenset[Scheme] = frozenset(Scheme)
     config: Callable[[], Mapping[str, Any]] = dict
 
 
@@ -61,7 +64,8 @@ class Services:
     def build(cls, upkeep: Upkeep, home: "Station", online: Callable[[], bool]) -> "Services":
         """The services of one life of the station; ``online``: whether the CSMS is there."""
         store, clock, model = home.store, home.clock, home.model
-        transfer = Transfer(clock, Trust(upkeep.ca_file, store.folder / KNOWN_HOSTS))
+        hosts = store.folder / KNOWN_HOSTS
+        transfer = Transfer(clock, Trust(upkeep.ca_file, hosts, upkeep.reach, upkeep.schemes))
 
         def tell(name: str, job: object | None, facts: tuple[Fact, ...]) -> None:
             store.commit_job(name, job, facts, offline=not online())

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from fake_clock import FakeClock
 from file_servers import ftp_server, http_server, server_tls
+from loopback import LOOPBACK
 from station_bench import until
 
-from chargepoint.core.transfer import Attempts, Scheme, Trouble
+from chargepoint.core.transfer import Attempts, Trouble
 from chargepoint.station import transfer_ftp
 from chargepoint.station.transfer import Partial, Transfer, TransferFailed, Trust
 
@@ -26,7 +27,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def transfer(clock: FakeClock) -> Transfer:
-    return Transfer(clock, Trust())
+    return Transfer(clock, Trust(reach=LOOPBACK))
 
 
 def left(folder: Path) -> list[str]:
@@ -63,7 +64,8 @@ async def test_an_encrypted_way_checks_the_certificate(
     serve = http_server if scheme == "https" else ftp_server
     async with serve(tls) as server:
         server.files["/fw.bin"] = IMAGE
-        trusting, wary = Transfer(clock, Trust(ca_file)), Transfer(clock, Trust())
+        trusting = Transfer(clock, Trust(ca_file, reach=LOOPBACK))
+        wary = Transfer(clock, Trust(reach=LOOPBACK))
         place = trusting.location(f"{server.url}/fw.bin")
 
         await trusting.download(place, tmp_path / "fw", 10**6)
@@ -79,7 +81,7 @@ async def test_ftps_on_its_old_port_begins_with_tls(
 ) -> None:
     tls, ca_file = server_tls(tmp_path)
     async with ftp_server(tls, implicit=True) as server:
-        transfer = Transfer(clock, Trust(ca_file))
+        transfer = Transfer(clock, Trust(ca_file, reach=LOOPBACK))
         place = transfer.location(f"{server.url}/log/")
         monkeypatch.setattr(transfer_ftp, "_IMPLICIT", place.port)
         (tmp_path / "log.tar.gz").write_bytes(IMAGE)
@@ -312,51 +314,3 @@ async def test_nobody_listens(transfer: Transfer, tmp_path: Path) -> None:
         place = transfer.location(f"{scheme}://127.0.0.1:1/fw.bin")
         with pytest.raises(TransferFailed):
             await transfer.download(place, tmp_path / "fw", 10**6)
-
-
-async def test_a_file_travels_over_sftp_to_a_known_host_only(
-    clock: FakeClock, tmp_path: Path
-) -> None:
-    asyncssh = pytest.importorskip("asyncssh")
-    key, far, near = asyncssh.generate_private_key("ssh-ed25519"), tmp_path / "far", tmp_path / "n"
-    far.mkdir()
-    near.mkdir()
-    (far / "fw.bin").write_bytes(IMAGE)
-
-    class Server(asyncssh.SSHServer):  # type: ignore[misc, name-defined]
-        def begin_auth(self, _user: str) -> bool:
-            return True
-
-        def password_auth_supported(self) -> bool:
-            return True
-
-        def validate_password(self, user: str, password: str) -> bool:
-            return (user, password) == ("me", "right")
-
-    async with asyncssh.listen(
-        "127.0.0.1",
-        0,
-        server_host_keys=[key],
-        server_factory=Server,
-        sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=str(far).encode()),
-    ) as server:
-        port = server.get_port()
-        hosts = tmp_path / "known_hosts"
-        assert Scheme.SFTP not in Transfer(clock, Trust(known_hosts=hosts)).schemes
-        public = key.export_public_key().decode()
-        hosts.write_text(f"[127.0.0.1]:{port} {public}")
-        transfer = Transfer(clock, Trust(known_hosts=hosts))
-        address = f"sftp://me:right@127.0.0.1:{port}"
-
-        await transfer.download(transfer.location(f"{address}/fw.bin"), near / "fw", 10**6)
-        await transfer.upload(transfer.location(f"{address}/"), near / "fw", ONCE)
-        wrong = transfer.location(f"{address.replace('right', 'wrong')}/fw.bin")
-        with pytest.raises(TransferFailed) as denied:
-            await transfer.download(wrong, near / "no", 10**6)
-        hosts.write_text("")
-        with pytest.raises(TransferFailed):
-            await transfer.download(transfer.location(f"{address}/x"), near / "no", 10)
-
-    assert (far / "fw").read_bytes() == (near / "fw").read_bytes() == IMAGE
-    assert denied.value.trouble is Trouble.DENIED
-    assert left(near) == ["fw"]

@@ -30,6 +30,8 @@ class Files:
     holds up every transfer while it is closed. ``login`` is what it wants to hear. ``breaks`` are
     after how many bytes the next downloads over HTTP break off, ``tag`` is the version of every
     file, ``lie`` how the next request for a part is answered, ``ranges`` what parts were asked for.
+    ``moves`` are redirects, ``logins`` what credentials came with each request over HTTP. A size is
+    only told if ``declared``; ``data_host`` is where an FTP server says that its data is.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
@@ -43,6 +45,10 @@ class Files:
     lie: str = ""
     ranges: list[str] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
+    moves: dict[str, str] = field(default_factory=dict)
+    logins: list[str] = field(default_factory=list)
+    declared: bool = True
+    data_host: str = "127.0.0.1"
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     waiting: int = 0
     url: str = ""
@@ -62,7 +68,9 @@ class Files:
 
 
 @asynccontextmanager
-async def http_server(tls: ssl.SSLContext | None = None) -> AsyncIterator[Files]:
+async def http_server(
+    tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> AsyncIterator[Files]:
     """GET, PUT and POST of whole files."""
     files = Files()
 
@@ -72,6 +80,9 @@ async def http_server(tls: ssl.SSLContext | None = None) -> AsyncIterator[Files]
             return web.Response(status=405)
         body = await request.read()
         await files.pass_gate()
+        files.logins.append(request.headers.get("Authorization", ""))
+        if request.path in files.moves:
+            return web.Response(status=302, headers={"Location": files.moves[request.path]})
         if (status := files.failure()) is not None:
             return web.Response(status=status)
         if files.login is not None:
@@ -89,10 +100,10 @@ async def http_server(tls: ssl.SSLContext | None = None) -> AsyncIterator[Files]
     application.router.add_route("*", "/{path:.*}", handle)
     runner = web.AppRunner(application, shutdown_timeout=0.1, access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
+    site = web.TCPSite(runner, host, 0, ssl_context=tls)
     await site.start()
     port = runner.addresses[0][1]
-    files.url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+    files.url = f"{'https' if tls else 'http'}://{host}:{port}"
     try:
         yield files
     finally:
@@ -113,7 +124,8 @@ async def _part(files: Files, request: web.Request) -> web.StreamResponse:
     if begin:
         headers["Content-Range"] = lie or f"bytes {begin}-{len(body) - 1}/{len(body)}"
     answer = web.StreamResponse(status=206 if begin else 200, headers=headers)
-    answer.content_length = len(body) - begin
+    if files.declared:
+        answer.content_length = len(body) - begin
     await answer.prepare(request)
     if not files.breaks:
         await answer.write(body[begin:])
@@ -213,7 +225,7 @@ class _FtpSession:
                 self._folder = argument if known else self._folder
                 await self._say("250 ok" if known else "550 no such folder")
             case "SIZE":
-                known = argument in self._files.files
+                known = argument in self._files.files and self._files.declared
                 size = len(self._files.files.get(argument, b""))
                 await self._say(f"213 {size}" if known else "550 no such file")
             case "EPSV" | "PASV":
@@ -240,7 +252,8 @@ class _FtpSession:
         if extended:
             await self._say(f"229 ok (|||{port}|)")
         else:
-            await self._say(f"227 ok (127,0,0,1,{port // 256},{port % 256})")
+            host = self._files.data_host.replace(".", ",")
+            await self._say(f"227 ok ({host},{port // 256},{port % 256})")
 
     async def _transfer(self, command: str, path: str) -> None:
         assert self._listener is not None

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from case_rig import Case, case
 from fake_clock import START
+from loopback import LOOPBACK
 from quiet_loop import QuietClock
 from scripted_csms import Answer, Payload, Sent
 from station_bench import BenchMeter
@@ -145,7 +146,7 @@ def identity() -> Identity:
 @pytest.fixture
 def upkeep() -> Upkeep:
     """What the station was told of updates and logs."""
-    return Upkeep(station_id="CP1")
+    return Upkeep(station_id="CP1", reach=LOOPBACK)
 
 
 @pytest.fixture

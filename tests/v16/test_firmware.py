@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from file_servers import Files, http_server, issue
 from firmware_rig import IMAGE, FakeInstaller, Maker, at, firmware, make_maker
+from loopback import LOOPBACK
 from station_bench import until
 
 from chargepoint.core.firmware import InstallResult
@@ -36,7 +37,9 @@ def unsigned() -> bool:
 @pytest.fixture
 def upkeep(tmp_path: Path, maker: Maker, installer: FakeInstaller, *, unsigned: bool) -> Upkeep:
     roots = maker.known_to(tmp_path / "roots")
-    return Upkeep(installer=installer, roots=roots, station_id="CP1", unsigned=unsigned)
+    return Upkeep(
+        installer=installer, roots=roots, station_id="CP1", reach=LOOPBACK, unsigned=unsigned
+    )
 
 
 @pytest.fixture

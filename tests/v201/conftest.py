@@ -10,6 +10,7 @@ import pytest
 from case_rig import Case, case
 from file_servers import Files, http_server
 from firmware_rig import IMAGE, FakeInstaller, Maker, make_maker
+from loopback import LOOPBACK
 from talk_rig import Talk, talk_rig
 
 from chargepoint import v201
@@ -50,7 +51,7 @@ def connectors() -> tuple[tuple[str, ...], ...]:
 @pytest.fixture
 def upkeep() -> Upkeep:
     """What the station was told of updates and logs."""
-    return Upkeep(station_id="CP1")
+    return Upkeep(station_id="CP1", reach=LOOPBACK)
 
 
 @pytest.fixture

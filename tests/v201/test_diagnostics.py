@@ -2,25 +2,29 @@
 
 import io
 import json
+import shutil
 import tarfile
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from fake_clock import START
 from file_servers import Files, http_server
 from firmware_rig import at
+from loopback import LOOPBACK
 from station_bench import until
 
 from chargepoint.core.facts import SecurityEvent
+from chargepoint.station.transfer import SPARE_BYTES
 from chargepoint.station.upkeep import Upkeep
 
 
 @pytest.fixture
 def upkeep() -> Upkeep:
     config = {"csms": {"url": "wss://me:hush@host/x", "password": "hush", "ca_file": None}}
-    return Upkeep(station_id="CP1", config=lambda: config)
+    return Upkeep(station_id="CP1", reach=LOOPBACK, config=lambda: config)
 
 
 @pytest.fixture
@@ -151,6 +155,24 @@ async def test_a_failure_says_of_what_kind_it_is(
     await over(talk)
 
     assert await statuses(talk) == [("Uploading", 7), (status, 7)]
+
+
+async def test_on_a_full_disk_no_archive_is_made(
+    talk: Any, server: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: SimpleNamespace(free=SPARE_BYTES))
+
+    await ask(talk, "DiagnosticsLog", f"{server.url}/", retries=0)
+    await over(talk)
+
+    assert await statuses(talk) == [("Uploading", 7), ("UploadFailure", 7)]
+    assert not server.seen
+
+
+async def test_a_local_address_is_rejected_unless_the_config_allows_it(talk: Any) -> None:
+    answer = await ask(talk, "DiagnosticsLog", "http://169.254.169.254/latest/meta-data/")
+
+    assert (answer["status"], answer["statusInfo"]["reasonCode"]) == ("Rejected", "InvalidURL")
 
 
 @pytest.mark.spec("2.0.1", "TC_N_35_CS")

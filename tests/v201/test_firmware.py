@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from file_servers import Files, issue
 from firmware_rig import IMAGE, FakeInstaller, Maker, at, firmware, settled, statuses, update
+from loopback import LOOPBACK
 
 from chargepoint.core.firmware import InstallResult, WhileCharging
 from chargepoint.core.variables import ALLOW_NEW_SESSIONS_PENDING_FIRMWARE_UPDATE
@@ -18,7 +19,12 @@ DONE = ["Downloading", "Downloaded", "SignatureVerified", "Installing", "Install
 
 @pytest.fixture
 def upkeep(tmp_path: Path, maker: Maker, installer: FakeInstaller) -> Upkeep:
-    return Upkeep(installer=installer, roots=maker.known_to(tmp_path / "roots"), station_id="CP1")
+    return Upkeep(
+        installer=installer,
+        roots=maker.known_to(tmp_path / "roots"),
+        station_id="CP1",
+        reach=LOOPBACK,
+    )
 
 
 def events(talk: Any) -> list[str]:

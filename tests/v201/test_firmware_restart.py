@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from file_servers import Files
 from firmware_rig import IMAGE, FakeInstaller, Maker, firmware, settled, statuses, update
+from loopback import LOOPBACK
 from station_bench import until
 
 from chargepoint.core.firmware import InstallResult
@@ -20,7 +21,12 @@ REBOOTED = ["InstallRebooting", "Installed"]
 
 @pytest.fixture
 def upkeep(tmp_path: Path, maker: Maker, installer: FakeInstaller) -> Upkeep:
-    return Upkeep(installer=installer, roots=maker.known_to(tmp_path / "roots"), station_id="CP1")
+    return Upkeep(
+        installer=installer,
+        roots=maker.known_to(tmp_path / "roots"),
+        station_id="CP1",
+        reach=LOOPBACK,
+    )
 
 
 @pytest.mark.spec("2.0.1", "TC_L_01_CS")

@@ -10,6 +10,7 @@ import pytest
 from case_rig import Case
 from file_servers import Files, http_server
 from firmware_rig import IMAGE, FakeInstaller, Maker, at, firmware, make_maker
+from loopback import LOOPBACK
 from words_16 import ACCEPTED, CARD, Open, told
 
 from chargepoint.core.firmware import InstallResult
@@ -41,7 +42,7 @@ def installer() -> FakeInstaller:
 @pytest.fixture
 def upkeep(tmp_path: Path, maker: Maker, installer: FakeInstaller) -> Upkeep:
     roots = maker.known_to(tmp_path / "roots")
-    return Upkeep(installer=installer, roots=roots, station_id="CP1", unsigned=True)
+    return Upkeep(installer=installer, roots=roots, station_id="CP1", reach=LOOPBACK, unsigned=True)
 
 
 @pytest.fixture

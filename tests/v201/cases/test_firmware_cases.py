@@ -10,6 +10,7 @@ import pytest
 from case_rig import Case, Sent
 from file_servers import Files
 from firmware_rig import IMAGE, FakeInstaller, Maker, firmware
+from loopback import LOOPBACK
 
 from chargepoint.core.firmware import InstallResult, WhileCharging
 from chargepoint.station.upkeep import Upkeep
@@ -24,7 +25,12 @@ THREE_OUTLETS = (("cType2",), ("cType2",), ("cType2",))
 
 @pytest.fixture
 def upkeep(tmp_path: Path, maker: Maker, installer: FakeInstaller) -> Upkeep:
-    return Upkeep(installer=installer, roots=maker.known_to(tmp_path / "roots"), station_id="CP1")
+    return Upkeep(
+        installer=installer,
+        roots=maker.known_to(tmp_path / "roots"),
+        station_id="CP1",
+        reach=LOOPBACK,
+    )
 
 
 async def update(run: Case, maker: Maker, server: Files) -> dict[str, Any]:

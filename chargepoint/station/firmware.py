@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from chargepoint.clock import Clock, sleep_unless
+from chargepoint.clock import Clock
 from chargepoint.core.facts import Fact, FirmwareProgress, SecurityEvent
 from chargepoint.core.firmware import (
     RESULTS,
@@ -28,25 +28,29 @@ from chargepoint.core.firmware import (
 )
 from chargepoint.core.inputs import AvailabilityChanged
 from chargepoint.core.model import Scope, StopReason
+from chargepoint.core.security import Event
 from chargepoint.core.transfer import Location, safe_name
-from chargepoint.errors import Refused, StoreError
+from chargepoint.errors import Refused
 from chargepoint.station.evse import EvseRunner, Spawn
-from chargepoint.station.firmware_check import check_certificate, signature_holds
+from chargepoint.station.firmware_check import (
+    CERTIFICATE_REASONS,
+    check_certificate,
+    check_file,
+)
 from chargepoint.station.installer import Installer
+from chargepoint.station.long_job import LongJob, Tell
 from chargepoint.station.maintenance import Maintenance
-from chargepoint.station.transfer import Partial, Transfer, TransferFailed
+from chargepoint.station.transfer import Partial, Transfer, TransferFailed, empty
 from chargepoint.store.sqlite import Store
 
 log = logging.getLogger(__name__)
-
-Tell = Callable[[str, object | None, tuple[Fact, ...]], None]
-"""Stores a job of a name and records what is told of it, in one commit."""
 
 JOB = "firmware"
 IDLE_CHECK = timedelta(seconds=1)
 HEARD_WITHIN = timedelta(seconds=5)
 BOOT_REASON = "FirmwareUpdate"
-ANSWERED_WITHIN = timedelta(seconds=5)  # else the work begins without an answer
+BAD_SIGNATURE = Event.INVALID_FIRMWARE_SIGNATURE
+BAD_CERTIFICATE = Event.INVALID_FIRMWARE_CERTIFICATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ class FirmwareRules:
     while_charging: WhileCharging = WhileCharging.DOWNLOAD
 
 
-class Firmware:
+class Firmware(LongJob[FirmwareJob]):
     """The one update there may be, and what is known of the last one."""
 
     def __init__(
@@ -77,18 +81,12 @@ class Firmware:
         tell: Tell,
         spawn: Spawn,
     ) -> None:
+        super().__init__(JOB, FirmwareJob, store=store, clock=clock, tell=tell, spawn=spawn)
         self._runners = runners
-        self._store = store
-        self._clock = clock
         self._rules = rules
         self._transfer = transfer
         self._maintenance = maintenance
         self._new_sessions = new_sessions
-        self._tell = tell
-        self._spawn = spawn
-        self._task: asyncio.Task[None] | None = None
-        self._answered = asyncio.Event()  # what the CSMS asked for last
-        self._job = store.jobs.get(JOB, FirmwareJob)
 
     @property
     def able(self) -> bool:
@@ -123,49 +121,17 @@ class Firmware:
 
     # --- what the CSMS asks -----------------------------------------------------------------
 
-    async def check(self, job: FirmwareJob) -> bool:
-        """Judge a request before it is answered. True if it takes the place of another one.
+    async def accept(self, job: FirmwareJob) -> bool:
+        """Judge and store an update before that is answered; True if it replaces another one.
 
         Raises:
             Refused: it is not taken; ``reason`` says which status that is.
-        """
-        if not self.able:
-            raise Refused("this station does not install firmware", reason="UnsupportedRequest")
-        if self._job is not None and not self._job.touchable:
-            raise Refused("an update is being installed", reason="FwUpdateInProgress")
-        self._transfer.location(job.location)
-        if not job.signed:
-            if self._rules.unsigned and not (job.certificate or job.signature):
-                return self.busy
-            raise Refused("certificate and signature must be given", reason="MissingParam")
-        now = self._clock.now()
-        try:
-            await asyncio.to_thread(check_certificate, job.certificate, self._rules.roots, now)
-        except Refused as refused:
-            log.warning("firmware update refused: %s", refused)
-            event = SecurityEvent("InvalidFirmwareSigningCertificate", now, str(refused))
-            self._tell(JOB, self._job, (event,))
-            raise
-        return self.busy
-
-    async def accept(self, job: FirmwareJob) -> None:
-        """Store an update that was checked, before that is answered; ``begin`` is for afterwards.
-
-        One under way is given up and told no more of. One whose installation began since the check
-        is let through to its end first.
-
-        Raises:
             StoreError: it cannot be stored; what was under way is given up all the same.
         """
-        error = await asyncio.shield(self._spawn(self._replace(job)))
-        if error is not None:
-            raise error
+        await self._check(job)
+        return await super().accept(job)
 
-    async def begin(self) -> None:
-        """The answer has left."""
-        self._answered.set()
-
-    def triggered(self, *, signed: bool | None = None) -> None:
+    async def triggered(self, *, signed: bool | None = None) -> None:
         """Tell the status now, because the CSMS asks (OCPP 2.0.1 F06, L01.FR.25, .26).
 
         ``signed`` limits it to updates with or without a signature: OCPP 1.6 has a message for
@@ -178,7 +144,7 @@ class Firmware:
         number = None if meant is None or idle else meant.request_id
         kind = signed if meant is None else meant.signed
         fact = FirmwareProgress(number, status, self._clock.now(), kind is not False)
-        self._tell(JOB, job, (fact,))
+        self._keep(job, fact)
 
     # --- life -------------------------------------------------------------------------------
 
@@ -199,38 +165,31 @@ class Firmware:
             if found is not None:
                 await self._finish(job, found)
             return
-        self._begin(job)
+        self._go_on(job)
 
-    async def _replace(self, job: FirmwareJob) -> StoreError | None:
-        """A refusal is a result: the task must not fail."""
-        if self._job is not None and not self._job.touchable and self._task is not None:
-            await asyncio.wait({self._task})
-        if self._job is not None and not self._job.touchable:
-            log.warning("firmware update %s comes while the station restarts", job)
-            return None
-        await self._cancel()
+    async def _check(self, job: FirmwareJob) -> None:
+        if not self.able:
+            raise Refused("this station does not install firmware", reason="UnsupportedRequest")
+        self._check_replaceable()
+        self._transfer.location(job.location)
+        if not job.signed:
+            if self._rules.unsigned and not (job.certificate or job.signature):
+                return
+            raise Refused("certificate and signature must be given", reason="MissingParam")
+        now = self._clock.now()
         try:
-            self._tell(JOB, job, ())
-        except StoreError as error:
-            return error
-        self._job = job
-        self._answered = asyncio.Event()
-        self._task = self._spawn(self._carry_out_after(self._answered, job))
-        return None
+            await asyncio.to_thread(check_certificate, job.certificate, self._rules.roots, now)
+        except Refused as refused:
+            log.warning("firmware update refused: %s", refused)
+            self._keep(self._job, SecurityEvent(BAD_CERTIFICATE, now, str(refused)))
+            raise
 
-    async def _carry_out_after(self, answered: asyncio.Event, job: FirmwareJob) -> None:
-        """What is told comes after the answer, if that can be given at all."""
-        await sleep_unless(self._clock, ANSWERED_WITHIN, answered)
-        await self._carry_out(job)
+    def _check_replaceable(self) -> None:
+        """An installation under way is not touched (OCPP 2.0.1 L01.FR.24)."""
+        if self._job is not None and not self._job.touchable:
+            raise Refused("an update is being installed", reason="FwUpdateInProgress")
 
-    def _begin(self, job: FirmwareJob) -> None:
-        self._task = self._spawn(self._carry_out(job))
-
-    async def _cancel(self) -> None:
-        task, self._task = self._task, None
-        if task is not None and not task.done():
-            task.cancel()
-            await asyncio.wait({task})
+    async def _given_up(self) -> None:
         await self._block(blocked=False)
 
     async def _carry_out(self, job: FirmwareJob) -> None:
@@ -244,8 +203,7 @@ class Firmware:
             log.warning("firmware update: %s", failed)
             await self._finish(job, FirmwareStatus.DOWNLOAD_FAILED)
             return
-        if job.signed and not await self._genuine(job, file):
-            await self._finish(job, FirmwareStatus.INVALID_SIGNATURE)
+        if not await self._genuine(job, file):
             return
         if job.signed and job.status is FirmwareStatus.DOWNLOADED:
             job = self._step(job, FirmwareStatus.SIGNATURE_VERIFIED)
@@ -253,13 +211,14 @@ class Firmware:
         job = await self._turn(
             job, FirmwareStatus.INSTALL_SCHEDULED, job.install_at, free=ends_sessions
         )
-        await self._install(job, file)
+        if await self._genuine(job, file):  # what was verified days ago need not be there still
+            await self._install(job, file)
 
     async def _fetch(self, job: FirmwareJob, place: Location, file: Path) -> FirmwareJob:
         """Download, trying again as often as asked for; what broke off in the middle is paused."""
         alone = self._rules.while_charging is WhileCharging.NOTHING
         so_far = Partial()
-        _empty(self._rules.folder)
+        empty(self._rules.folder)
         for left in range(job.attempts.retries, -1, -1):
             scheduled = FirmwareStatus.DOWNLOAD_SCHEDULED
             job = await self._turn(job, scheduled, job.retrieve_at, free=alone)
@@ -278,7 +237,20 @@ class Firmware:
         return self._step(job, FirmwareStatus.DOWNLOADED)
 
     async def _genuine(self, job: FirmwareJob, file: Path) -> bool:
-        return await asyncio.to_thread(signature_holds, file, job.certificate, job.signature)
+        """Whether the file is the maker's; if not, the update is over."""
+        if not job.signed:
+            return True
+        signed = (job.certificate, job.signature)
+        try:
+            await asyncio.to_thread(check_file, file, *signed, self._rules.roots)
+        except (Refused, OSError) as failed:
+            log.warning("firmware update: %s", failed)
+            certificate = isinstance(failed, Refused) and failed.reason in CERTIFICATE_REASONS
+            event = BAD_CERTIFICATE if certificate else BAD_SIGNATURE
+            invalid = FirmwareStatus.INVALID_SIGNATURE
+            await self._finish(job, invalid, SecurityEvent(event, self._clock.now(), str(failed)))
+            return False
+        return True
 
     async def _turn(
         self, job: FirmwareJob, waits: FirmwareStatus, moment: datetime | None, *, free: bool
@@ -328,18 +300,14 @@ class Firmware:
         while self._store.waiting_of(FirmwareProgress) and self._clock.now() < until:
             await self._clock.sleep(IDLE_CHECK)
 
-    async def _finish(self, job: FirmwareJob, status: FirmwareStatus) -> None:
+    async def _finish(self, job: FirmwareJob, status: FirmwareStatus, *after: Fact) -> None:
         """The last status; whoever hears of it finds the EVSEs in use again."""
         before: list[Fact] = []
-        after: list[Fact] = []
-        now = self._clock.now()
         if status is FirmwareStatus.INSTALLED:
-            before.append(SecurityEvent("FirmwareUpdated", now))
-        elif status is FirmwareStatus.INVALID_SIGNATURE:
-            after.append(SecurityEvent("InvalidFirmwareSignature", now))
+            before.append(SecurityEvent("FirmwareUpdated", self._clock.now()))
         await self._block(blocked=False)
         self._step(job, status, before=before, after=after)
-        _empty(self._rules.folder)
+        empty(self._rules.folder)
 
     def _step(
         self,
@@ -353,8 +321,7 @@ class Firmware:
         log.info("firmware update: %s", status)
         job = replace(job, status=status)
         told = FirmwareProgress(job.request_id, status, self._clock.now(), job.signed)
-        self._tell(JOB, job, (*before, told, *after))
-        self._job = job
+        self._keep(job, *before, told, *after)
         return job
 
     async def _block(self, *, blocked: bool) -> None:
@@ -362,11 +329,3 @@ class Firmware:
         for runner in self._runners.values():
             if (Scope.FIRMWARE in runner.state.inoperative) is not blocked:
                 await runner.feed(AvailabilityChanged(not blocked, Scope.FIRMWARE))
-
-
-def _empty(folder: Path) -> None:
-    """The folder is there and holds nothing of an earlier update."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for file in folder.iterdir():
-        if file.is_file():
-            file.unlink()

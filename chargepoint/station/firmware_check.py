@@ -4,12 +4,16 @@ The roots of the manufacturer are the PEM files of one folder; revocation lists 
 beside them as ``*.crl``. A root signs the signing certificate itself, without intermediates (1.6
 security white paper). Signatures are RSA-PSS or ECDSA over SHA-256 of the whole file. RSA with
 PKCS #1 v1.5 padding is taken, too: it is what ``openssl dgst -sign`` makes, and as hard to forge.
+Keys shorter than the standard allows are not (OCPP 2.0.1 A00.FR.501 to .511).
 The cryptography library is imported when an update comes: the idle station does not need it.
 """
 
 import base64
 import binascii
+import errno
 import hashlib
+import os
+import stat
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +24,9 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
 BLOCK = 1024 * 1024
+RSA_LEAST, CURVE_LEAST = 2048, 224  # bits
 _INVALID, _REVOKED = "InvalidCertificate", "RevokedCertificate"
+CERTIFICATE_REASONS = frozenset({_INVALID, _REVOKED})
 
 
 def check_certificate(pem: str, roots: Path, now: datetime) -> None:
@@ -30,17 +36,60 @@ def check_certificate(pem: str, roots: Path, now: datetime) -> None:
         Refused: it does not; ``reason`` is InvalidCertificate or RevokedCertificate.
     """
     certificate = _read(pem)
-    if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+    if not _valid(certificate, now):
         raise Refused("the signing certificate is not valid now", reason=_INVALID)
+    _check_vouched(certificate, [root for root in _roots(roots) if _valid(root, now)], roots)
+
+
+def check_file(file: Path, pem: str, signature: str, roots: Path) -> None:
+    """Accept a file of the manufacturer, at the moment before it is used.
+
+    The certificate was judged when the update was asked for, which may be long ago: its dates are
+    not looked at again, for the clock of a station that just started may be wrong.
+
+    Raises:
+        Refused: no root vouches for the certificate (the reasons of ``check_certificate``), or the
+            signature is not that of this file (InvalidSignature).
+        OSError: it cannot be read, or is no file of its own but a link.
+    """
+    _check_vouched(_read(pem), _roots(roots), roots)
+    if not signature_holds(file, pem, signature):
+        raise Refused("the signature is not that of the file", reason="InvalidSignature")
+
+
+def _check_vouched(certificate: "Certificate", known: "list[Certificate]", roots: Path) -> None:
     if not _may_sign(certificate):
         raise Refused("the certificate is not for signing", reason=_INVALID)
-    issuer = _issuer(certificate, roots, now)
+    if not _strong(certificate):
+        raise Refused("the key of the signing certificate is too short", reason=_INVALID)
+    issuer = _issuer(certificate, known)
     if _revoked(certificate, issuer, roots):
         raise Refused("the signing certificate was revoked", reason=_REVOKED)
 
 
+def _valid(certificate: "Certificate", now: datetime) -> bool:
+    return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
+
+
+def _strong(certificate: "Certificate") -> bool:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+    try:
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return False
+    if isinstance(key, rsa.RSAPublicKey):
+        return key.key_size >= RSA_LEAST
+    return isinstance(key, ec.EllipticCurvePublicKey) and key.key_size >= CURVE_LEAST
+
+
 def signature_holds(file: Path, pem: str, signature: str) -> bool:
-    """Whether the signature (Base64) is that of this file; reads the file in blocks."""
+    """Whether the signature (Base64) is that of this file; reads the file in blocks.
+
+    Raises:
+        OSError: it cannot be read, or is no file of its own but a link.
+    """
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
     from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
@@ -66,8 +115,12 @@ def signature_holds(file: Path, pem: str, signature: str) -> bool:
 
 
 def _digest(file: Path) -> bytes:
+    """What was downloaded is one file with one name: through a link, something else could run."""
     digest = hashlib.sha256()
-    with file.open("rb") as opened:
+    with os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW), "rb") as opened:
+        about = os.fstat(opened.fileno())
+        if not stat.S_ISREG(about.st_mode) or about.st_nlink != 1:
+            raise OSError(errno.EMLINK, f"{file.name} is no file of its own")
         while block := opened.read(BLOCK):
             digest.update(block)
     return digest.digest()
@@ -94,23 +147,43 @@ def _may_sign(certificate: "Certificate") -> bool:
         return False
 
 
-def _issuer(certificate: "Certificate", roots: Path, now: datetime) -> "Certificate":
-    from cryptography.exceptions import InvalidSignature
+def _roots(folder: Path) -> "list[Certificate]":
+    """What the files of a folder hold that may sign certificates."""
     from cryptography.x509 import load_pem_x509_certificates
 
-    for file in sorted(roots.glob("*.pem")):
+    found: list[Certificate] = []
+    for file in sorted(folder.glob("*.pem")):
         try:
-            known = load_pem_x509_certificates(file.read_bytes())
+            found += load_pem_x509_certificates(file.read_bytes())
         except (ValueError, OSError):
             continue
-        for root in known:
-            if not root.not_valid_before_utc <= now <= root.not_valid_after_utc:
-                continue
-            try:
-                certificate.verify_directly_issued_by(root)
-            except (InvalidSignature, ValueError, TypeError):
-                continue
-            return root
+    return [certificate for certificate in found if _may_vouch(certificate)]
+
+
+def _may_vouch(certificate: "Certificate") -> bool:
+    """A certificate that says it is no authority's vouches for no other."""
+    from cryptography.x509 import BasicConstraints, ExtensionNotFound, KeyUsage
+
+    extensions = certificate.extensions
+    try:
+        if not extensions.get_extension_for_class(BasicConstraints).value.ca:
+            return False
+        return extensions.get_extension_for_class(KeyUsage).value.key_cert_sign
+    except ExtensionNotFound:
+        return True
+    except ValueError:
+        return False
+
+
+def _issuer(certificate: "Certificate", known: "list[Certificate]") -> "Certificate":
+    from cryptography.exceptions import InvalidSignature
+
+    for root in known:
+        try:
+            certificate.verify_directly_issued_by(root)
+        except (InvalidSignature, ValueError, TypeError):
+            continue
+        return root
     raise Refused("no root of the manufacturer signed the certificate", reason=_INVALID)
 
 

@@ -10,6 +10,7 @@ means to tell which host key is right, and one that is not checked would be no b
 """
 
 import asyncio
+import errno
 import importlib.util
 import logging
 import os
@@ -168,13 +169,20 @@ def check_room(folder: Path) -> int:
     """How many bytes a file in ``folder`` may have before the disk gets too full for the database.
 
     Raises:
-        TransferFailed: none at all.
-        OSError: the folder cannot be asked.
+        OSError: none at all, or the folder cannot be asked.
     """
     room = shutil.disk_usage(folder).free - SPARE_BYTES
     if room <= 0:
-        raise TransferFailed(f"less than {SPARE_BYTES} bytes are free on the disk")
+        raise OSError(errno.ENOSPC, f"less than {SPARE_BYTES} bytes are free on the disk")
     return room
+
+
+def empty(folder: Path) -> None:
+    """The folder is there and holds nothing of an earlier transfer, of which a cut left some."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for file in folder.iterdir():
+        if file.is_file() or file.is_symlink():
+            file.unlink()
 
 
 def _room(partial: Path) -> int:

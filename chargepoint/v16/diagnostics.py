@@ -1,10 +1,11 @@
 """Sending logs: GetDiagnostics (section 6.25) and GetLog of the security white paper."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from chargepoint.core.facts import LogProgress
-from chargepoint.core.logs import Interval, LogJob, LogKind, LogStatus
+from chargepoint.core.logs import Interval, LogKind, LogStatus
 from chargepoint.csms.adapter import Delivery, Work, delivers, handles, triggers
 from chargepoint.csms.rpc import Reply
 from chargepoint.errors import Refused
@@ -39,7 +40,8 @@ class Diagnostics:
             )
         except Refused:
             return {}
-        return await self._reply({"fileName": job.file_name}, job)
+        await self._services.logs.accept(job)
+        return Reply({"fileName": job.file_name}, self._services.logs.begin)
 
     @handles("GetLog")
     async def get_log(self, payload: dict[str, Any]) -> dict[str, Any] | Reply:
@@ -55,18 +57,18 @@ class Diagnostics:
             )
         except Refused:
             return {"status": "Rejected"}
-        status = "AcceptedCanceled" if logs.busy else "Accepted"
-        return await self._reply({"status": status, "filename": job.file_name}, job)
+        status = "AcceptedCanceled" if await logs.accept(job) else "Accepted"
+        return Reply({"status": status, "filename": job.file_name}, logs.begin)
 
     @triggers("DiagnosticsStatusNotification")
     def diagnostics_status(self) -> Work:
         """Section 5.17: of an upload that GetDiagnostics asked for."""
-        return self._diagnostics_status
+        return partial(self._services.logs.triggered, diagnostics=True)
 
     @triggers("LogStatusNotification")
     def log_status(self) -> Work:
         """White paper F06: of an upload that GetLog asked for."""
-        return self._log_status
+        return self._services.logs.triggered
 
     @delivers(LogProgress)
     async def progressed(self, fact: LogProgress, delivery: Delivery) -> None:
@@ -84,17 +86,6 @@ class Diagnostics:
         if fact.request_id is not None:
             payload["requestId"] = fact.request_id
         await delivery.call("LogStatusNotification", payload)
-
-    async def _diagnostics_status(self) -> None:
-        self._services.logs.triggered(diagnostics=True)
-
-    async def _log_status(self) -> None:
-        self._services.logs.triggered()
-
-    async def _reply(self, payload: dict[str, Any], job: LogJob) -> Reply:
-        """Stored before it is answered, begun afterwards."""
-        await self._services.logs.accept(job)
-        return Reply(payload, self._services.logs.begin)
 
 
 def _interval(oldest: str | None, latest: str | None) -> Interval:

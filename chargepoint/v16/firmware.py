@@ -5,6 +5,7 @@ update has fewer words: what it cannot say is either a step nobody waits for, or
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from chargepoint.core.facts import FirmwareProgress
@@ -51,13 +52,12 @@ class Firmware:
             attempts=self._services.attempts(payload),
         )
         try:
-            await firmware.check(job)
+            await firmware.accept(job)
         except Refused as refused:
             code = (
                 "PropertyConstraintViolation" if refused.reason == "InvalidURL" else "GenericError"
             )
             raise CallError(code, str(refused)) from refused
-        await firmware.accept(job)
         return Reply({}, firmware.begin)
 
     @handles("SignedUpdateFirmware")
@@ -75,24 +75,23 @@ class Firmware:
             self._services.attempts(payload),
         )
         try:
-            replaces = await self._services.firmware.check(job)
+            replaces = await self._services.firmware.accept(job)
         except Refused as refused:
             certificate = refused.reason in _CERTIFICATE_STATUSES
             return {"status": refused.reason if certificate else "Rejected"}
 
-        await self._services.firmware.accept(job)
         status = "AcceptedCanceled" if replaces else "Accepted"
         return Reply({"status": status}, self._services.firmware.begin)
 
     @triggers("FirmwareStatusNotification")
     def status(self) -> Work:
         """Section 5.17: of an update without a signature."""
-        return self._status
+        return partial(self._services.firmware.triggered, signed=False)
 
     @triggers("SignedFirmwareStatusNotification")
     def signed_status(self) -> Work:
         """White paper L01, F06: of one with a signature."""
-        return self._signed_status
+        return partial(self._services.firmware.triggered, signed=True)
 
     @delivers(FirmwareProgress)
     async def progressed(self, fact: FirmwareProgress, delivery: Delivery) -> None:
@@ -108,9 +107,3 @@ class Firmware:
         if fact.request_id is not None:
             payload["requestId"] = fact.request_id
         await delivery.call("SignedFirmwareStatusNotification", payload)
-
-    async def _status(self) -> None:
-        self._services.firmware.triggered(signed=False)
-
-    async def _signed_status(self) -> None:
-        self._services.firmware.triggered(signed=True)

@@ -3,12 +3,13 @@
 from typing import Any
 
 from chargepoint.core.facts import LogProgress
-from chargepoint.core.logs import Interval, LogKind, LogStatus
+from chargepoint.core.logs import Interval, LogKind
 from chargepoint.csms.adapter import Delivery, Work, delivers, handles, triggers
 from chargepoint.csms.rpc import Reply
 from chargepoint.errors import Refused
 from chargepoint.station.station import Station
 from chargepoint.v201 import wire
+from chargepoint.v201.progress import tell_progress
 
 
 class Diagnostics:
@@ -32,28 +33,18 @@ class Diagnostics:
         except Refused as refused:
             return wire.answer("Rejected", refused)
 
-        status = "AcceptedCanceled" if logs.busy else "Accepted"
-        await logs.accept(job)
+        status = "AcceptedCanceled" if await logs.accept(job) else "Accepted"
         return Reply({"status": status, "filename": job.file_name}, logs.begin)
 
     @triggers("LogStatusNotification")
     def status(self) -> Work:
         """F06: Uploading with the request's id, or Idle."""
-        return self._status
+        return self._services.logs.triggered
 
     @delivers(LogProgress)
     async def progressed(self, fact: LogProgress, delivery: Delivery) -> None:
         """N01: every status carries the request's id, but Idle; a request of 1.6 has none."""
-        payload: dict[str, Any] = {"status": str(fact.status)}
-        if fact.request_id is not None:
-            payload["requestId"] = fact.request_id
-        elif fact.status is not LogStatus.IDLE:
-            delivery.lack = f"{fact.status} of a request without an id, made in OCPP 1.6"
-            return
-        await delivery.call("LogStatusNotification", payload)
-
-    async def _status(self) -> None:
-        self._services.logs.triggered()
+        await tell_progress("LogStatusNotification", fact, delivery)
 
 
 def _interval(asked: dict[str, Any]) -> Interval:

@@ -3,12 +3,13 @@
 from typing import Any
 
 from chargepoint.core.facts import FirmwareProgress
-from chargepoint.core.firmware import FirmwareJob, FirmwareStatus
+from chargepoint.core.firmware import FirmwareJob
 from chargepoint.csms.adapter import Delivery, Work, delivers, handles, triggers
 from chargepoint.csms.rpc import Reply
 from chargepoint.errors import Refused
 from chargepoint.station.station import Station
 from chargepoint.v201 import wire
+from chargepoint.v201.progress import tell_progress
 
 _CERTIFICATE_STATUSES = frozenset({"InvalidCertificate", "RevokedCertificate"})
 
@@ -34,12 +35,11 @@ class Firmware:
             self._services.attempts(payload),
         )
         try:
-            replaces = await self._services.firmware.check(job)
+            replaces = await self._services.firmware.accept(job)
         except Refused as refused:
             certificate = refused.reason in _CERTIFICATE_STATUSES
             return wire.answer(refused.reason if certificate else "Rejected", refused)
 
-        await self._services.firmware.accept(job)
         status = "AcceptedCanceled" if replaces else "Accepted"
         return Reply({"status": status}, self._services.firmware.begin)
 
@@ -57,18 +57,9 @@ class Firmware:
     @triggers("FirmwareStatusNotification")
     def status(self) -> Work:
         """F06, L01.FR.25, .26."""
-        return self._status
+        return self._services.firmware.triggered
 
     @delivers(FirmwareProgress)
     async def progressed(self, fact: FirmwareProgress, delivery: Delivery) -> None:
         """L01.FR.10, .20: every status carries the request's id, but Idle; one of 1.6 has none."""
-        payload: dict[str, Any] = {"status": str(fact.status)}
-        if fact.request_id is not None:
-            payload["requestId"] = fact.request_id
-        elif fact.status is not FirmwareStatus.IDLE:
-            delivery.lack = f"{fact.status} of a request without an id, made in OCPP 1.6"
-            return
-        await delivery.call("FirmwareStatusNotification", payload)
-
-    async def _status(self) -> None:
-        self._services.firmware.triggered()
+        await tell_progress("FirmwareStatusNotification", fact, delivery)

@@ -1,18 +1,19 @@
 """Whose firmware it is: certificate against the maker's roots, signature against the file."""
 
 import base64
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
-from file_servers import Issued, issue, signature
+from file_servers import Issued, issue, revocations, signature
 
 from chargepoint.errors import Refused
-from chargepoint.station.firmware_check import check_certificate, signature_holds
+from chargepoint.station.firmware_check import check_certificate, check_file, signature_holds
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 IMAGE = b"firmware" * 100
@@ -104,25 +105,83 @@ def test_what_is_no_signature_does_not_hold(text: str, root: Issued, image: Path
     assert not signature_holds(image, issue("Signer", root).pem, text)
 
 
+def test_a_certificate_that_may_sign_no_other_vouches_for_none(root: Issued, roots: Path) -> None:
+    signer = issue("Signer", root)
+    (roots / "c.pem").write_text(signer.pem)
+
+    with pytest.raises(Refused, match="no root"):
+        check_certificate(issue("Next", signer).pem, roots, NOW)
+
+
+def test_a_root_out_of_date_vouches_for_none(tmp_path: Path) -> None:
+    old = issue("Old maker", valid_for=timedelta(days=1000))
+    (tmp_path / "old.pem").write_text(old.pem)
+
+    with pytest.raises(Refused, match="no root"):
+        check_certificate(issue("Signer", old).pem, tmp_path, NOW)
+
+
+@pytest.mark.spec("2.0.1", "A00.FR.501")
+@pytest.mark.parametrize(
+    ("make", "taken"),
+    [
+        (lambda: rsa.generate_private_key(65537, 1024), False),  # noqa: S505 - on purpose
+        (lambda: rsa.generate_private_key(65537, 2048), True),
+        (lambda: ec.generate_private_key(ec.SECP192R1()), False),
+        (lambda: ec.generate_private_key(ec.SECP224R1()), True),
+        (ed25519.Ed25519PrivateKey.generate, False),
+    ],
+    ids=["RSA 1024", "RSA 2048", "P-192", "P-224", "Ed25519"],
+)
+def test_a_key_is_as_long_as_the_standard_asks(make: Any, taken: bool, tmp_path: Path) -> None:  # noqa: FBT001
+    maker = rsa.generate_private_key(65537, 2048)
+    (tmp_path / "maker.pem").write_text(pem_of(maker))
+    pem = pem_of(make(), maker)
+
+    if taken:
+        check_certificate(pem, tmp_path, NOW)
+        return
+    with pytest.raises(Refused, match="too short") as refused:
+        check_certificate(pem, tmp_path, NOW)
+    assert refused.value.reason == "InvalidCertificate"
+
+
+def test_a_file_is_judged_with_its_certificate_before_it_is_used(
+    root: Issued, roots: Path, image: Path
+) -> None:
+    signer = issue("Signer", root, valid_for=timedelta(days=1))  # accepted on that day
+    signed = signature(signer, IMAGE)
+    stranger = issue("Stranger", issue("Somebody"))
+
+    check_file(image, signer.pem, signed, roots)
+    with pytest.raises(Refused) as unknown:
+        check_file(image, stranger.pem, signature(stranger, IMAGE), roots)
+    image.write_bytes(IMAGE + b"!")
+    with pytest.raises(Refused) as changed:
+        check_file(image, signer.pem, signed, roots)
+
+    assert unknown.value.reason == "InvalidCertificate"
+    assert changed.value.reason == "InvalidSignature"
+
+
+def test_a_file_with_another_name_is_not_the_file(root: Issued, roots: Path, image: Path) -> None:
+    signer, link = issue("Signer", root), image.with_name("link")
+    signed = signature(signer, IMAGE)
+
+    link.symlink_to(image)
+    with pytest.raises(OSError, match="link"):
+        check_file(link, signer.pem, signed, roots)
+    link.unlink()
+    link.hardlink_to(image)
+    with pytest.raises(OSError, match="no file of its own"):
+        check_file(image, signer.pem, signed, roots)
+
+
 def write_revocations(folder: Path, by: Issued, revoked: Issued) -> None:
-    entry = (
-        x509.RevokedCertificateBuilder()
-        .serial_number(revoked.certificate.serial_number)
-        .revocation_date(NOW)
-        .build()
-    )
-    revocations = (
-        x509.CertificateRevocationListBuilder()
-        .issuer_name(by.certificate.subject)
-        .last_update(NOW)
-        .next_update(datetime(2027, 1, 1, tzinfo=UTC))
-        .add_revoked_certificate(entry)
-        .sign(by.key, hashes.SHA256())
-    )
-    (folder / "maker.crl").write_bytes(revocations.public_bytes(Encoding.PEM))
+    (folder / "maker.crl").write_bytes(revocations(by, revoked))
 
 
-def pem_of(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
+def pem_of(key: Any, maker: rsa.RSAPrivateKey | None = None) -> str:
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Signer")])
     certificate = (
         x509.CertificateBuilder()
@@ -132,6 +191,6 @@ def pem_of(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
         .serial_number(1)
         .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
         .not_valid_after(datetime(2040, 1, 1, tzinfo=UTC))
-        .sign(key, hashes.SHA256())
+        .sign(maker or key, hashes.SHA256())
     )
     return certificate.public_bytes(Encoding.PEM).decode()

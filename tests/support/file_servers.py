@@ -362,3 +362,23 @@ def server_tls(folder: Path) -> tuple[ssl.SSLContext, Path]:
 def signature(signer: Issued, file: bytes) -> str:
     """What the CSMS sends along, made over the whole file."""
     return base64.b64encode(signer.key.sign(file, ec.ECDSA(hashes.SHA256()))).decode()
+
+
+def revocations(by: Issued, revoked: Issued) -> bytes:
+    """A list of one revoked certificate."""
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    entry = (
+        x509.RevokedCertificateBuilder()
+        .serial_number(revoked.certificate.serial_number)
+        .revocation_date(at)
+        .build()
+    )
+    return (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(by.certificate.subject)
+        .last_update(at)
+        .next_update(datetime(2027, 1, 1, tzinfo=UTC))
+        .add_revoked_certificate(entry)
+        .sign(by.key, hashes.SHA256())
+        .public_bytes(Encoding.PEM)
+    )

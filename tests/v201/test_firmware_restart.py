@@ -12,7 +12,7 @@ from loopback import LOOPBACK
 from station_bench import until
 
 from chargepoint.core.firmware import InstallResult
-from chargepoint.station.firmware import ANSWERED_WITHIN
+from chargepoint.station.long_job import ANSWERED_WITHIN
 from chargepoint.station.upkeep import Upkeep
 
 DONE = ["Downloading", "Downloaded", "SignatureVerified", "Installing", "Installed"]

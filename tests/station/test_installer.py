@@ -1,7 +1,11 @@
 """The maker's commands: their exit status is what counts."""
 
 import asyncio
+import logging
+import os
+import signal
 import sys
+import tracemalloc
 from datetime import timedelta
 from pathlib import Path
 
@@ -81,3 +85,68 @@ async def test_the_other_commands_say_yes_with_zero(status: int) -> None:
 
     assert await installer.confirm() is (status == 0)
     assert await installer.reboot() is (status == 0)
+
+
+async def test_what_a_command_says_without_end_costs_no_memory_without_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    noisy = "import sys; sys.stderr.write('x' * 80 + chr(10)) and None"
+    text = f"for _ in range(200_000): {noisy}\nsys.stderr.write('at \x1b[31mlast' + chr(10))"
+    tracemalloc.start()
+    try:
+        installed = await CommandInstaller(script(f"import sys\n{text}")).install(tmp_path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert installed is InstallResult.DONE
+    assert "ended with status 0: at [31mlast" in caplog.text
+    assert peak < 2 * 1024 * 1024
+
+
+async def test_what_a_command_leaves_at_work_is_not_waited_for(tmp_path: Path) -> None:
+    mark = tmp_path / "pid"
+    text = (
+        "import subprocess, sys; child = subprocess.Popen([sys.executable, '-c',"
+        f" 'import time; time.sleep(60)']); open({str(mark)!r}, 'w').write(str(child.pid))"
+    )
+    try:
+        async with asyncio.timeout(20):
+            assert await CommandInstaller(script(text)).install(tmp_path) is InstallResult.DONE
+    finally:
+        os.kill(int(mark.read_text()), signal.SIGKILL)
+
+
+async def test_a_command_that_takes_too_long_ends_with_all_it_started(tmp_path: Path) -> None:
+    mark = tmp_path / "pid"
+    text = (
+        "import signal, subprocess, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        f"open({str(mark)!r}, 'w').write(str(child.pid)); child.wait(); exit(0)"
+    )
+    installer = CommandInstaller(script(text), timeout=timedelta(seconds=2))
+
+    assert await installer.install(tmp_path) is InstallResult.FAILED
+    async with asyncio.timeout(10):
+        while alive(mark.read_text()):  # noqa: ASYNC110 - a test
+            await asyncio.sleep(0.01)
+
+
+def alive(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+async def test_a_command_does_not_learn_the_passwords_of_the_station(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHARGEPOINT__CSMS__PASSWORD", "hush")
+    monkeypatch.setenv("OF_THE_BOARD", "1")
+    text = (
+        "from os import environ; exit('hush' in environ.values() or 'OF_THE_BOARD' not in environ)"
+    )
+
+    assert await CommandInstaller(script(text)).install(tmp_path) is InstallResult.DONE

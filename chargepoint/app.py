@@ -380,6 +380,7 @@ async def _local(life: Life, access: Access) -> AsyncIterator[None]:
         listen=(access.host, access.port),
         token=access.token,
         ready_file=local.ready_file,
+        drive=local.drive_real_hardware,
         more=lambda: _buses(config),
     ) as server:
         life.url = server.url

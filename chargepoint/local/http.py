@@ -4,24 +4,21 @@ Why not a framework: aiohttp takes 12 MB of memory in a process that may have 40
 and middleware are more than a dozen paths with JSON need. h11 does the part that is easy to get
 wrong, the protocol itself.
 
-Who may ask: whoever has the token. Browsers of strangers are kept out twice: a foreign ``Origin``
-is refused, and so is a ``Host`` that is neither an address nor the name listened on, because a page
-can point its own name at 127.0.0.1 (DNS rebinding).
+Who may ask is decided in ``local.gate``. What all clients together may cost is bounded here:
+connections, streams, bytes, time, and requests in a second, beyond which they wait.
 """
 
 import asyncio
-import hmac
-import ipaddress
 import logging
-import re
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Sequence
 from contextlib import aclosing, suppress
 from http import HTTPStatus
-from typing import Final, NoReturn, Self, TypeAlias
-from urllib.parse import parse_qsl
+from typing import Final, NoReturn, Self
 
 import h11
 
+from chargepoint.local.gate import Attempted, Gate
 from chargepoint.local.http_messages import (
     Answer,
     Event,
@@ -49,12 +46,13 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-Attempted: TypeAlias = Callable[[str, bool], None]
-
 _CHUNK: Final = 16 * 1024
-_MOST_QUERY_FIELDS: Final = 50
 _LINGER_S: Final = 1.0
-_ALWAYS: Final = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
+_ALWAYS: Final = (
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+)
 
 
 class HttpServer:
@@ -85,10 +83,11 @@ class HttpServer:
     ) -> None:
         self.host = host
         self.port = port
-        self._gate = _Gate(routes, host=host, token=token, attempted=attempted)
+        self._gate = Gate(routes, host=host, token=token, limits=limits, attempted=attempted)
         self._limits = limits
+        self._load = _Load(limits)
         self._tasks = asyncio.TaskGroup()
-        self._open: set[asyncio.Task[None]] = set()
+        self._open: dict[asyncio.Task[None], _Connection] = {}
         self._server: asyncio.Server | None = None
 
     @property
@@ -112,99 +111,55 @@ class HttpServer:
         await self._tasks.__aexit__(None, None, None)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        most = self._limits.connections
         # Closing already, or no room even to say that there is none.
-        if self._server is None or len(self._open) >= 2 * most:
+        if self._server is None or len(self._open) >= 2 * self._limits.connections:
             writer.transport.abort()
             return
-        connection = _Connection(reader, writer, self._gate, self._limits)
-        full = len(self._open) >= most
-        task = self._tasks.create_task(connection.turn_away() if full else connection.serve())
-        self._open.add(task)
-        task.add_done_callback(self._open.discard)
+        connection = _Connection(reader, writer, self._gate, self._load)
+        full = self._crowd(connection.origin)
+        task = self._tasks.create_task(connection.turn_away(full) if full else connection.serve())
+        self._open[task] = connection
+        task.add_done_callback(self._leave)
 
+    def _leave(self, task: asyncio.Task[None]) -> None:
+        self._open.pop(task, None)
 
-class _Gate:
-    """Decides who may ask for what, from the request alone."""
+    def _crowd(self, origin: str) -> int:
+        """How many connections are too many already for another one from there; 0 if none are.
 
-    def __init__(
-        self, routes: Sequence[Route], *, host: str, token: str, attempted: Attempted
-    ) -> None:
-        if not token:
-            raise ValueError("a token is needed; allowed: any text but none")
-        self._routes = routes
-        self._names = {"localhost", host.lower()}
-        self._token = token.encode()
-        self._attempted = attempted
-
-    def admit(self, head: h11.Request, body: bytes, origin: str) -> tuple[Route, Request]:
-        """The route of a request that came from the address ``origin``.
-
-        Raises:
-            Refusal: 403 for strangers' browsers, 401 without the token, 404, 405, 400.
+        Who shows no token and asks nothing makes room, the one that did so for longest first.
         """
-        headers = {name.decode(): value.decode("latin-1") for name, value in head.headers}
-        method = head.method.decode()
-        self._check_browser(headers)
-        path, _, query = re.sub(r"^https?://[^/?]*", "", head.target.decode()).partition("?")
-        matches = [
-            (route, found) for route in self._routes if (found := route.match(path)) is not None
-        ]
-        served = "GET" if method == "HEAD" else method
-        for route, params in matches:
-            if route.method == served:
-                if not route.public:
-                    self._check_token(headers, origin)
-                fields = _query(query)
-                return route, Request(method, path, params, fields, headers, body)
-        self._check_token(headers, origin)  # who has no token does not learn which paths there are
-        if not matches:
-            raise Refusal(HTTPStatus.NOT_FOUND, f"there is nothing at {path}")
-        allow = sorted({route.method for route, _ in matches})
-        raise Refusal(
-            HTTPStatus.METHOD_NOT_ALLOWED,
-            f"{method} is not possible at {path}; allowed: {', '.join(allow)}",
-            {"Allow": ", ".join([*allow, "HEAD"] if "GET" in allow else allow)},
-        )
-
-    def _check_browser(self, headers: Mapping[str, str]) -> None:
-        host = headers.get("host", "")
-        if host and not self._is_own(host):  # no browser leaves it out
-            sentence = f"Host {host!r} is not this station; use its address instead of a name"
-            raise Refusal(HTTPStatus.FORBIDDEN, sentence)
-        origin = headers.get("origin")
-        if origin is not None and origin.lower() != f"http://{host.lower()}":
-            raise Refusal(HTTPStatus.FORBIDDEN, f"pages of {origin!r} have no business here")
-
-    def _is_own(self, host: str) -> bool:
-        name = re.sub(r":\d*$", "", host).lower()
-        if name in self._names:
-            return True
-        try:
-            ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
-        except ValueError:
-            return False
-        return True
-
-    def _check_token(self, headers: Mapping[str, str], origin: str) -> None:
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        given = token.strip().encode("latin-1")
-        good = scheme.lower() == "bearer" and hmac.compare_digest(given, self._token)
-        if given:
-            self._attempted(origin, good)
-        if not good:
-            raise Refusal(
-                HTTPStatus.UNAUTHORIZED,
-                "the token is missing or wrong; send Authorization: Bearer TOKEN",
-                {"WWW-Authenticate": "Bearer"},
-            )
+        served = [one for one in self._open.values() if not one.gone]
+        own = [one for one in served if one.origin == origin]
+        for crowd, most in ((own, self._limits.each), (served, self._limits.connections)):
+            if len(crowd) < most:
+                continue
+            patience = self._limits.patience.total_seconds()
+            idle = [one for one in crowd if not one.known and one.idle_s > patience]
+            if not idle:
+                return most
+            max(idle, key=lambda one: one.idle_s).drop()
+        return 0
 
 
-def _query(text: str) -> dict[str, str]:
-    try:
-        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_QUERY_FIELDS))
-    except ValueError as error:
-        raise Refusal(HTTPStatus.BAD_REQUEST, f"bad query: {error}") from error
+class _Load:
+    """What all clients together ask for: streams that are open, requests in a second."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.streams = 0
+        self._free_at = 0.0
+
+    async def turn(self) -> None:
+        """Wait until one more request does not make too many in a second; a few may come at once.
+
+        Waiting, not refusing: an answer would cost as much as the request asked for.
+        """
+        now, pause_s = time.monotonic(), 1 / self.limits.requests_per_s
+        burst_s = self.limits.requests_at_once * pause_s
+        self._free_at = max(self._free_at, now - burst_s) + pause_s
+        if self._free_at > now:
+            await asyncio.sleep(self._free_at - now)
 
 
 class _Gone(Exception):  # noqa: N818 - reads as a state
@@ -218,16 +173,30 @@ class _Connection:
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        gate: _Gate,
-        limits: Limits,
+        gate: Gate,
+        load: _Load,
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._gate = gate
-        self._limits = limits
+        self._load = load
+        self._limits = limits = load.limits
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.header_bytes)
-        self._origin = str((writer.get_extra_info("peername") or ["unknown"])[0])
+        self._idle_since: float | None = None
+        self.origin = str((writer.get_extra_info("peername") or ["unknown"])[0])
+        self.known = False  # has shown the token
+        self.gone = False
         writer.transport.set_write_buffer_limits(high=0)  # drain() then means sent
+
+    @property
+    def idle_s(self) -> float:
+        """For how long no request has begun."""
+        return 0.0 if self._idle_since is None else time.monotonic() - self._idle_since
+
+    def drop(self) -> None:
+        """Make room for another one."""
+        self.gone = True
+        self._writer.transport.abort()
 
     async def serve(self) -> None:
         """Answer until the client leaves, is idle for too long or cannot be understood."""
@@ -240,9 +209,10 @@ class _Connection:
         finally:
             self._writer.transport.abort()
 
-    async def turn_away(self) -> None:
+    async def turn_away(self, full: int) -> None:
         """Say that there are too many connections already."""
-        sentence = f"{self._limits.connections} connections are open already; try again later"
+        self.gone = True
+        sentence = f"{full} connections are open already; try again later"
         try:
             await self._send(Refusal(HTTPStatus.SERVICE_UNAVAILABLE, sentence).response())
             await self._linger()
@@ -254,6 +224,7 @@ class _Connection:
     async def _exchange(self) -> bool:
         """One request and its answer; False if another cannot follow."""
         await self._first_byte()
+        await self._load.turn()
         try:
             async with asyncio.timeout(self._limits.request.total_seconds()):
                 head, body = await self._receive()
@@ -275,11 +246,14 @@ class _Connection:
         """Wait for the next request to begin."""
         if self._http.trailing_data[0]:
             return
+        self._idle_since = time.monotonic()
         try:
             async with asyncio.timeout(self._limits.idle.total_seconds()):
                 data = await self._read()
         except TimeoutError as error:
             raise _Gone from error
+        finally:
+            self._idle_since = None
         if not data:
             raise _Gone
         self._http.receive_data(data)
@@ -313,14 +287,23 @@ class _Connection:
 
     async def _answer(self, head: h11.Request, body: bytes) -> Answer:
         try:
-            route, request = self._gate.admit(head, body, self._origin)
-            return await route.handler(request)
+            route, request = self._gate.admit(head, body, self.origin)
+            self.known = self.known or not route.public
+            return await self._bounded(await route.handler(request))
         except Refusal as refusal:
             return refusal.response()
         except Exception:  # one bad handler must not end the interface
             log.exception("%s %s", head.method.decode(), head.target.decode())
             status = HTTPStatus.INTERNAL_SERVER_ERROR
             return Refusal(status, "this is a defect of the station; its log says more").response()
+
+    async def _bounded(self, answer: Answer) -> Answer:
+        """The answer, unless it is a stream too many."""
+        if not isinstance(answer, EventStream) or self._load.streams < self._limits.streams:
+            return answer
+        await answer.events.aclose()
+        sentence = f"{self._limits.streams} event streams are open already"
+        raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, sentence)
 
     async def _send(self, answer: Answer, *, body_wanted: bool = True) -> None:
         if isinstance(answer, EventStream):
@@ -348,6 +331,7 @@ class _Connection:
 
     async def _stream(self, stream: EventStream) -> None:
         complete = False
+        self._load.streams += 1
         try:
             async with asyncio.TaskGroup() as tasks, aclosing(stream.events) as events:
                 others = [tasks.create_task(part) for part in (self._beat(), self._until_gone())]
@@ -360,6 +344,8 @@ class _Connection:
             log.debug("a client left its event stream")
         except* Exception as group:  # one bad handler must not end the interface
             log.error("an event stream broke off", exc_info=group.exceptions[0])  # noqa: TRY400
+        finally:
+            self._load.streams -= 1
         if not complete:
             raise _Gone
 

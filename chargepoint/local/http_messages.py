@@ -17,7 +17,12 @@ JSON: Final = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one client may ask for.
+    """How much clients may ask for.
+
+    ``connections`` are of all, ``each`` of one address; idle ones that showed no token make room
+    for others after ``patience``. ``requests_per_s`` are of all together, ``requests_at_once`` how
+    many may come in one moment. After ``guesses`` wrong tokens an address has to wait until one is
+    ``forgotten``.
 
     ``request`` is the time for a whole request to arrive, ``idle`` the time between two on one
     connection, ``write`` the time a client may take to make room for what it is sent: then it is
@@ -25,6 +30,13 @@ class Limits:
     """
 
     connections: int = 32
+    each: int = 16
+    streams: int = 8
+    patience: timedelta = timedelta(seconds=2)
+    requests_per_s: float = 200
+    requests_at_once: int = 400
+    guesses: int = 30
+    forgotten: timedelta = timedelta(seconds=2)
     header_bytes: int = 16 * 1024
     body_bytes: int = 64 * 1024
     request: timedelta = timedelta(seconds=10)

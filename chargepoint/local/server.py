@@ -49,7 +49,8 @@ class LocalServer:
         listen: address or name, and port; 0 for any free one.
         token: what clients must send; a random one if empty.
         ready_file: written once clients are served and removed at the end: url, token and pid.
-        limits: how much one client may ask for.
+        limits: how much clients may ask for.
+        drive: whether real hardware may be driven, too.
         more: families of metrics that parts below or beside the station count.
 
     Raises:
@@ -69,6 +70,7 @@ class LocalServer:
         token: str = "",
         ready_file: Path | None = None,
         limits: Limits = Limits(),  # noqa: B008 - frozen
+        drive: bool = False,
         more: Callable[[], Iterable[Family]] = tuple,
     ) -> None:
         self.token = token or secrets.token_urlsafe(32)
@@ -78,7 +80,8 @@ class LocalServer:
         self._listen = listen
         self._ready_file = ready_file
         archive = RecordQuestions(station.store.folder)
-        routes = [*Stimuli(station, link).routes(), *self._questions(), *archive.routes()]
+        stimuli = Stimuli(station, link, drive=drive)
+        routes = [*stimuli.routes(), *self._questions(), *archive.routes()]
         host, port = listen
         self._http = HttpServer(
             routes,

@@ -1,12 +1,14 @@
 """What a person or a script does to the station: plug, card, fault, network.
 
-A stimulus is given to the part that would notice it in life: to the board's outlet, the reader, the
-link. What an outlet is told is taken from it in order, so stimuli are applied in the order of their
-receipt even while the meter is busy with an earlier one.
+What is simulated may be driven; real hardware, and a station that has some, only where the config
+says so, and never an outlet that has no means for it. A stimulus is given to the part that would
+notice it in life: to the board's outlet, the reader, the link. What an outlet is told is taken from
+it in order, so stimuli are applied in the order of their receipt even while the meter is busy with
+an earlier one.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from http import HTTPStatus
 from typing import Final, Protocol, runtime_checkable
 
@@ -15,7 +17,7 @@ import msgspec
 from chargepoint.core.model import AdditionalInfo, Fault, IdToken, IdTokenType
 from chargepoint.errors import Refused
 from chargepoint.hardware.api import BoardFault, NotDriveable
-from chargepoint.hardware.simulated import Vehicle
+from chargepoint.hardware.simulated import SimulatedOutlet, Vehicle
 from chargepoint.local.bodies import (
     ContractBody,
     FaultBody,
@@ -65,9 +67,10 @@ class Driveable(Protocol):
 class Stimuli:
     """The routes that change something. Each answers 202 without waiting for CSMS or meter."""
 
-    def __init__(self, station: Station, network: Network) -> None:
+    def __init__(self, station: Station, network: Network, *, drive: bool = False) -> None:
         self._station = station
         self._network = network
+        self._drive = drive
 
     def routes(self) -> list[Route]:
         """All of them."""
@@ -111,12 +114,14 @@ class Stimuli:
         body = read(request, TokenBody)
         if not body.id_token and body.type is not IdTokenType.NO_AUTHORIZATION:
             raise Unfit("id_token", "an empty text", "text of 1 to 36 characters")
+        self._check_drives(body.evses)
         more = tuple(AdditionalInfo(one.id_token, one.type) for one in body.additional)
         self._station.present(IdToken(body.id_token, body.type, more), body.evses)
         await _noted(lambda: False)  # how far a token gets cannot be seen from here
 
     async def _present_contract(self, request: Request) -> None:
         body = read(request, ContractBody)
+        self._check_drives((body.evse,))
         await self._station.present_contract(body.evse, body.chain)
         await _noted(lambda: False)  # how far it gets cannot be seen from here
 
@@ -128,10 +133,12 @@ class Stimuli:
 
     async def _disconnect(self, request: Request) -> None:
         read(request, Nothing)
+        self._check_drives()
         self._network.disconnect()
 
     async def _connect(self, request: Request) -> None:
         read(request, Nothing)
+        self._check_drives()
         self._network.connect()
 
     async def _fault(self, request: Request, *, active: bool) -> None:
@@ -139,7 +146,8 @@ class Stimuli:
         if body.evse is None:
             if body.connector is not None:
                 raise Unfit("connector", "no evse beside it", "evse as well, or neither")
-            concerned = [self._outlet(evse_id, None)[0] for evse_id in self._station.evses]
+            self._check_drives()
+            concerned = list(self._station.evses.values())
             fault = Fault(body.error_code, body.info, body.vendor_error_code)
             self._station.spawn(self._station.set_fault(0, fault, active=active))
         else:
@@ -168,7 +176,19 @@ class Stimuli:
         outlet = evse.runner.outlet
         if not isinstance(outlet, Driveable):
             raise NotDriveable(f"EVSE {evse_id} is real hardware and only does what happens to it")
+        self._check_drives((evse_id,))
         return evse, outlet
+
+    def _check_drives(self, evse_ids: Collection[int] = ()) -> None:
+        """That these EVSEs, or the whole station, may be driven."""
+        if self._drive:
+            return
+        for evse_id in evse_ids or self._station.evses:
+            if not isinstance(self._station.evse(evse_id).runner.outlet, SimulatedOutlet):
+                raise NotDriveable(
+                    f"EVSE {evse_id} is real hardware; it may be driven from here if the config"
+                    " says local.drive_real_hardware: true"
+                )
 
 
 def _board_fault(body: FaultBody, evse: Evse, *, active: bool) -> BoardFault:

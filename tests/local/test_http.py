@@ -1,155 +1,14 @@
 """The local HTTP server over real sockets, asked by the standard library and by bad clients."""
 
 import asyncio
-import http.client
 import json
 import logging
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
-from http import HTTPStatus
 
-import msgspec
 import pytest
+from local_bench import AUTH, EVENTS, QUICK, TOKEN, ask, listen, serving, talk
 
-from chargepoint.local.http import (
-    Event,
-    EventStream,
-    HttpServer,
-    Limits,
-    Refusal,
-    Request,
-    Response,
-    Route,
-)
-
-TOKEN = "correct-horse"
-AUTH = {"Authorization": f"Bearer {TOKEN}"}
-QUICK = timedelta(milliseconds=150)
-LONG = timedelta(seconds=30)
-
-
-class Plug(msgspec.Struct, forbid_unknown_fields=True):
-    evse: int
-
-
-class Bench:
-    """A server with one route of each kind, and what its handlers saw."""
-
-    def __init__(self) -> None:
-        self.closed_streams = 0
-        self.more = asyncio.Event()
-        self.closed = asyncio.Event()
-        self.routes = [
-            Route("GET", "/healthz", self.healthy, public=True),
-            Route("GET", "/v1/things/{id}", self.thing),
-            Route("POST", "/v1/echo", self.echo),
-            Route("POST", "/v1/plug", self.plug),
-            Route("GET", "/v1/crash", self.crash),
-            Route("GET", "/v1/busy", self.busy),
-            Route("GET", "/v1/events", self.events),
-            Route("GET", "/v1/flood", self.flood),
-            Route("GET", "/v1/broken", self.broken),
-        ]
-
-    async def healthy(self, _: Request) -> Response:
-        return Response("alive\n")
-
-    async def thing(self, request: Request) -> Response:
-        return Response({"id": request.params["id"], "query": request.query})
-
-    async def echo(self, request: Request) -> Response:
-        return Response(request.json(), HTTPStatus.ACCEPTED)
-
-    async def plug(self, request: Request) -> Response:
-        return Response({"evse": request.read(Plug).evse})
-
-    async def crash(self, _: Request) -> Response:
-        raise RuntimeError("the innermost secret")
-
-    async def busy(self, _: Request) -> Response:
-        raise Refusal(HTTPStatus.CONFLICT, "real hardware is not driven from here")
-
-    async def events(self, _: Request) -> EventStream:
-        async def told() -> AsyncGenerator[Event, None]:
-            try:
-                yield Event("status", {"n": 1})
-                await self.more.wait()
-                yield Event("status", {"text": "a\nb"}, id="7")
-            finally:
-                self.closed_streams += 1
-                self.closed.set()
-
-        return EventStream(told())
-
-    async def flood(self, _: Request) -> EventStream:
-        async def told() -> AsyncGenerator[Event, None]:
-            try:
-                while True:
-                    yield Event("frame", "x" * 100_000)
-            finally:
-                self.closed_streams += 1
-                self.closed.set()
-
-        return EventStream(told())
-
-    async def broken(self, _: Request) -> EventStream:
-        async def told() -> AsyncGenerator[Event, None]:
-            yield Event("status", 1)
-            raise RuntimeError("half way")
-
-        return EventStream(told())
-
-
-@asynccontextmanager
-async def serving(
-    limits: Limits | None = None, host: str = "127.0.0.1"
-) -> AsyncIterator[tuple[HttpServer, Bench]]:
-    bench = Bench()
-    limits = limits or Limits(request=LONG)
-    async with HttpServer(bench.routes, host=host, port=0, token=TOKEN, limits=limits) as server:
-        yield server, bench
-
-
-def _ask(
-    port: int, method: str, path: str, body: bytes | None, headers: dict[str, str]
-) -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    try:
-        connection.request(method, path, body, headers)
-        response = connection.getresponse()
-        found = {name.lower(): value for name, value in response.getheaders()}
-        return response.status, found, response.read()
-    finally:
-        connection.close()
-
-
-async def ask(
-    server: HttpServer,
-    method: str,
-    path: str,
-    body: bytes | None = None,
-    headers: dict[str, str] | None = None,
-) -> tuple[int, dict[str, str], bytes]:
-    given = AUTH if headers is None else headers
-    return await asyncio.to_thread(_ask, server.port, method, path, body, given)
-
-
-async def talk(server: HttpServer, *pieces: bytes, pause: float = 0.0) -> bytes:
-    """Everything that a raw client gets back until the server closes."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    try:
-        for piece in pieces:
-            writer.write(piece)
-            await writer.drain()
-            await asyncio.sleep(pause)
-        async with asyncio.timeout(5):
-            return await reader.read()
-    finally:
-        writer.close()
-        with suppress(OSError):
-            await writer.wait_closed()
+from chargepoint.local.http import HttpServer, Limits
 
 
 async def test_a_route_gets_its_parts_and_its_query() -> None:
@@ -195,6 +54,8 @@ REFUSED: list[tuple[str, str, bytes | None, dict[str, str], int, str]] = [
     ("GET", "/healthz", None, {"Origin": "http://evil.example"}, 403, "'http://evil.example'"),
     ("GET", "/healthz", None, {"Origin": "null"}, 403, "pages of 'null'"),
     ("OPTIONS", "/v1/echo", None, {"Origin": "http://evil.example"}, 403, "no business here"),
+    ("GET", "/healthz", None, {"Sec-Fetch-Site": "cross-site"}, 403, "no business here"),
+    ("GET", "/v1/things/1", None, AUTH | {"Sec-Fetch-Site": "same-site"}, 403, "no business here"),
     ("GET", "/healthz", None, {"Host": "evil.example"}, 403, "Host 'evil.example' is not this"),
     ("GET", "/healthz", None, {"Host": "127.0.0.1.evil.example:80"}, 403, "is not this station"),
 ]
@@ -224,9 +85,14 @@ async def test_addresses_and_localhost_are_known_hosts(host: str) -> None:
 async def test_a_page_of_the_station_itself_may_ask() -> None:
     async with serving() as (server, _):
         headers = {"Host": "10.0.0.1:8600", "Origin": "http://10.0.0.1:8600"}
-        status, _, _ = await ask(server, "GET", "/healthz", None, headers)
+        own, found, _ = await ask(
+            server, "GET", "/healthz", None, {**headers, "Sec-Fetch-Site": "same-origin"}
+        )
+        typed, _, _ = await ask(server, "GET", "/healthz", None, {"Sec-Fetch-Site": "none"})
 
-    assert status == 200
+    assert (own, typed) == (200, 200)
+    assert found["cross-origin-resource-policy"] == "same-origin"
+    assert not [name for name in found if name.startswith("access-control-")]
 
 
 async def test_wrong_method_and_missing_token_say_what_would_be_right() -> None:
@@ -370,22 +236,6 @@ async def test_connections_over_the_limit_are_turned_away_and_there_is_room_agai
 
     assert full.startswith(b"HTTP/1.1 503 ")
     assert b"2 connections are open already" in full
-
-
-EVENTS = (
-    b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer correct-horse\r\n\r\n"
-)
-
-
-async def listen(
-    server: HttpServer, path: bytes = b"/v1/events"
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    writer.write(EVENTS.replace(b"/v1/events", path))
-    head = await reader.readuntil(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 200 ")
-    assert b"text/event-stream" in head
-    return reader, writer
 
 
 async def test_events_arrive_as_they_happen_and_the_stream_ends_with_its_source() -> None:

@@ -14,7 +14,7 @@ from served_station import Served, serve, until
 
 from chargepoint.core.variables import Address
 from chargepoint.local.http import Request
-from chargepoint.local.stimuli import Stimuli
+from chargepoint.local.stimuli import Driveable, Stimuli
 
 OUTLET = {"evse": 1, "connector": 1}
 PLUG_IN = "/v1/ev/plug-in"
@@ -144,15 +144,64 @@ async def test_a_second_vehicle_does_not_fit(served: Served) -> None:
     assert "connector 2" in elsewhere.json()["error"]
 
 
+WHOLE: list[tuple[str, Any]] = [
+    ("/v1/token", {"id_token": "04A1B2C3D4"}),
+    ("/v1/token", {"id_token": "04A1B2C3D4", "evses": [1]}),
+    ("/v1/contract", {"evse": 1, "chain": "x"}),
+    ("/v1/fault/raise", {}),
+    ("/v1/fault/clear", {}),
+    ("/v1/network/disconnect", {}),
+    ("/v1/network/connect", {}),
+]
+
+
 async def test_real_hardware_cannot_be_driven(tmp_path: Path) -> None:
     async with serve(tmp_path, real=True) as served:
-        statuses = {path: (await served.post(path, OUTLET)).status for path in DRIVEN}
-        whole_station = await served.post("/v1/fault/raise", {})
+        driven = [await served.post(path, OUTLET) for path in DRIVEN]
+        whole = [await served.post(path, body) for path, body in WHOLE]
 
-        assert set(statuses.values()) == {409}
-        assert whole_station.status == 409
-        assert "real hardware" in whole_station.json()["error"]
+        assert {answer.status for answer in driven + whole} == {409}
+        assert all("real hardware" in answer.json()["error"] for answer in driven + whole)
+        assert "local.drive_real_hardware" in whole[0].json()["error"]
         assert not served.station.faults
+        assert served.link.state == "connected"
+        assert served.station.evses[1].runner.state.stage == "available"
+
+
+async def test_the_config_can_let_a_station_with_real_hardware_be_driven(tmp_path: Path) -> None:
+    async with serve(tmp_path, real=True, drive=True) as served:
+        driven = {(await served.post(path, OUTLET)).status for path in DRIVEN}
+        token = await served.post("/v1/token", {"id_token": "04A1B2C3D4"})
+        fault = await served.post("/v1/fault/raise", {})
+        network = await served.post("/v1/network/disconnect", {})
+
+        assert driven == {409}  # these outlets have no means for it
+        assert (token.status, fault.status, network.status) == (202, 202, 202)
+        await until(lambda: bool(served.station.faults))
+
+
+async def test_a_board_that_could_be_driven_is_not_unless_it_is_simulated(tmp_path: Path) -> None:
+    async with serve(tmp_path) as served:
+        runner = served.station.evses[1].runner
+        simulated = runner.outlet
+
+        class Rig:
+            """A bench of the maker's: it offers what a simulated outlet does, and is real."""
+
+            def __init__(self) -> None:
+                for name in ("plug_in", "plug_out", "suspend", "resume", "fault"):
+                    setattr(self, name, getattr(simulated, name))
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(simulated, name)
+
+        assert isinstance(Rig(), Driveable)
+        runner.outlet = Rig()  # type: ignore[assignment]
+        answers = [await served.post(path, OUTLET) for path in DRIVEN]
+        other = await served.post(PLUG_IN, {"evse": 2, "connector": 1})
+
+        assert {answer.status for answer in answers} == {409}
+        assert other.status == 202
 
 
 ITEM = {"id_token": "1234", "type": "PIN"}

@@ -220,6 +220,7 @@ async def serve(
     ready_file: Path | None = None,
     token: str = TOKEN,
     port: int = 0,
+    drive: bool = False,
     more: Callable[[], Iterable[Family]] = tuple,
 ) -> AsyncIterator[Served]:
     """A station with two EVSEs, recovered, both meters read once."""
@@ -274,6 +275,7 @@ async def serve(
                 listen=("127.0.0.1", port),
                 token=token,
                 ready_file=ready_file,
+                drive=drive,
                 more=more,
             ) as server:
                 yield Served(station, server, session, link, meters)

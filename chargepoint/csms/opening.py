@@ -7,13 +7,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHandshake, WebSocketException
 from websockets.typing import Subprotocol
 
 from chargepoint.core.certificates import only_by_wildcard
 from chargepoint.csms.outage import Cause, Outage, explain
+from chargepoint.csms.straight import connect_straight
 from chargepoint.csms.tls import client_context, verified_chain
 from chargepoint.csms.validity import OwnTime, check_dates, leave_dates
 
@@ -100,7 +101,7 @@ async def _handshake(config: "LinkConfig", time: OwnTime | None) -> ClientConnec
     tls = (config.tls or client_context()) if urlsplit(config.url).scheme == "wss" else None
     if tls is not None:
         leave_dates(tls, time)
-    return await connect(
+    return await connect_straight(
         config.station_url,
         subprotocols=[Subprotocol(name) for name in config.subprotocols],
         additional_headers=_credentials(config),

@@ -15,15 +15,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final, TypeAlias
-from urllib.parse import parse_qsl
 
 import h11
 
-from chargepoint.local.http_messages import Limits, Refusal, Request, Route
+from chargepoint.local.http_messages import Limits, Refusal, Request, Route, query_fields
 
 Attempted: TypeAlias = Callable[[str, bool], None]
 
-_MOST_QUERY_FIELDS: Final = 50
 _OWN_SITES: Final = frozenset({"none", "same-origin"})  # typed by a person, or a page from here
 _ADDRESSES_MOST: Final = 1000
 _NEIGHBOURS: Final = 64  # bits of an IPv6 address that one household shares
@@ -103,7 +101,7 @@ class Gate:
             if route.method == served:
                 if not route.public:
                     self._check_token(headers, origin)
-                fields = _query(query)
+                fields = query_fields(query)
                 return route, Request(method, path, params, fields, headers, body)
         self._check_token(headers, origin)  # who has no token does not learn which paths there are
         if not matches:
@@ -156,10 +154,3 @@ class Gate:
                 "the token is missing or wrong; send Authorization: Bearer TOKEN",
                 {"WWW-Authenticate": "Bearer"},
             )
-
-
-def _query(text: str) -> dict[str, str]:
-    try:
-        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_QUERY_FIELDS))
-    except ValueError as error:
-        raise Refusal(HTTPStatus.BAD_REQUEST, f"bad query: {error}") from error

@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
 T = TypeVar("T")
 
 JSON: Final = "application/json"
+
+_MOST_QUERY_FIELDS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,3 +165,15 @@ class Route:
         pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(self.path))
         found = re.fullmatch(pattern, path)
         return {name: unquote(part) for name, part in found.groupdict().items()} if found else None
+
+
+def query_fields(text: str) -> dict[str, str]:
+    """The fields of a query; of two with one name the last counts.
+
+    Raises:
+        Refusal: there are too many.
+    """
+    try:
+        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_QUERY_FIELDS))
+    except ValueError as error:
+        raise Refusal(HTTPStatus.BAD_REQUEST, f"bad query: {error}") from error

@@ -210,3 +210,20 @@ async def test_a_newer_signed_update_takes_the_place_of_one_under_way(
     ]
     assert told_of == [(6, "Downloading"), *((7, status) for status in SIGNED)]
     assert installer.installed == [IMAGE]
+
+
+async def test_while_an_update_restarts_the_station_no_other_is_taken(
+    bench: Any, server: Files, maker: Maker, installer: FakeInstaller
+) -> None:
+    installer.result = InstallResult.REBOOT
+    told = firmware(maker, server.url)
+    await bench.ask("SignedUpdateFirmware", requestId=7, firmware=told)
+
+    answer = await bench.ask("SignedUpdateFirmware", requestId=8, firmware=told)
+    with pytest.raises(CallError, match="an update is being installed") as error:
+        await bench.hear("UpdateFirmware", location=f"{server.url}/fw.bin", retrieveDate=at(0))
+
+    assert answer == {"status": "Rejected"}
+    assert error.value.code == "GenericError"
+    assert await signed(bench) == [*SIGNED[:4], "InstallRebooting"]
+    assert len(installer.installed) == 1

@@ -1,0 +1,508 @@
+"""Sessions of a whole station on a disk that fails, at each of its writes and syncs in turn.
+
+    disk_sweep.py [--version 2.0.1|1.6] [--count N] [--seed N]
+
+The station is the one of ``case_rig``: its real store, its real WebSocket to the small CSMS, a
+clock that moves as told. In every session one operation of the disk fails, once or from then on
+until somebody repairs it some steps later; in some the power is cut meanwhile. What the meter, the
+outlet and the CSMS saw is compared then.
+"""
+
+import argparse
+import asyncio
+import itertools
+import json
+import logging
+import random
+import sqlite3
+import sys
+import tempfile
+from base64 import b64decode
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from bad_disk import BadDisk, Ill, bad_disk
+from case_rig import Case, case
+from scripted_csms import Sent
+from station_bench import TOKEN
+
+from chargepoint.bench.csms import CallError
+
+VERSIONS: Final = ("2.0.1", "1.6")
+SESSIONS_OF_ONE_STATION: Final = 20
+_LONGEST_S: Final = 400.0  # the longest pause of whatever waits for the disk, and some
+_FAST: Final = Path("/dev/shm")  # noqa: S108 - a disk in memory, where nobody waits for a sync
+_SETTINGS: Final = {
+    "SampledDataCtrlr.TxUpdatedInterval": "30",
+    "SampledDataCtrlr.TxEndedInterval": "30",
+    "AuthCacheCtrlr.Enabled": "true",
+}
+_DEFECTS: Final = ("failed, starting it again", "a piece of work failed", "defect in")
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """What is done to one session: operation ``at`` of it fails.
+
+    ``healed`` is how many steps later the disk is repaired, 0 if it fails only once; ``dead``:
+    nothing can be read meanwhile either; ``cut``: the power goes before the disk is repaired.
+    """
+
+    at: int
+    ill: Ill = Ill.BROKEN
+    healed: int = 0
+    dead: bool = False
+    cut: bool = False
+
+    def __str__(self) -> str:
+        how = f"repaired after {self.healed} steps" if self.healed else "once"
+        dead, cut = ", unreadable" if self.dead else "", ", power cut" if self.cut else ""
+        return f"{self.ill} at operation {self.at}, {how}{dead}{cut}"
+
+
+@dataclass
+class Outcome:
+    """What became of all of them; each finding is one sentence."""
+
+    injected: int = 0
+    happened: int = 0
+    lost: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+    half: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    kinds: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def findings(self) -> list[str]:
+        """All that may not be."""
+        return [*self.lost, *self.doubled, *self.half, *self.wrong]
+
+    def row(self) -> dict[str, Any]:
+        """As numbers, for a table."""
+        return {
+            "injected": self.injected,
+            "happened": self.happened,
+            "lost": len(self.lost),
+            "doubled": len(self.doubled),
+            "half_signed": len(self.half),
+            "wrong": len(self.wrong),
+        }
+
+
+def injections(operations: int, count: int, coin: random.Random) -> Iterator[Injection]:
+    """``count`` of them: every operation in turn, first as a single error, then in other ways."""
+    ways = itertools.cycle(
+        [
+            (Ill.BROKEN, False, False, False),
+            (Ill.FULL, False, False, False),
+            (Ill.BROKEN, True, False, False),
+            (Ill.FULL, True, False, False),
+            (Ill.BROKEN, True, True, False),
+            (Ill.FULL, True, False, True),
+        ]
+    )
+    places = [*range(1, operations + 1)]
+    if count < operations:
+        places = sorted(coin.sample(places, count))
+    made = 0
+    while made < count:
+        for at in places:
+            ill, lasting, dead, cut = next(ways)
+            healed = coin.randint(1, 8) if lasting else 0
+            yield Injection(at, ill, healed, dead, cut)
+            made += 1
+            if made == count:
+                return
+        next(ways)  # another way at each place in the next round
+
+
+def run(version: str, count: int, seed: int = 1) -> dict[str, Any]:
+    """``count`` sessions, each with one injection; how many happened, what was lost or doubled."""
+    return asyncio.run(sweep(version, count, seed)).row()
+
+
+async def sweep(version: str, count: int, seed: int = 1) -> Outcome:
+    """The same with a sentence for whatever was not as it must be."""
+    coin = random.Random(seed)  # noqa: S311 - chooses cases
+    outcome = Outcome()
+    asked = injections(await _operations(version), count, coin)
+    while some := list(itertools.islice(asked, SESSIONS_OF_ONE_STATION)):
+        await _one_station(version, some, outcome)
+    return outcome
+
+
+async def _operations(version: str) -> int:
+    """How many operations of the disk a session has that nothing happens to."""
+    outcome = Outcome()
+    with _folder() as folder, bad_disk() as disk:
+        async with _station(version, folder) as run:
+            story = _Story(run, disk, version, outcome)
+            await story.play(None)  # the first one makes things that the others find
+            before = disk.count
+            await story.play(None)
+            operations = disk.count - before
+    if outcome.findings:
+        raise AssertionError(f"a session on a good disk: {outcome.findings}")
+    return operations
+
+
+async def _one_station(version: str, some: list[Injection], outcome: Outcome) -> None:
+    with _folder() as folder, bad_disk() as disk:
+        async with _station(version, folder) as run:
+            story = _Story(run, disk, version, outcome)
+            for one in some:
+                await story.play(one)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    fast = _FAST if _FAST.is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="disk-sweep-", dir=fast) as folder:
+        yield Path(folder)
+
+
+def _station(version: str, folder: Path) -> Any:
+    return case(version, folder, settings=_SETTINGS)
+
+
+class _Story:
+    """One session after the other, and the accounts of each."""
+
+    def __init__(self, run: Case, disk: BadDisk, version: str, outcome: Outcome) -> None:
+        self._run, self._disk, self._version, self._outcome = run, disk, version, outcome
+        self._number = 0
+        self._cut = False
+        self._closed: list[str] = []  # transactions in whose time the contactor was closed
+        self._what = ""
+        meter, outlet = run.meters[1], run.outlets[1]
+        release, close = meter.release, outlet.close_contactor
+
+        async def releasing(transaction_id: str) -> None:
+            if meter.record and not self._stored_records(meter.record[0]):
+                self._lost(f"{meter.record[0]} is released before it is stored")
+            await release(transaction_id)
+
+        async def closing_contactor() -> None:
+            self._closed.append(meter.running)
+            await close()
+
+        meter.release = releasing  # type: ignore[method-assign]
+        outlet.close_contactor = closing_contactor  # type: ignore[method-assign]
+
+    # --- the session --------------------------------------------------------------------------
+
+    async def play(self, injection: Injection | None) -> None:
+        """One session; the disk fails in it and is repaired, then everything has to be told."""
+        self._number += 1
+        self._cut = False
+        self._what = f"session {self._number}, {injection}"
+        ends, frames = len(self._run.meters[1].ends), self._run.csms.mark()
+        self._closed.clear()
+        self._disk.refused.clear()
+        if injection is not None:
+            self._outcome.injected += 1
+            lasting = injection.healed > 0
+            self._disk.fail(injection.at, injection.ill, lasting=lasting, reads=injection.dead)
+        with self._defects():
+            await self._steps(injection)
+            await self._rest()
+        if self._disk.refused:
+            self._outcome.happened += 1
+            self._outcome.kinds[self._disk.refused[0]] += 1
+        self._check(ends, [one for one in self._run.csms.sent(frames)])
+
+    async def _steps(self, injection: Injection | None) -> None:
+        since = 0
+        for step in self._script():
+            await step()
+            since += self._disk.ill
+            if injection is not None and injection.healed and since >= injection.healed:
+                await self._heal(injection)
+                since = 0
+        if injection is not None and self._disk.ill:
+            await self._heal(injection)
+        self._disk.repair()
+        await self._run.advance(_LONGEST_S)
+        if not self._closed:  # the driver tries again
+            await self._begin()
+            await self._run.advance(35)
+            if not self._closed:
+                self._wrong("no session although the disk is well again")
+            await self._end()
+
+    async def _heal(self, injection: Injection) -> None:
+        if injection.cut:
+            self._cut = True
+            self._disk.repair()
+            await self._run.restart()
+            await self._run.advance(5)
+        self._disk.repair()
+
+    def _script(self) -> "list[Callable[[], Any]]":
+        run = self._run
+        return [
+            lambda: run.plug(),
+            lambda: run.swipe(TOKEN, 1),
+            lambda: run.advance(35),
+            self._ask_setting,
+            lambda: run.advance(35),
+            self._ask_profile,
+            lambda: run.advance(5),
+            self._stop,
+            lambda: run.unplug(),
+            lambda: run.advance(5),
+        ]
+
+    async def _begin(self) -> None:
+        await self._run.plug()
+        await self._run.swipe(TOKEN, 1)
+
+    async def _stop(self) -> None:
+        if self._run.transaction() is not None:
+            await self._run.swipe(TOKEN, 1)
+            await self._run.advance(1)
+            if self._run.outlets[1].closed:
+                self._wrong("the contactor stays closed after the session was stopped")
+
+    async def _end(self) -> None:
+        await self._stop()
+        await self._run.unplug()
+        await self._run.advance(5)
+
+    async def _rest(self) -> None:
+        """Everything that happened becomes known."""
+        await self._run.advance(_LONGEST_S)
+
+    async def _ask_setting(self) -> None:
+        value = str(50 + self._number)
+        if self._version == "1.6":
+            answer = await self._ask(
+                "ChangeConfiguration", key="MeterValueSampleInterval", value="30"
+            )
+            answer = await self._ask("ChangeConfiguration", key="ConnectionTimeOut", value=value)
+            taken = answer.get("status") == "Accepted"
+        else:
+            variable = {
+                "component": {"name": "TxCtrlr"},
+                "variable": {"name": "EVConnectionTimeOut"},
+                "attributeValue": value,
+            }
+            answer = await self._ask("SetVariables", setVariableData=[variable])
+            results = answer.get("setVariableResult", [{}])
+            taken = results[0].get("attributeStatus") == "Accepted"
+        found = self._rows("SELECT 1 FROM setting WHERE value = ?", value)
+        if taken and not found:
+            self._lost(f"setting {value} was answered Accepted and is not stored")
+
+    async def _ask_profile(self) -> None:
+        number = 1000 + self._number
+        answer = await self._ask("SetChargingProfile", **_profile(self._version, number))
+        found = self._rows("SELECT 1 FROM charging_profile WHERE profile_id = ?", number)
+        if answer.get("status") == "Accepted" and not found:
+            self._lost(f"profile {number} was answered Accepted and is not stored")
+
+    async def _ask(self, action: str, **payload: Any) -> dict[str, Any]:
+        try:
+            return await self._run.ask(action, **payload)
+        except CallError as refusal:
+            return {"status": refusal.code}
+        except Exception as error:  # noqa: BLE001 - whatever a test calls it
+            self._wrong(f"{action} is not answered: {error!r}")
+            return {}
+
+    # --- the accounts -------------------------------------------------------------------------
+
+    def _check(self, ends_before: int, sent: list[Sent]) -> None:
+        meter = self._run.meters[1]
+        if self._run.outlets[1].closed or meter.running or meter.record:
+            left = f"running {meter.running!r}, record {meter.record and meter.record[0]!r}"
+            self._wrong(f"something is left open: meter {left}")
+        if waiting := self._run.station.store.waiting:
+            self._lost(f"{waiting} facts are not told")
+        for transaction_id in meter.ends[ends_before:]:
+            if (many := len(self._stored_records(transaction_id))) != 1:
+                finding = self._lost if not many else self._doubled
+                finding(f"{many} records of {transaction_id} are stored")
+        repeated = Counter(one.message_id for one in sent)
+        if again := [f"{one.action}" for one in sent if repeated[one.message_id] > 1]:
+            if not self._cut:
+                self._doubled(f"sent twice: {', '.join(again)}")
+        once = list({one.message_id: one for one in sent}.values())
+        (_check_16 if self._version == "1.6" else _check_201)(self, list(self._closed), once)
+
+    def compare(self, closed: list[str], begins: list[str], ends: dict[str, list[str]]) -> None:
+        """Each session once from begin to end; ``ends`` are the records of each, as text."""
+        for transaction_id in closed:
+            if transaction_id not in begins:
+                self._lost(f"the begin of {transaction_id}")
+            if transaction_id not in ends:
+                self._lost(f"the end of {transaction_id}")
+        for transaction_id, many in Counter(begins).items():
+            if many > 1:
+                self._doubled(f"the begin of {transaction_id}")
+        for transaction_id, records in ends.items():
+            if len(records) > 1:
+                self._doubled(f"the end of {transaction_id}")
+            if transaction_id not in records[0]:
+                self._half_signed(f"the end of {transaction_id} has no record: {records[0][:80]}")
+
+    def csms_transaction(self, number: int) -> str:
+        """Our name of a transaction that the CSMS gave a number."""
+        rows = self._rows(
+            "SELECT transaction_id FROM csms_transaction WHERE csms_id = ?", number
+        )
+        return str(rows[0][0]) if rows else f"number {number}"
+
+    def _stored_records(self, transaction_id: str) -> list[Any]:
+        return self._rows("SELECT 1 FROM record WHERE transaction_id = ?", transaction_id)
+
+    def _rows(self, sql: str, *values: Any) -> list[Any]:
+        """What anybody else would read of the database."""
+        if self._disk.ill:
+            return [()]  # nobody can tell now
+        path = self._run.station.store.folder / "station.db"
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
+            return db.execute(sql, values).fetchall()
+
+    @contextmanager
+    def _defects(self) -> Iterator[None]:
+        """A part of the station that breaks is a finding, although it is started again."""
+        heard: list[str] = []
+
+        class Ear(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                words = record.getMessage()
+                if any(defect in words for defect in _DEFECTS):
+                    why = record.exc_info[1] if record.exc_info else ""
+                    heard.append(f"{words}: {why!r}")
+
+        ear = Ear(logging.WARNING)
+        logging.getLogger().addHandler(ear)
+        try:
+            yield
+        finally:
+            logging.getLogger().removeHandler(ear)
+        for one in heard:
+            self._wrong(one)
+
+    def _lost(self, what: str) -> None:
+        self._outcome.lost.append(f"{self._what}: {what}")
+
+    def _doubled(self, what: str) -> None:
+        self._outcome.doubled.append(f"{self._what}: {what}")
+
+    def _half_signed(self, what: str) -> None:
+        self._outcome.half.append(f"{self._what}: {what}")
+
+    def _wrong(self, what: str) -> None:
+        self._outcome.wrong.append(f"{self._what}: {what}")
+
+
+def _check_201(story: _Story, closed: list[str], sent: list[Sent]) -> None:
+    events = [one.payload for one in sent if one.action == "TransactionEvent"]
+    begins, ends = [], {}
+    numbers: dict[str, list[int]] = {}
+    for event in events:
+        transaction_id = event["transactionInfo"]["transactionId"]
+        numbers.setdefault(transaction_id, []).append(event["seqNo"])
+        if event["eventType"] == "Started":
+            begins.append(transaction_id)
+        if event["eventType"] == "Ended":
+            ends.setdefault(transaction_id, []).append(_documents(event))
+    story.compare(closed, begins, ends)
+    for transaction_id, given in numbers.items():
+        if len(set(given)) < len(given):
+            story._doubled(f"sequence numbers of {transaction_id}: {given}")
+        if sorted(set(given)) != list(range(max(given) + 1)):
+            story._lost(f"sequence numbers of {transaction_id}: {given}")
+
+
+def _check_16(story: _Story, closed: list[str], sent: list[Sent]) -> None:
+    starts = [one for one in sent if one.action == "StartTransaction"]
+    stops = [one.payload for one in sent if one.action == "StopTransaction"]
+    ends: dict[str, list[str]] = {}
+    for stop in stops:
+        name = story.csms_transaction(stop["transactionId"])
+        ends.setdefault(name, []).append(_documents(stop))
+    if len(starts) > len(closed):
+        story._doubled(f"{len(starts)} StartTransaction for {len(closed)} sessions")
+    if len(starts) < len(closed):
+        story._lost(f"{len(starts)} StartTransaction for {len(closed)} sessions")
+    story.compare(closed, list(closed), ends)
+
+
+def _documents(payload: dict[str, Any]) -> str:
+    """All signed records in a message, as text."""
+    found = []
+
+    def look(part: Any) -> None:
+        if isinstance(part, dict):
+            for key, value in part.items():
+                if key == "signedMeterData":
+                    found.append(b64decode(value).decode())
+                elif key == "value" and isinstance(value, str) and "signedMeterData" in value:
+                    look(json.loads(value))
+                else:
+                    look(value)
+        elif isinstance(part, list):
+            for one in part:
+                look(one)
+
+    look(payload)
+    return " ".join(found)
+
+
+def _profile(version: str, number: int) -> dict[str, Any]:
+    period = {"startPeriod": 0, "limit": 10.0}
+    schedule = {"chargingRateUnit": "A", "chargingSchedulePeriod": [period]}
+    profile = {
+        "stackLevel": 0,
+        "chargingProfilePurpose": "TxDefaultProfile",
+        "chargingProfileKind": "Relative",
+    }
+    if version == "1.6":
+        return {
+            "connectorId": 1,
+            "csChargingProfiles": {
+                "chargingProfileId": number,
+                "chargingSchedule": schedule,
+                **profile,
+            },
+        }
+    return {
+        "evseId": 1,
+        "chargingProfile": {"id": number, "chargingSchedule": [{"id": 1, **schedule}], **profile},
+    }
+
+
+def main(arguments: list[str]) -> int:
+    """The table; 1 if anything was lost, doubled or wrong."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--version", choices=VERSIONS, action="append")
+    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args(arguments)
+    logging.getLogger("chargepoint").addHandler(logging.NullHandler())
+    logging.lastResort = None
+    bad = 0
+    print(f"{'OCPP':6}{'injected':>10}{'happened':>10}{'lost':>7}{'doubled':>9}{'half':>6}{'wrong':>7}")
+    for version in given.version or VERSIONS:
+        outcome = asyncio.run(sweep(version, given.count, given.seed))
+        row = outcome.row()
+        print(
+            f"{version:6}{row['injected']:10}{row['happened']:10}{row['lost']:7}"
+            f"{row['doubled']:9}{row['half_signed']:6}{row['wrong']:7}"
+        )
+        print("  " + ", ".join(f"{kind} {many}" for kind, many in outcome.kinds.most_common()))
+        for finding in outcome.findings[:100]:
+            print("  " + finding)
+        bad += len(outcome.findings)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

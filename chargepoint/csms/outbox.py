@@ -7,6 +7,10 @@ reading of an idle outlet is given up at the first CALLERROR. A connection that 
 attempt, nor is one on which nobody answers even a heartbeat: a CSMS that leaves single messages
 unanswered must not be left, and one that is gone must not use the attempts up.
 
+What became of a fact is remembered until the disk has taken it, over connections, too: a disk that
+refuses must not have a transaction told twice. Nothing else is told meanwhile, because that could
+not be noted either.
+
 A station may change its OCPP version while facts wait. What the version in use cannot say, or only
 in part, is logged and kept in the store, like a fact that is given up: nobody has to guess what a
 CSMS was not told, and no stream waits for ever.
@@ -14,9 +18,11 @@ CSMS was not told, and no stream waits for ever.
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Protocol
 
 from chargepoint.clock import Clock, sleep_unless
@@ -36,7 +42,8 @@ from chargepoint.core.model import Cause, Context
 from chargepoint.core.security import is_critical
 from chargepoint.csms.adapter import Adapter, Csms, Delivery, NotYet
 from chargepoint.csms.rpc import OutgoingInvalid
-from chargepoint.errors import CsmsRejected, CsmsUnavailable
+from chargepoint.errors import CsmsRejected, CsmsUnavailable, StoreError
+from chargepoint.store.patience import LONGEST, pauses
 from chargepoint.store.sqlite import Entry, Store
 from chargepoint.store.untold import Lack
 
@@ -99,6 +106,8 @@ class Outbox:
         self._tried: set[int] = set()  # entries sent whose answer is not known
         self._version = ""  # in which the present connection speaks
         self._held: dict[str, float] = {}  # stream -> monotonic time at which it may go on
+        self._owed: deque[Callable[[], None]] = deque()  # what the disk has not taken yet
+        self._complained = False
 
     def wake(self) -> None:
         """Something new is in the journal."""
@@ -117,13 +126,18 @@ class Outbox:
         """
         self._speak(adapter.version)
         while True:
+            await self._settle()
             self._wake.clear()
-            entry = self._store.next_entry(self._holding())
+            entry = await self._next()
             if entry is None:
                 self._idle.set()
                 await self._wait()
                 continue
             await self._tell(entry, adapter, csms)
+
+    def note(self, write: Callable[[], None]) -> None:
+        """Have the store do this, before anything else is told; again until the disk takes it."""
+        self._owed.append(write)
 
     async def tell_asked(self, since: int, adapter: Adapter, csms: Connected) -> None:
         """Tell what the CSMS asked for and was stored after the entry ``since``, before its turn.
@@ -134,6 +148,7 @@ class Outbox:
             CsmsUnavailable: the connection is gone or dead; nothing was lost.
         """
         self._speak(adapter.version)
+        await self._settle()
         told: set[int] = set()
         while (entry := self._asked(since, told)) is not None:
             told.add(entry.number)
@@ -146,10 +161,40 @@ class Outbox:
         asked = (entry for entry in waiting if _is_asked(entry.fact))
         return next((entry for entry in asked if entry.number not in told), None)
 
+    async def _next(self) -> Entry | None:
+        """What is to be told now; waits for a disk that cannot be read."""
+        for pause in pauses():
+            try:
+                return self._store.next_entry(self._holding())
+            except StoreError as error:
+                self._complain("nothing can be told", error)
+                await self._clock.sleep(pause)
+        return None
+
+    async def _settle(self) -> None:
+        """Return once the store knows what became of all that was told."""
+        for pause in pauses():
+            try:
+                while self._owed:
+                    self._owed[0]()
+                    self._owed.popleft()
+            except StoreError as error:
+                self._complain("nothing is told until it can be noted", error)
+                await self._clock.sleep(pause)
+            else:
+                self._complained = False
+                return
+
+    def _complain(self, what: str, error: StoreError) -> None:
+        """Once per outage of the disk."""
+        if not self._complained:
+            log.error("%s: %s", what, error)
+        self._complained = True
+
     async def _tell(self, entry: Entry, adapter: Adapter, csms: Connected) -> None:
         delivery = Delivery(entry, csms, repeated=entry.number in self._tried)
-        before = self._numbered(entry.fact)
         try:
+            before, begun = self._numbered(entry.fact), self._begun(entry.fact)
             self._tried.add(entry.number)
             await adapter.deliver(delivery)
         except NotYet as early:
@@ -164,11 +209,15 @@ class Outbox:
                 self._held.pop(entry.stream, None)
                 raise
             self._refused(entry, str(error), insist=True)
+        except StoreError as error:
+            log.error("%s not told: %s", type(entry.fact).__name__, error)  # noqa: TRY400 - the disk
+            self._hold(entry, LONGEST)
         except Exception as error:  # a defect about one fact must not silence all the others
             log.exception("defect in telling a %s", type(entry.fact).__name__)
             self._defective(entry, error)
         else:
-            self._done(delivery, before)
+            self._done(delivery, before, begun)
+        await self._settle()
 
     def _speak(self, version: str) -> None:
         """What could not be said in another version may be sayable now."""
@@ -176,17 +225,18 @@ class Outbox:
             self._held.clear()
         self._version = version
 
-    def _done(self, delivery: Delivery, before: int | None) -> None:
+    def _done(self, delivery: Delivery, before: int | None, begun: str) -> None:
         """Forget a fact that was told; keep it if something was missing."""
         entry = delivery.entry
-        lack = delivery.lack or self._elsewhere(entry.fact, before)
+        lack = delivery.lack or self._elsewhere(entry.fact, before, begun)
         if lack:
             level = logging.WARNING if isinstance(entry.fact, _TRANSACTION) else logging.INFO
             name = type(entry.fact).__name__
             log.log(level, "%s not told in full in OCPP %s: %s", name, self._version, lack)
         self._held.pop(entry.stream, None)
         self._tried.discard(entry.number)
-        self._store.delivered(
+        told = partial(
+            self._store.delivered,
             entry,
             self._clock.now(),
             csms_id=delivery.csms_id,
@@ -195,6 +245,7 @@ class Outbox:
             apart=delivery.apart,
             more=delivery.more,
         )
+        self.note(told)
 
     def _numbered(self, fact: Fact) -> int | None:
         """The number that a CSMS gave to the transaction of a fact."""
@@ -202,7 +253,13 @@ class Outbox:
             return None
         return self._store.csms_transaction(fact.transaction_id)
 
-    def _elsewhere(self, fact: Fact, before: int | None) -> str:
+    def _begun(self, fact: Fact) -> str:
+        """The version in which the begin of the transaction that ends was told."""
+        if not isinstance(fact, TransactionEnded):
+            return ""
+        return self._store.untold.begun(fact.transaction_id)
+
+    def _elsewhere(self, fact: Fact, before: int | None, begun: str) -> str:
         """What of a transaction was told in another version; ``before`` is its number until now.
 
         A begin is not told again: a session that two systems hold to be theirs is billed twice.
@@ -210,10 +267,7 @@ class Outbox:
         if isinstance(fact, TransactionStarted):
             twice = before is not None and self._version not in _NUMBERING
             return f"{_named(fact, before)} was begun with this number, too" if twice else ""
-        if not isinstance(fact, TransactionEnded):
-            return ""
-        begun = self._store.untold.begun(fact.transaction_id)
-        if begun in {"", self._version}:
+        if not isinstance(fact, TransactionEnded) or begun in {"", self._version}:
             return ""
         return f"{_named(fact, before)} was begun in OCPP {begun}"
 
@@ -224,7 +278,7 @@ class Outbox:
         if entry.attempts + 1 >= self._retry().attempts:
             self._give_up(entry, f"cannot be told: {error}")
             return
-        self._store.attempted(entry)
+        self.note(partial(self._store.attempted, entry))
         self._hold(entry, DEFECT_PAUSE)
 
     def _refused(self, entry: Entry, reason: str, *, insist: bool) -> None:
@@ -239,12 +293,12 @@ class Outbox:
             return
         wait = retry.interval * min(made, retry.attempts)
         log.warning("%s refused (%s), again in %s", name, reason, wait)
-        self._store.attempted(entry)
+        self.note(partial(self._store.attempted, entry))
         self._hold(entry, wait)
 
     def _give_up(self, entry: Entry, why: str) -> None:
         now = self._clock.now().isoformat()
-        self._store.given_up(entry, Lack(self._version, why, now))
+        self.note(partial(self._store.given_up, entry, Lack(self._version, why, now)))
         self._held.pop(entry.stream, None)
         self._tried.discard(entry.number)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bad_disk import BadDisk, Ill, bad_disk
 from fake_clock import START, FakeClock
 from sample_facts import RECORD, ended, idle_sample, security, started, status, updated
 from station_bench import entries
@@ -115,7 +116,13 @@ class Post:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def disk() -> Iterator[BadDisk]:
+    with bad_disk() as disk:
+        yield disk
+
+
+@pytest.fixture
+def store(tmp_path: Path, disk: BadDisk) -> Iterator[Store]:  # noqa: ARG001 - below it
     with Store(tmp_path / "state", "CP1") as store:
         yield store
 
@@ -430,20 +437,61 @@ async def test_cancelled_on_the_way_nothing_is_lost(post: Post) -> None:
     assert [(entry.fact, entry.attempts) for entry in entries(post.store)] == [(ended(), 0)]
 
 
-async def test_a_disk_that_refuses_the_receipt_ends_the_connection_and_keeps_the_fact(
+async def test_what_the_disk_does_not_note_is_told_once_and_noted_when_the_disk_takes_it(
     post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise StoreError("full")
 
-    monkeypatch.setattr(post.store, "delivered", refuse)
     post.store.record(ended())
+    with monkeypatch.context() as patched:
+        patched.setattr(post.store, "delivered", refuse)
+        post.outbox.note(lambda: post.store.delivered(entries(post.store)[0], START))
+        await post.drain()
+        await post.clock.advance(60)
+    assert [told.fact for told in post.teller.told] == []
+    assert post.store.waiting == 1
+
+    await post.clock.advance(10)
+
+    assert [told.fact for told in post.teller.told] == []
+    assert post.store.waiting == 0
+
+
+async def test_a_receipt_that_is_not_noted_yet_outlives_the_connection(
+    post: Post, disk: BadDisk
+) -> None:
+    post.store.record(ended())
+    disk.fail(1, Ill.FULL, lasting=True)
 
     await post.drain()
-    with pytest.raises(StoreError):
-        await post.outcome()
+    await post.clock.advance(30)
+    assert post.draining is not None
+    post.draining.cancel()
+    await post.drain()
+    await post.clock.advance(30)
+    disk.repair()
+    await post.clock.advance(30)
 
-    assert post.store.waiting == 1
+    assert [told.fact for told in post.teller.told] == [ended()]
+    assert post.store.waiting == 0
+
+
+async def test_a_disk_that_cannot_be_read_before_a_fact_is_told_costs_no_attempt(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise StoreError("disk I/O error")
+
+    post.store.record(ended())
+    with monkeypatch.context() as patched:
+        patched.setattr(post.store, "csms_transaction", refuse)
+        await post.drain()
+    assert [(entry.fact, entry.attempts) for entry in entries(post.store)] == [(ended(), 0)]
+
+    await post.clock.advance(10)
+
+    assert [told.fact for told in post.teller.told] == [ended()]
 
 
 async def test_a_fact_that_is_early_waits_and_holds_up_only_its_stream(post: Post) -> None:

@@ -419,7 +419,7 @@ async def test_a_connection_lost_in_a_call_ends_and_the_call_is_made_again(
     assert it.bench.store.waiting == 0
 
 
-async def test_a_disk_that_refuses_ends_the_connection_not_the_station(
+async def test_a_disk_that_cannot_be_read_ends_nothing(
     it: SessionBench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(*_: Any) -> None:
@@ -428,12 +428,15 @@ async def test_a_disk_that_refuses_ends_the_connection_not_the_station(
     with monkeypatch.context() as patched:
         patched.setattr(it.bench.store, "next_entry", refuse)
         await it.connect()
-        await it.ended()
-    assert "nothing can be sent: journal: disk I/O error" in caplog.text
+        await it.bench.charge()
+        await it.bench.clock.advance(1)
+    assert "nothing can be told: journal: disk I/O error" in caplog.text
+    assert not [one for one in it.office.heard if one.action == "TransactionEvent"]
 
-    await it.connect()
+    await it.bench.clock.advance(10)
 
     assert it.session.online
+    assert [one for one in it.office.heard if one.action == "TransactionEvent"]
 
 
 async def test_a_stop_goes_on_although_the_connection_of_its_command_breaks(

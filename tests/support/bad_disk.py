@@ -26,9 +26,25 @@ _FULL: Final = sqlite3.SQLITE_FULL
 _IO: Final = sqlite3.SQLITE_IOERR
 _CREATE: Final = 0x4
 _FIELDS: Final = (
-    "close read write truncate sync file_size lock unlock check_lock control sector_size traits"
-    " shm_map shm_lock shm_barrier shm_unmap fetch unfetch"
-).split()
+    "close",
+    "read",
+    "write",
+    "truncate",
+    "sync",
+    "file_size",
+    "lock",
+    "unlock",
+    "check_lock",
+    "control",
+    "sector_size",
+    "traits",
+    "shm_map",
+    "shm_lock",
+    "shm_barrier",
+    "shm_unmap",
+    "fetch",
+    "unfetch",
+)
 _LAST_OF: Final = {1: 12, 2: 16, 3: 18}  # version of the table -> how many of the fields it has
 
 _Pointer = ctypes.c_void_p

@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import click
 from bad_disk import BadDisk, Ill, bad_disk
 from case_rig import Case, case
 from scripted_csms import Sent
@@ -41,6 +42,10 @@ _SETTINGS: Final = {
     "SampledDataCtrlr.TxEndedInterval": "30",
     "AuthCacheCtrlr.Enabled": "true",
 }
+HEAD: Final = "OCPP  " + "".join(
+    f"{word:>12}" for word in ("injected", "happened", "lost", "doubled", "half_signed", "wrong")
+)
+SHOWN_MOST: Final = 100
 _DEFECTS: Final = ("failed, starting it again", "a piece of work failed", "defect in")
 
 
@@ -213,7 +218,7 @@ class _Story:
         if self._disk.refused:
             self._outcome.happened += 1
             self._outcome.kinds[self._disk.refused[0]] += 1
-        self._check(ends, [one for one in self._run.csms.sent(frames)])
+        self._check(ends, self._run.csms.sent(frames))
 
     async def _steps(self, injection: Injection | None) -> None:
         since = 0
@@ -245,7 +250,7 @@ class _Story:
     def _script(self) -> "list[Callable[[], Any]]":
         run = self._run
         return [
-            lambda: run.plug(),
+            run.plug,
             lambda: run.swipe(TOKEN, 1),
             lambda: run.advance(35),
             self._ask_setting,
@@ -253,7 +258,7 @@ class _Story:
             self._ask_profile,
             lambda: run.advance(5),
             self._stop,
-            lambda: run.unplug(),
+            run.unplug,
             lambda: run.advance(5),
         ]
 
@@ -328,9 +333,9 @@ class _Story:
                 finding = self._lost if not many else self._doubled
                 finding(f"{many} records of {transaction_id} are stored")
         repeated = Counter(one.message_id for one in sent)
-        if again := [f"{one.action}" for one in sent if repeated[one.message_id] > 1]:
-            if not self._cut:
-                self._doubled(f"sent twice: {', '.join(again)}")
+        again = [one.action for one in sent if repeated[one.message_id] > 1]
+        if again and not self._cut:
+            self._doubled(f"sent twice: {', '.join(again)}")
         once = list({one.message_id: one for one in sent}.values())
         (_check_16 if self._version == "1.6" else _check_201)(self, list(self._closed), once)
 
@@ -352,9 +357,7 @@ class _Story:
 
     def csms_transaction(self, number: int) -> str:
         """Our name of a transaction that the CSMS gave a number."""
-        rows = self._rows(
-            "SELECT transaction_id FROM csms_transaction WHERE csms_id = ?", number
-        )
+        rows = self._rows("SELECT transaction_id FROM csms_transaction WHERE csms_id = ?", number)
         return str(rows[0][0]) if rows else f"number {number}"
 
     def _stored_records(self, transaction_id: str) -> list[Any]:
@@ -489,17 +492,13 @@ def main(arguments: list[str]) -> int:
     logging.getLogger("chargepoint").addHandler(logging.NullHandler())
     logging.lastResort = None
     bad = 0
-    print(f"{'OCPP':6}{'injected':>10}{'happened':>10}{'lost':>7}{'doubled':>9}{'half':>6}{'wrong':>7}")
+    click.echo(HEAD)
     for version in given.version or VERSIONS:
         outcome = asyncio.run(sweep(version, given.count, given.seed))
-        row = outcome.row()
-        print(
-            f"{version:6}{row['injected']:10}{row['happened']:10}{row['lost']:7}"
-            f"{row['doubled']:9}{row['half_signed']:6}{row['wrong']:7}"
-        )
-        print("  " + ", ".join(f"{kind} {many}" for kind, many in outcome.kinds.most_common()))
-        for finding in outcome.findings[:100]:
-            print("  " + finding)
+        click.echo(f"{version:6}" + "".join(f"{many:>12}" for many in outcome.row().values()))
+        click.echo("  " + ", ".join(f"{kind} {many}" for kind, many in outcome.kinds.items()))
+        for finding in outcome.findings[:SHOWN_MOST]:
+            click.echo("  " + finding)
         bad += len(outcome.findings)
     return 1 if bad else 0
 

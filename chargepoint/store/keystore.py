@@ -19,6 +19,7 @@ from pathlib import Path
 
 from chargepoint.core.certificates import Use
 from chargepoint.errors import Refused
+from chargepoint.store.lock import sync_folder
 from chargepoint.store.tables import translated
 
 INSTALLED_MOST = 50
@@ -199,7 +200,7 @@ class KeyStore:
             if not source.exists():
                 return False
             source.replace(target)
-            _flush(target.parent)
+            sync_folder(target.parent)
         self._counted = None
         return True
 
@@ -214,7 +215,7 @@ class KeyStore:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
-        _flush(path.parent)
+        sync_folder(path.parent)
 
 
 def fingerprint(pem: str) -> str:
@@ -235,11 +236,3 @@ def fingerprint(pem: str) -> str:
 
 def _armoured(body: str) -> str:
     return f"-----BEGIN CERTIFICATE-----\n{body.strip()}\n-----END CERTIFICATE-----\n"
-
-
-def _flush(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

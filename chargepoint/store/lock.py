@@ -1,4 +1,4 @@
-"""One state folder, one running station."""
+"""One state folder, one running station; and what was done to a folder, for ever."""
 
 import fcntl
 import os
@@ -20,3 +20,12 @@ def lock(folder: Path) -> int:
         os.close(descriptor)
         raise StoreError(f"{folder} is in use by another running station") from error
     return descriptor
+
+
+def sync_folder(folder: Path) -> None:
+    """Return once names that were made or changed in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

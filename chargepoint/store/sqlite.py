@@ -7,13 +7,16 @@ flash) and because nothing of a step may happen before it is stored.
 A full disk must not lose the end of a transaction: a reserve file is given up at the first "disk
 full", which leaves room for several thousand facts; from then on ``low`` is true and the station
 takes no new sessions until the reserve could be made again.
+
+What did not commit did not happen: whoever cannot store something refuses it, or tries again, if it
+has happened outside of this process. ``trouble`` says why the last commit failed. Then no session
+begins until another one, of nothing, has succeeded.
 """
 
 import logging
 import os
-import sqlite3
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -29,7 +32,7 @@ from chargepoint.core.facts import (
 from chargepoint.core.model import EvseState
 from chargepoint.core.profiles_model import Installed
 from chargepoint.errors import StoreError
-from chargepoint.store import codec, security_log, tables
+from chargepoint.store import codec, damage, security_log, tables
 from chargepoint.store.aside import UNSENT, put_aside
 from chargepoint.store.jobs import Jobs
 from chargepoint.store.journal import COLUMNS, Entry, Journal, entry_of
@@ -39,9 +42,10 @@ from chargepoint.store.local_list import LocalList
 from chargepoint.store.lock import lock
 from chargepoint.store.monitors import StoredMonitors
 from chargepoint.store.network import NetworkProfiles
-from chargepoint.store.opening import check_owner, migrate
+from chargepoint.store.opening import is_damage, opened
 from chargepoint.store.profiles import ChargingProfiles
 from chargepoint.store.reservations import Reservations
+from chargepoint.store.reserve import Reserve
 from chargepoint.store.screens import Screens
 from chargepoint.store.streams import stream_of, supersedes, thin
 from chargepoint.store.tables import Records, Settings, Transactions, translated
@@ -53,12 +57,15 @@ __all__ = ["Entry", "Store"]
 
 log = logging.getLogger(__name__)
 
-RESERVE_BYTES = 4 * 1024 * 1024
 JOURNAL_MOST = 200_000
 
 
 class Store:
     """Everything that survives. Use as a context manager; one process at a time.
+
+    ``trouble`` is why the last commit failed, empty if it did not; ``damaged``: what is stored
+    cannot be read. ``on_trouble`` is called whenever it is not well. ``damage`` is what was set
+    aside at a start and is not told yet, see ``store.damage``.
 
     Raises:
         StoreError: from every method, if the disk refuses; nothing of that call was stored then.
@@ -67,7 +74,11 @@ class Store:
     def __init__(self, folder: Path, station_id: str) -> None:
         self._folder = folder
         self._station_id = station_id
+        self._reserve = Reserve(folder)
         self.low = False
+        self.trouble = ""
+        self.damaged = False
+        self.on_trouble: Callable[[], None] = lambda: None
         self.queue_all = False  # also a status that is history before anybody saw it
         self._thin_above = JOURNAL_MOST
 
@@ -75,12 +86,9 @@ class Store:
         with ExitStack() as stack, translated(f"state folder {self._folder}"):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             stack.callback(os.close, lock(self._folder))
-            self._db = sqlite3.connect(self._folder / "station.db", isolation_level=None)
+            self._db = opened(self._folder, self._station_id)
             stack.callback(self._db.close)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            migrate(self._db, self._folder)
-            check_owner(self._db, self._folder, self._station_id)
+            self.damage = damage.noted(self._db)
             self._waiting = int(self._db.execute("SELECT count(*) FROM journal").fetchone()[0])
             self._open = stack.pop_all()  # from here on everything stays open until the exit
         self.transactions = Transactions(self._db)
@@ -113,10 +121,36 @@ class Store:
         return self._folder
 
     def takes_sessions(self) -> bool:
-        """Whether there is room for the messages of a new session; tries to make the reserve."""
+        """Whether a new session could be recorded; tries it if it could not be before."""
+        return not self.refuses()
+
+    def refuses(self) -> str:
+        """Why no new session could be recorded, empty if one could; tries to make the reserve."""
+        if self.trouble:
+            with suppress(StoreError):
+                self._probe()
+        if self.trouble:
+            return self.trouble
         if self.low:
             self._make_reserve()
-        return not self.low
+        return "the disk is full" if self.low else ""
+
+    def set_aside(self) -> list[Path]:
+        """The folders of what was ever set aside, oldest first."""
+        return damage.folders(self._folder)
+
+    def damage_told(self) -> None:
+        """Forget ``damage``: it is in the journal, or somebody knows."""
+        with self._write():
+            damage.forget(self._db)
+        self.damage = ""
+
+    def _probe(self) -> None:
+        """A commit that changes nothing but a number that nobody reads."""
+        with self._write():
+            self._db.execute(
+                "INSERT INTO meta VALUES ('probe', '0') ON CONFLICT DO UPDATE SET value = value + 1"
+            )
 
     # --- one step ---------------------------------------------------------------------------
 
@@ -152,7 +186,7 @@ class Store:
 
     def load(self, evse_id: int) -> EvseState:
         """The stored state of an EVSE; a fresh one if there is none."""
-        with translated("state"):
+        with self._reading("state"):
             row = self._db.execute(
                 "SELECT state FROM evse WHERE evse_id = ?", (evse_id,)
             ).fetchone()
@@ -169,7 +203,7 @@ class Store:
         """The oldest fact whose stream is not held back, or None."""
         marks = ",".join("?" * len(held))
         where = f"WHERE stream NOT IN ({marks})" if held else ""
-        with translated("journal"):
+        with self._reading("journal"):
             row = self._db.execute(
                 f"SELECT {COLUMNS} FROM journal {where} ORDER BY number LIMIT 1",  # noqa: S608 - marks only
                 tuple(held),
@@ -180,7 +214,7 @@ class Store:
         """Whether a fact about this transaction waits for the CSMS; None is about any at all."""
         stream = "transaction *" if transaction_id is None else f"transaction {transaction_id}"
         comparison = "GLOB" if transaction_id is None else "="
-        with translated("journal"):
+        with self._reading("journal"):
             row = self._db.execute(
                 f"SELECT 1 FROM journal WHERE stream {comparison} ? LIMIT 1",  # noqa: S608 - ours
                 (stream,),
@@ -189,7 +223,7 @@ class Store:
 
     def waiting_of(self, kind: type[Fact]) -> int:
         """How many facts of one kind the CSMS does not know yet."""
-        with translated("journal"):
+        with self._reading("journal"):
             (count,) = self._db.execute(
                 "SELECT count(*) FROM journal WHERE kind = ?", (kind.__name__,)
             ).fetchone()
@@ -197,7 +231,7 @@ class Store:
 
     def oldest(self) -> bytes | None:
         """The oldest waiting fact as stored, for diagnosis."""
-        with translated("journal"):
+        with self._reading("journal"):
             row = self._db.execute("SELECT fact FROM journal ORDER BY number LIMIT 1").fetchone()
         return row[0] if row else None
 
@@ -252,7 +286,7 @@ class Store:
 
     def csms_transaction(self, transaction_id: str) -> int | None:
         """The CSMS's id for our transaction, if it gave one."""
-        with translated("id of a transaction"):
+        with self._reading("id of a transaction"):
             return tables.csms_id(self._db, transaction_id)
 
     def bind_csms_transaction(self, transaction_id: str, csms_id: int) -> None:
@@ -323,27 +357,35 @@ class Store:
                     if self._db.in_transaction:
                         self._db.execute("ROLLBACK")
                     raise
-        except StoreError:
+        except StoreError as error:
             self._give_up_reserve()
+            self._fails(error)
             raise
+        self.trouble = ""
         if self.low:
             self._make_reserve()
 
-    def _make_reserve(self) -> None:
-        path = self._folder / "reserve"
+    @contextmanager
+    def _reading(self, what: str) -> Iterator[None]:
         try:
-            if not path.exists() or path.stat().st_size < RESERVE_BYTES:
-                with path.open("wb") as reserve:
-                    os.posix_fallocate(reserve.fileno(), 0, RESERVE_BYTES)
-        except OSError:
-            self._give_up_reserve()
-        else:
-            self.low = False
+            with translated(what):
+                yield
+        except StoreError as error:
+            if is_damage(error.__cause__):
+                self._fails(error)
+            raise
+
+    def _fails(self, error: StoreError) -> None:
+        self.trouble = str(error)
+        self.damaged = self.damaged or is_damage(error.__cause__)
+        self.on_trouble()
+
+    def _make_reserve(self) -> None:
+        self.low = not self._reserve.make()
 
     def _give_up_reserve(self) -> None:
         self.low = True
-        with suppress(OSError):  # a disk that became read-only keeps it
-            (self._folder / "reserve").unlink(missing_ok=True)
+        self._reserve.give_up()
 
 
 def _transaction_of(fact: Fact) -> str:

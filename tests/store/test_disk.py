@@ -14,7 +14,7 @@ from sample_facts import RECORD, ended, reading, started
 from chargepoint.core.authorization import Known
 from chargepoint.core.model import EvseState, IdToken, Source, Stage
 from chargepoint.errors import StoreError
-from chargepoint.store import sqlite
+from chargepoint.store import reserve
 from chargepoint.store.sqlite import Store
 
 BUSY = EvseState(1, Stage.PLUGGED, plugged=True)
@@ -51,7 +51,7 @@ def test_the_reserve_is_given_up_and_no_session_is_taken_until_it_is_back(
     store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert store.takes_sessions()
-    assert (folder / "reserve").stat().st_size == sqlite.RESERVE_BYTES
+    assert (folder / "reserve").stat().st_size == reserve.BYTES
     _fill(store)
 
     with pytest.raises(StoreError):

@@ -162,12 +162,16 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
         pass
 
 
-def test_a_file_that_is_no_database_is_refused(folder: Path) -> None:
+def test_a_file_that_is_no_database_is_set_aside(folder: Path) -> None:
     folder.mkdir()
-    (folder / "station.db").write_bytes(b"this is not a database, but long enough to look at" * 99)
+    garbage = b"this is not a database, but long enough to look at" * 99
+    (folder / "station.db").write_bytes(garbage)
 
-    with pytest.raises(StoreError, match="not a database"), Store(folder, "CP1"):
-        pass
+    with Store(folder, "CP1") as store:
+        assert "not a database" in store.damage
+        (aside,) = store.set_aside()
+
+    assert (aside / "station.db").read_bytes() == garbage
 
 
 def test_only_the_owner_may_look_into_the_folder(store: Store, folder: Path) -> None:

@@ -1,0 +1,218 @@
+"""Reads all that can be read of a damaged database into an empty one.
+
+Table by table, in the order of its keys from both ends, then what lies between by its number. A row
+counts if it says what it should: a fact or a state that decodes, a record whose bytes are those
+that were signed. What is not taken over stays in the damaged file.
+
+The new database may know less than the old one did, so that sequence numbers of a transaction
+that runs go on far beyond those that were given: a gap is better than a number that two messages
+have (OCPP 2.0.1 E04.FR.10, where the CSMS misses what is not there).
+"""
+
+import hashlib
+import logging
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, closing, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from chargepoint.core.model import EvseState
+from chargepoint.errors import StoreError
+from chargepoint.store import codec, damage
+
+log = logging.getLogger(__name__)
+
+SEQUENCE_GAP: Final = 10_000
+_HEADER: Final = 100
+_PAGE: Final = 4096
+_PROBED_MOST: Final = 200_000
+_SKIPPED: Final = frozenset({"record_total", "sqlite_sequence"})
+
+Row = tuple[Any, ...]
+
+
+def salvage(damaged: Path, fresh: sqlite3.Connection) -> str:
+    """Take over what can be read of ``damaged``, which stays as it is; says how much it was."""
+    counts: dict[str, int] = {}
+    with ExitStack() as stack:
+        old = _readable(damaged, stack)
+        if old is None:
+            return "nothing of it could be read"
+        tables = [name for name in _tables(fresh) if name not in _SKIPPED]
+        fresh.execute("BEGIN")
+        for table in tables:
+            counts[table] = _take_over(old, fresh, table)
+        _keep_counting(old, fresh)
+        fresh.execute("COMMIT")
+    skip_numbers(fresh)
+    found = ", ".join(f"{table} {count}" for table, count in counts.items() if count)
+    log.warning("read from the damaged database: %s", found or "nothing")
+    return f"read from it: {found or 'nothing'}"
+
+
+def skip_numbers(db: sqlite3.Connection) -> None:
+    """Let the sequence numbers of running transactions go on where none was given yet."""
+    for evse_id, text in db.execute("SELECT evse_id, state FROM evse").fetchall():
+        state = codec.decode(text, EvseState)
+        if state.transaction is not None and state.transaction.told:
+            number = state.transaction.next_seq + SEQUENCE_GAP
+            state = replace(state, transaction=replace(state.transaction, next_seq=number))
+            db.execute(
+                "UPDATE evse SET state = ? WHERE evse_id = ?", (codec.encode(state), evse_id)
+            )
+
+
+# --- opening it ---------------------------------------------------------------------------------
+
+
+def _readable(damaged: Path, stack: ExitStack) -> sqlite3.Connection | None:
+    """A connection that can read its list of tables; None if nothing helps."""
+    with suppress(sqlite3.Error):
+        return _connected(damaged, stack)
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=damaged.parent)))
+    try:
+        with suppress(sqlite3.Error):
+            return _connected(_with_header(damaged, folder), stack)
+    except OSError as error:
+        log.warning("no copy of the damaged database could be made: %s", error)
+    return None
+
+
+def _connected(path: Path, stack: ExitStack) -> sqlite3.Connection:
+    db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    stack.callback(db.close)
+    db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    return db
+
+
+def _with_header(damaged: Path, folder: Path) -> Path:
+    """A copy with the header of a database that this program makes (SQLite, "File Format")."""
+    copy = folder / damaged.name
+    with closing(sqlite3.connect(folder / "pattern.db", isolation_level=None)) as pattern:
+        pattern.execute("PRAGMA journal_mode=WAL")
+        pattern.execute("CREATE TABLE any_table (number)")
+        pattern.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    header = bytearray((folder / "pattern.db").read_bytes()[:_HEADER])
+    shutil.copyfile(damaged, copy)
+    log_file = damaged.with_name(f"{damaged.name}-wal")
+    if log_file.exists():
+        shutil.copyfile(log_file, copy.with_name(log_file.name))
+    header[24:28] = header[92:96]  # the size in the header counts
+    header[28:32] = (copy.stat().st_size // _PAGE).to_bytes(4, "big")
+    header[32:40] = bytes(8)  # no list of free pages
+    with copy.open("r+b") as file:
+        file.write(header)
+    return copy
+
+
+# --- reading it ---------------------------------------------------------------------------------
+
+
+def _tables(db: sqlite3.Connection) -> list[str]:
+    rows = db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rowid")
+    return [str(name) for (name,) in rows]
+
+
+def _columns(db: sqlite3.Connection, table: str) -> list[tuple[str, int]]:
+    """Names of the columns, and the place of each in the key, 0 if it is not of the key."""
+    return [(row[1], row[5]) for row in db.execute(f"PRAGMA table_info({table})")]
+
+
+def _take_over(old: sqlite3.Connection, fresh: sqlite3.Connection, table: str) -> int:
+    with suppress(sqlite3.Error):
+        there = {name for name, _ in _columns(old, table)}
+        columns = [(name, place) for name, place in _columns(fresh, table) if name in there]
+        names = [name for name, _ in columns]
+        keys = [name for name, place in sorted(columns, key=lambda one: one[1]) if place]
+        marks = ",".join("?" * len(names))
+        insert = f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - ours
+        taken = 0
+        for row in _rows(old, table, names, keys):
+            if _is_sound(table, dict(zip(names, row, strict=True))):
+                with suppress(sqlite3.IntegrityError, sqlite3.InterfaceError):
+                    taken += fresh.execute(insert, row).rowcount
+        return taken
+    return 0
+
+
+def _rows(
+    db: sqlite3.Connection, table: str, names: Sequence[str], keys: Sequence[str]
+) -> Iterator[Row]:
+    """All rows that can be read, each once or more often."""
+    first = yield from _from_one_end(db, table, names, keys, "ASC")
+    if first is None:
+        return
+    last = yield from _from_one_end(db, table, names, keys, "DESC")
+    number = next((place for place, name in enumerate(names) if name == keys[0]), None)
+    if number is None or len(keys) > 1:
+        return
+    low, high = (row[number] if row else None for row in (first, last))
+    if not isinstance(low, int | None) or not isinstance(high, int | None):
+        return
+    low = low or 0
+    high = _highest(db, table) if high is None else high
+    select = f"SELECT {', '.join(names)} FROM {table} WHERE {keys[0]} = ?"  # noqa: S608 - ours
+    for one in range(low + 1, min(high, low + _PROBED_MOST)):
+        with suppress(sqlite3.Error):
+            yield from db.execute(select, (one,)).fetchall()
+
+
+def _from_one_end(
+    db: sqlite3.Connection, table: str, names: Sequence[str], keys: Sequence[str], order: str
+) -> Generator[Row, None, Row | None]:
+    """Rows until one cannot be read: returns the last before that, () without any; None: all."""
+    sorting = ", ".join(f"{key} {order}" for key in keys)
+    last: Row = ()
+    try:
+        for row in db.execute(
+            f"SELECT {', '.join(names)} FROM {table} ORDER BY {sorting}"  # noqa: S608 - ours
+        ):
+            last = row
+            yield row
+    except sqlite3.Error:
+        return last
+    return None
+
+
+def _highest(db: sqlite3.Connection, table: str) -> int:
+    with suppress(sqlite3.Error):
+        row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
+        return int(row[0]) + 1 if row else 0
+    return 0
+
+
+def _is_sound(table: str, row: dict[str, Any]) -> bool:
+    """Whether a row says what it should."""
+    try:
+        match table:
+            case "meta":
+                return bool(row["key"] != damage.KEY)
+            case "evse":
+                codec.decode(row["state"], EvseState)
+            case "journal" | "untold":
+                codec.decode_fact(row["kind"], row["fact"])
+            case "record":
+                return _is_intact(row["document"], row["digest"])
+    except (StoreError, TypeError):
+        return False
+    return True
+
+
+def _is_intact(document: bytes, digest: bytes) -> bool:
+    return hashlib.sha256(document).digest() == digest
+
+
+def _keep_counting(old: sqlite3.Connection, fresh: sqlite3.Connection) -> None:
+    """Give no number a second time."""
+    with suppress(sqlite3.Error):
+        for name, number in old.execute("SELECT name, seq FROM sqlite_sequence").fetchall():
+            known = fresh.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (name,))
+            if known.fetchone() is None:
+                fresh.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", (name, number))
+            fresh.execute(
+                "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", (number, name)
+            )

@@ -50,6 +50,7 @@ from chargepoint.station.device_model import DeviceModel
 from chargepoint.station.log_keeper import keep_log
 from chargepoint.station.record_keeper import RecordKeeper
 from chargepoint.station.station import Station, Wiring
+from chargepoint.station.store_keeper import StoreKeeper
 from chargepoint.station.upkeep import LOG
 from chargepoint.store.sqlite import Store
 from chargepoint.supervisor import Supervisor
@@ -157,6 +158,7 @@ async def live(
         await stack.enter_async_context(_local(life, access or Access.of(config)))
         supervisor.keep("station", life.station.run)
         supervisor.keep("monitors", life.station.monitors.run)
+        supervisor.keep("store", StoreKeeper(life.station, life.session.tell_statuses).run)
         supervisor.keep("records", RecordKeeper(store, clock, wiring.bounds_of(config)).run)
         supervisor.keep("link", lambda: life.link.run(life.session.serve))
         yield life

@@ -235,3 +235,12 @@ def _faulted(state: EvseState, connector_id: int) -> bool:
         fault.blocks and fault.error_code != EV_COMMUNICATION_ERROR and fault.concerns(connector_id)
         for fault in state.faults
     )
+
+
+def told_without_store(fact: StatusChanged, fault: Fault, *, busy: bool) -> StatusChanged:
+    """What is told of a connector, or the station, while nothing can be stored.
+
+    No session begins, so that nobody shall be sent there. One that runs goes on: its meter counts
+    and signs, and keeps the record until it could be stored. ``busy``: one runs at this connector.
+    """
+    return fact if busy else replace(fact, status=Status.FAULTED, fault=fault, vacant=False)

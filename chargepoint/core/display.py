@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from chargepoint.core.availability import status
 from chargepoint.core.facts import Status
@@ -61,6 +62,10 @@ class DisplayMessage:
     def evse_id(self) -> int | None:
         """The one EVSE it is for; None for all."""
         return self.screen.evse_id if self.screen else None
+
+
+NO_STORE: Final = Text("Out of order: no session can be recorded", language="en")
+"""Shown where nobody charges, in place of all else, while nothing can be stored."""
 
 
 @dataclass(frozen=True, slots=True)

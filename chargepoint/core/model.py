@@ -149,6 +149,9 @@ class Fault:
 # What the station itself finds when a contactor or limit order, or one to a lock, is not confirmed.
 POWER_SWITCH_FAILURE = "PowerSwitchFailure"
 CONNECTOR_LOCK_FAILURE = "ConnectorLockFailure"
+# What it finds when nothing can be stored.
+STORE_FAILURE = "InternalError"
+STORE_FAILURE_VENDOR = "StateStoreFailure"
 
 
 @dataclass(frozen=True, slots=True)

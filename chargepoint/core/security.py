@@ -33,6 +33,8 @@ class Event(StrEnum):
     TAMPERED = "TamperDetectionActivated"
     TIME_SET = "SettingSystemTime"
     RECORD_NOT_TOLD = "SignedRecordNotTold"  # of our own
+    STORE_DAMAGED = "StateStoreDamaged"  # of our own: set aside at a start
+    STORE_FAILED = "StateStoreFailed"  # of our own: told once it works again
 
 
 NOT_CRITICAL = frozenset(

@@ -153,6 +153,19 @@ class Session:
             self.forget("Unknown")
         self.registration = Registration.UNKNOWN  # what one CSMS said binds no other one
 
+    async def tell_statuses(self) -> None:
+        """Tell how everything is, from memory: what cannot be stored must be known all the same.
+
+        If nobody listens the next connection does it.
+        """
+        self._statuses_owed = True
+        self._statuses_told.clear()
+        if self.online and self.adapter is not None and self._endpoint is not None:
+            try:
+                await self._tell_statuses(self._endpoint, self.adapter)
+            except CsmsUnavailable as error:
+                log.debug("statuses are told later: %s", error)
+
     async def take_leave(self) -> None:
         """Tell what waits before the station stops; what is not told in time stays in the journal.
 
@@ -252,7 +265,11 @@ class Session:
 
     def _owe_statuses(self) -> None:
         """After a boot or a long time offline every status, else what the journal holds (B04)."""
-        self._store.forget_statuses()
+        try:
+            self._store.forget_statuses()
+        except StoreError as error:
+            log.error("old statuses are forgotten later: %s", error)  # noqa: TRY400 - the disk
+            self._outbox.note(self._store.forget_statuses)  # before any of them is told
         self._statuses_owed = True
         self._statuses_told.clear()
 

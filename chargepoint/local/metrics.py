@@ -157,6 +157,16 @@ def _store(station: Station) -> Iterator[Family]:
     yield single(
         "chargepoint_storage_low", "1 while the disk is too full for new sessions.", store.low
     )
+    yield single(
+        "chargepoint_storage_failed",
+        "1 while nothing can be stored, so that no session begins.",
+        bool(store.trouble),
+    )
+    yield single(
+        "chargepoint_storage_set_aside",
+        "Damaged databases, or logs of them, that were ever set aside.",
+        len(store.set_aside()),
+    )
     records = tuple(
         ({"verdict": verdict}, count) for verdict, count in store.records.count().items()
     )

@@ -73,11 +73,17 @@ class Views:
             },
             "journal": {"waiting": station.store.waiting},
             "storage_low": station.store.low,
+            "storage": self._storage(),
             "status": str(station.own_status()),
             "faults": [_fault(fault) for fault in station.faults.values()],
             "evses": [self._evse(evse) for evse in station.evses.values()],
             "reservations": [_reservation(known) for known in station.reservations.known],
         }
+
+    def _storage(self) -> Json:
+        """What is wrong with the store, "" if nothing is; what was ever set aside, oldest first."""
+        store = self.station.store
+        return {"trouble": store.trouble, "set_aside": [one.name for one in store.set_aside()]}
 
     def _local_time(self) -> str:
         """Now, as people at the station read it; with its offset from UTC."""
@@ -129,6 +135,8 @@ class Views:
         reasons = []
         if self.session.registration != "Accepted":
             reasons.append(f"the CSMS has not accepted the station: {self.session.registration}")
+        if self.station.availability.no_store is not None:
+            reasons.append("no session can be recorded: the store does not work")
         for evse in self.station.evses.values():
             condition = health(evse.meter, self.station)
             if condition is not Health.OK:

@@ -4,10 +4,17 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from chargepoint.clock import Clock
-from chargepoint.core.availability import AvailabilityJob, Changes, Place, changes, connector_told
+from chargepoint.core.availability import (
+    AvailabilityJob,
+    Changes,
+    Place,
+    changes,
+    connector_told,
+    told_without_store,
+)
 from chargepoint.core.facts import Fact, Status, StatusChanged
 from chargepoint.core.inputs import FaultCleared, FaultRaised
-from chargepoint.core.model import Fault, Scope
+from chargepoint.core.model import EvseState, Fault, Scope
 from chargepoint.errors import StoreError
 from chargepoint.station.evse import EvseRunner, Spawn
 from chargepoint.store.sqlite import Store
@@ -16,7 +23,11 @@ JOB = "availability"
 
 
 class Availability:
-    """What can be used; ``faults`` are those of the station as a whole."""
+    """What can be used; ``faults`` are those of the station as a whole.
+
+    ``no_store`` is there while nothing can be stored: it is part of every status that is asked for,
+    but of none that is stored.
+    """
 
     def __init__(
         self,
@@ -28,6 +39,7 @@ class Availability:
         record: Callable[[Fact], None],
         spawn: Spawn,
     ) -> None:
+        self.no_store: Fault | None = None
         self._runners = runners
         self._store = store
         self._spawn = spawn
@@ -46,15 +58,24 @@ class Availability:
                 StatusChanged(evse_id, number, now, *connector_told(runner.state, number))
                 for number in range(1, runner.connectors + 1)
             )
-        return told
+        if self.no_store is None:
+            return told
+        busy = {(s.evse_id, s.connector_id) for s in self._states() if s.busy}
+        return [
+            told_without_store(one, self.no_store, busy=(one.evse_id, one.connector_id) in busy)
+            for one in told
+        ]
 
     def own_status(self) -> Status:
         """The status of the station itself: Available, Unavailable or Faulted."""
-        if any(fault.blocks for fault in self._faults.values()):
+        if self.no_store is not None or any(fault.blocks for fault in self._faults.values()):
             return Status.FAULTED
-        if all(Scope.STATION in runner.state.inoperative for runner in self._runners.values()):
+        if all(Scope.STATION in state.inoperative for state in self._states()):
             return Status.UNAVAILABLE
         return Status.AVAILABLE
+
+    def _states(self) -> list[EvseState]:
+        return [runner.state for runner in self._runners.values()]
 
     async def set_operative(self, place: Place, *, operative: bool) -> bool:
         """Make a connector, an EVSE or the station operative or inoperative.

@@ -54,6 +54,7 @@ class Displays:
         self._clock = station.clock
         self._model = station.model
         self._prices = station.settings.prices
+        self._availability = station.availability
         self._indicator = station.board if isinstance(station.board, Indicator) else None
         self._messages: Messages = self._store.messages()
         self._costs = self._store.costs()
@@ -150,6 +151,8 @@ class Displays:
     def texts(self, evse_id: int) -> tuple[Text, ...]:
         """What the screen of an EVSE shows now, in turn."""
         state, now = self._runners[evse_id].state, self._clock.now()
+        if self._availability.no_store is not None and not state.busy:
+            return (display.NO_STORE,)
         prices, cost = self._prices(), self._costs.get(evse_id)
         own = (tariff.tariff(state, cost, prices), tariff.total(state, cost, prices, now))
         kept = self._messages if self._model[DISPLAY_ENABLED] else ()

@@ -48,12 +48,12 @@ from chargepoint.core.orders import (
 )
 from chargepoint.errors import HardwareFault, Refused, StoreError
 from chargepoint.hardware.api import EvseHardware
+from chargepoint.store.patience import pauses
 from chargepoint.store.sqlite import Store
 from meters.model import BillingTransaction, Reading
 
 log = logging.getLogger(__name__)
 
-STORE_RETRY = timedelta(seconds=1)
 HARDWARE_TIMEOUT_S = 5.0
 _TO_THE_BOARD = (CloseContactor, OpenContactor, SetLimit, LockCable, UnlockCable)
 
@@ -173,6 +173,8 @@ class EvseRunner:
     async def _apply(self, given: Input) -> StoreError | None:
         """Everything that follows from an input. A refusal is a result: the task must not fail."""
         if self._disk_refuses:
+            if isinstance(given, TokenAccepted):  # a driver does not wait for it, or has left
+                return StoreError("something else waits for the disk already")
             await self._open_ahead(self._advance(given))  # others wait for the disk before this one
         async with self._lock:
             pending = deque([given])
@@ -208,6 +210,7 @@ class EvseRunner:
         new = isinstance(given, TokenAccepted) and step.state != self.state
         if new and not self._store.takes_sessions():
             raise StoreError("the disk is too full for a new session")
+        waits = pauses()
         while step.state != self.state or step.facts:
             try:
                 self._store.commit(step.state, step.facts, offline=not self._online())
@@ -220,7 +223,7 @@ class EvseRunner:
                     log.error("EVSE %d: %s cannot be stored: %s", self.evse_id, what, error)  # noqa: TRY400 - the disk, not a defect
                 self._disk_refuses = True
                 await self._open_ahead(step)
-                await self._clock.sleep(STORE_RETRY)
+                await self._clock.sleep(next(waits))
         self._disk_refuses = False
         if step.state.deadline != self.state.deadline:
             self._deadline_changed.set()

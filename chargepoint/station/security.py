@@ -3,10 +3,8 @@
 OCPP 2.0.1 blocks A and M, the security whitepaper of 1.6.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable
-from datetime import timedelta
 from functools import partial
 
 from chargepoint.clock import Clock
@@ -27,7 +25,6 @@ from chargepoint.store.sqlite import Store
 
 log = logging.getLogger(__name__)
 
-CHECK = timedelta(seconds=10)
 ROUTINE = {
     Event.STARTUP,
     Event.RESET,
@@ -86,16 +83,5 @@ class Security:
         check_profile(self._store.keys, self._model, current, wanted)
 
     async def run(self) -> None:
-        """Watch disk and certificates; ends only by cancellation."""
-        async with asyncio.TaskGroup() as parts:
-            parts.create_task(self.certificates.run())
-            parts.create_task(self._watch_disk())
-
-    async def _watch_disk(self) -> None:
-        """Say once when the disk is full; the reserve has room for the event itself."""
-        told = False
-        while True:
-            if self._store.low and not told:
-                self.event(Event.MEMORY_EXHAUSTION, "the disk is full")
-            told = self._store.low
-            await self._clock.sleep(CHECK)
+        """Watch the certificates; ends only by cancellation."""
+        await self.certificates.run()

@@ -53,7 +53,7 @@ class RemoteControl:
         """Section 5.11: start where it says, else where a vehicle waits, else anywhere free."""
         token = wire.token(payload["idTag"])
         runner, by_group = self._startable(payload.get("connectorId"), token)
-        if runner is None or not self._accepted():
+        if runner is None or not self._accepted() or not self._station.store.takes_sessions():
             return {"status": "Rejected"}
         try:
             profile = self._profile_of(payload, runner.evse_id)

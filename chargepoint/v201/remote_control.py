@@ -53,6 +53,8 @@ class RemoteControl:
             profile = self._profile_of(payload, runner.evse_id)
         except Refused as refused:
             return wire.answer("Rejected", refused)
+        if why := self._station.store.refuses():
+            return wire.answer("Rejected", Refused(why, reason="InternalError"))
         remote_start_id = payload["remoteStartId"]
         begun = runner.state.running
         # What the CSMS made up itself, or nobody has, is not asked about (C02.FR.03, C05).

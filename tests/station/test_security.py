@@ -41,14 +41,6 @@ async def test_a_changed_security_setting_is_told_without_its_value(
     assert events(bench) == [(str(Event.RECONFIGURED), "SecurityCtrlr.OrganizationName")]
 
 
-async def test_a_full_disk_is_told_once(alive: Bench) -> None:
-    alive.store._give_up_reserve()
-    alive.store._make_reserve = lambda: None  # type: ignore[method-assign]
-    await alive.clock.advance(60)
-
-    assert events(alive) == [("MemoryExhaustion", "the disk is full")]
-
-
 async def test_a_profile_needs_the_certificates_that_are_installed(bench: Bench) -> None:
     security, keys = bench.station.security, bench.store.keys
     with pytest.raises(Refused, match="no root"):

@@ -26,8 +26,6 @@ from chargepoint.core.facts import (
     Fact,
     SecurityEvent,
     StatusChanged,
-    TransactionStarted,
-    TransactionUpdated,
 )
 from chargepoint.core.model import EvseState
 from chargepoint.core.profiles_model import Installed
@@ -81,6 +79,7 @@ class Store:
         self.on_trouble: Callable[[], None] = lambda: None
         self.queue_all = False  # also a status that is history before anybody saw it
         self._thin_above = JOURNAL_MOST
+        self._unbound: dict[str, int] = {}  # ids of the CSMS that the disk has not taken yet
 
     def __enter__(self) -> Self:
         with ExitStack() as stack, translated(f"state folder {self._folder}"):
@@ -255,12 +254,13 @@ class Store:
             if lack:
                 self.untold.keep(entry.number, Lack(version, lack, at.isoformat()))
             if csms_id is not None:
-                tables.bind(self._db, _transaction_of(entry.fact), csms_id)
+                tables.bind(self._db, tables.begun(entry.fact), csms_id)
             self._append(more, offline=False)
             if not apart:
                 tables.told_records(self.records, entry.fact, at)
             self.untold.passed(entry.fact, version)
             self._forget(entry)
+        self._unbound.pop(tables.begun(entry.fact), None)
 
     def given_up(self, entry: Entry, lack: Lack) -> None:
         """The CSMS will not be told: the fact leaves the journal and is kept, with the reason."""
@@ -286,13 +286,21 @@ class Store:
 
     def csms_transaction(self, transaction_id: str) -> int | None:
         """The CSMS's id for our transaction, if it gave one."""
+        if transaction_id in self._unbound:
+            return self._unbound[transaction_id]
         with self._reading("id of a transaction"):
             return tables.csms_id(self._db, transaction_id)
 
     def bind_csms_transaction(self, transaction_id: str, csms_id: int) -> None:
-        """Remember the CSMS's id; the last one wins."""
+        """Remember the CSMS's id; the last one wins. Known at once, whatever the disk says.
+
+        Raises:
+            StoreError: it is not stored; ``delivered`` with the id does it later.
+        """
+        self._unbound[transaction_id] = csms_id
         with self._write():
             tables.bind(self._db, transaction_id, csms_id)
+        del self._unbound[transaction_id]
 
     # --- inside -----------------------------------------------------------------------------
 
@@ -386,7 +394,3 @@ class Store:
     def _give_up_reserve(self) -> None:
         self.low = True
         self._reserve.give_up()
-
-
-def _transaction_of(fact: Fact) -> str:
-    return fact.transaction_id if isinstance(fact, TransactionStarted | TransactionUpdated) else ""

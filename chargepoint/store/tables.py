@@ -350,6 +350,11 @@ def bind(db: sqlite3.Connection, transaction_id: str, csms_id: int) -> None:
     )
 
 
+def begun(fact: Fact) -> str:
+    """The transaction of a fact that may tell of its begin, empty if it is none."""
+    return fact.transaction_id if isinstance(fact, TransactionStarted | TransactionUpdated) else ""
+
+
 def csms_id(db: sqlite3.Connection, transaction_id: str) -> int | None:
     """The CSMS's id of a transaction, if it gave one."""
     row = db.execute(

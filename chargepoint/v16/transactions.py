@@ -4,6 +4,7 @@ Our id of a transaction is a UUID, the CSMS's a number that it gives in its answ
 need not be unique: there are systems that give every transaction the same one.
 """
 
+import logging
 from typing import Any
 
 from chargepoint.core.facts import TransactionEnded, TransactionStarted, TransactionUpdated
@@ -11,11 +12,14 @@ from chargepoint.core.model import IdToken, Sampled, StopReason
 from chargepoint.csms.adapter import Delivery, delivers
 from chargepoint.csms.profiles import CsmsProfile
 from chargepoint.csms.record_sender import RecordSender
+from chargepoint.errors import StoreError
 from chargepoint.station.station import Station
 from chargepoint.v16 import wire
 from chargepoint.v16.connectors import Connectors
 from chargepoint.v16.metering import meter_values
 from meters.model import Reading
+
+log = logging.getLogger(__name__)
 
 VERSION = "1.6"
 NEVER_ANSWERED = -1  # transactionId if the CSMS gave none (errata v4.0 to section 4.8)
@@ -61,7 +65,8 @@ class Transactions:
         """
         if fact.begin is None or fact.token is None:
             return  # 1.6 knows a transaction only from its meter on; an update tells of that
-        if self._station.store.csms_transaction(fact.transaction_id) is None:
+        delivery.csms_id = self._station.store.csms_transaction(fact.transaction_id)
+        if delivery.csms_id is None:
             who = (fact.token, fact.reservation_id)
             await self._start(fact, fact.begin, *who, delivery)
         await self._tell_values(fact, delivery, part=1)
@@ -76,7 +81,8 @@ class Transactions:
         elsewhere = store.untold.begun(fact.transaction_id) not in {"", VERSION}
         begins = fact.begin is not None and who is not None and not elsewhere
         if begins and fact.begin is not None and who is not None:
-            if store.csms_transaction(fact.transaction_id) is None:
+            delivery.csms_id = store.csms_transaction(fact.transaction_id)
+            if delivery.csms_id is None:
                 given = (who.token, who.reservation_id)
                 await self._start(fact, fact.begin, *given, delivery)
         elif not fact.begun:
@@ -117,7 +123,7 @@ class Transactions:
         reservation_id: int | None,
         delivery: Delivery,
     ) -> None:
-        """Bound at once if another message follows, else in the commit that forgets the fact.
+        """Bound in the commit that forgets the fact, and at once if another message follows.
 
         ``meterStart`` is 0 only for a meter that has no import register.
         """
@@ -130,10 +136,12 @@ class Transactions:
         if reservation_id is not None:
             payload["reservationId"] = reservation_id
         reply = await delivery.call("StartTransaction", payload)
+        delivery.csms_id = reply["transactionId"]
         if fact.samples:
-            self._station.store.bind_csms_transaction(fact.transaction_id, reply["transactionId"])
-        else:
-            delivery.csms_id = reply["transactionId"]
+            try:
+                self._station.store.bind_csms_transaction(fact.transaction_id, delivery.csms_id)
+            except StoreError as error:  # it must not be begun a second time because of that
+                log.warning("the number of a transaction is stored later: %s", error)
         known = wire.known(reply["idTagInfo"])
         if not self._station.authorizer.judge(token, known, repeated=delivery.repeated):
             self._station.spawn(self._station.token_refused(fact.transaction_id))

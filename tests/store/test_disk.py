@@ -47,6 +47,22 @@ def test_on_a_full_disk_nothing_of_a_step_is_stored(store: Store) -> None:
     assert store.records.of("T1") == []
 
 
+def test_a_number_of_the_csms_is_known_although_the_disk_did_not_take_it(store: Store) -> None:
+    store.record(started())
+    entry = store.next_entry()
+    assert entry is not None
+    store._db.execute("PRAGMA query_only = 1")
+    with pytest.raises(StoreError):
+        store.bind_csms_transaction("T1", 4711)
+    assert store.csms_transaction("T1") == 4711
+    store._db.execute("PRAGMA query_only = 0")
+
+    store.delivered(entry, START, csms_id=store.csms_transaction("T1"))
+
+    assert store.csms_transaction("T1") == 4711
+    assert store._db.execute("SELECT csms_id FROM csms_transaction").fetchall() == [(4711,)]
+
+
 def test_the_reserve_is_given_up_and_no_session_is_taken_until_it_is_back(
     store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

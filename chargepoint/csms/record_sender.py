@@ -211,7 +211,7 @@ class RecordSender:
         words = f"signed record ({fact.sampled.context}, {length} characters) of {about}"
         log.error("%s is kept here and not told: %s", words, why)
         delivery.apart = True
-        delivery.lack = f"{words}: {why}"
+        delivery.lack = "; ".join(filter(None, [delivery.lack, f"{words}: {why}"]))
         self._station.security.event(Event.RECORD_NOT_TOLD, f"{words}: {why}"[:255])
 
     def _data(self, fact: RecordApart) -> Any:

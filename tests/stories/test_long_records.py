@@ -305,3 +305,19 @@ async def test_a_record_that_fits_is_told_as_ever(version: str, tmp_path: Path) 
         assert records(told.payload) == [row.document]
         assert offered(sent) == []
         assert run.station.store.untold.count() == 0
+
+
+async def test_every_record_that_a_message_went_without_is_named(tmp_path: Path) -> None:
+    profile = {"profile": "citrineos"}
+    async with station("2.0.1", tmp_path, begin=LONG, csms=profile) as run:
+        await session(run)
+
+        (over,) = [
+            one.lack.why
+            for one in run.station.store.untold.all()
+            if isinstance(one.fact, TransactionEnded)
+        ]
+
+    assert over.count("the CSMS has no room for it") == 2
+    assert "Transaction.Begin" in over
+    assert "Transaction.End" in over

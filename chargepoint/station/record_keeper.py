@@ -53,7 +53,7 @@ class RecordKeeper:
                     one.number,
                     one.transaction_id or "unknown",
                     one.taken_at,
-                    one.delivered_at,
+                    one.delivered_at or "never",
                     one.digest,
                 )
             self._store.leaving.remove(leaving)

@@ -1,7 +1,9 @@
 """Which signed records may leave the archive, and their leaving: whole transactions, oldest first.
 
 A record may leave once the CSMS has it and its meter has forgotten it, and if nothing of the begin
-or end of its transaction is missing at the CSMS. All others stay, whatever the bounds say.
+or end of its transaction is missing at the CSMS. So may one that no message will ever carry: it was
+found when its transaction was told, or its session never became a transaction. Its age counts from
+when it was taken. All others stay, whatever the bounds say.
 """
 
 import sqlite3
@@ -16,6 +18,14 @@ _DONE: Final = "delivered_at IS NOT NULL AND released_at IS NOT NULL"
 _MISSING: Final = (
     "EXISTS (SELECT 1 FROM untold WHERE untold.stream = 'transaction ' || record.transaction_id"
     " AND untold.kind IN ('TransactionStarted', 'TransactionEnded'))"
+)
+_KEPT: Final = (
+    "delivered_at IS NULL AND released_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM journal"
+    " WHERE journal.stream = 'transaction ' || record.transaction_id)"
+    " AND NOT EXISTS (SELECT 1 FROM transactions"
+    " WHERE transactions.transaction_id = record.transaction_id AND ended_at IS NULL)"
+    " AND NOT EXISTS (SELECT 1 FROM untold WHERE kind = 'RecordApart'"
+    " AND untold.stream = 'transaction ' || record.transaction_id)"
 )
 
 
@@ -49,13 +59,16 @@ class Total:
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """A record that is to leave; ``digest`` is the SHA-256 of its text."""
+    """A record that is to leave; ``digest`` is the SHA-256 of its text.
+
+    ``delivered_at`` is None for one that no message carries.
+    """
 
     number: int
     transaction_id: str
     digest: str
     taken_at: str
-    delivered_at: str
+    delivered_at: str | None
     size: int
 
 
@@ -100,11 +113,15 @@ class LeavingRecords:
 
     def _oldest(self, most: int) -> Iterator[list[Leaving]]:
         """The records of each transaction that is done with, oldest first."""
-        rows = self._db.execute(
-            "SELECT number, transaction_id FROM record INDEXED BY record_done"  # noqa: S608 - ours
-            f" WHERE {_DONE} AND NOT {_MISSING} ORDER BY number LIMIT ?",
-            (most,),
-        ).fetchall()
+        rows = sorted(
+            row
+            for index, condition in (("record_done", _DONE), ("record_kept", _KEPT))
+            for row in self._db.execute(
+                f"SELECT number, transaction_id FROM record INDEXED BY {index}"  # noqa: S608 - ours
+                f" WHERE {condition} AND NOT {_MISSING} ORDER BY number LIMIT ?",
+                (most,),
+            )
+        )[:most]
         seen: set[int] = set()
         for number, transaction_id in rows:
             if number in seen:
@@ -121,8 +138,8 @@ class LeavingRecords:
         """
         column, value = ("transaction_id", transaction_id) if transaction_id else ("number", number)
         rows = self._db.execute(
-            f"SELECT {_DONE}, number, transaction_id, hex(digest), taken_at, delivered_at,"  # noqa: S608 - ours
-            f" length(document) + length(public_key) FROM record WHERE {column} = ?"
+            f"SELECT {_DONE} OR {_KEPT}, number, transaction_id, hex(digest), taken_at,"  # noqa: S608 - ours
+            f" delivered_at, length(document) + length(public_key) FROM record WHERE {column} = ?"
             " ORDER BY number",
             (value,),
         ).fetchall()
@@ -132,4 +149,5 @@ class LeavingRecords:
 def _too_old(transaction: Sequence[Leaving], bounds: Bounds, now: datetime) -> bool:
     if bounds.keep is None:
         return False
-    return all(datetime.fromisoformat(one.delivered_at) + bounds.keep < now for one in transaction)
+    since = (one.delivered_at or one.taken_at for one in transaction)
+    return all(datetime.fromisoformat(at) + bounds.keep < now for at in since)

@@ -12,6 +12,8 @@ from archive_rig import keep, session, signed, tell
 from fake_clock import START
 from sample_facts import reading
 
+from chargepoint.core.facts import RecordApart, TransactionEnded
+from chargepoint.core.model import Context, Sampled
 from chargepoint.store.leaving import Bounds, Total
 from chargepoint.store.sqlite import Store
 
@@ -117,6 +119,61 @@ def test_a_transaction_of_which_a_record_was_found_later_stays(full: Store) -> N
     ]
 
 
+def test_a_record_of_what_never_became_a_transaction_leaves_like_the_others(store: Store) -> None:
+    keep(store, *session(0))
+    found = signed(99, ("E", START, "1.000"))
+    store.records.add_found("never-begun", 1, reading(), found, "valid")
+    held = transactions(store, Bounds(0, 0))
+    store.records.mark_released("never-begun", START)
+    bounds = Bounds(NONE_TOO_OLD, NONE_TOO_OLD, timedelta(days=30))
+
+    assert held == []
+    assert transactions(store, Bounds(0, 0)) == ["never-begun"]
+    assert transactions(store, bounds, days=30) == []
+    assert transactions(store, bounds, days=31) == ["never-begun"]
+
+
+def test_a_record_found_when_its_transaction_was_told_leaves_with_it(full: Store) -> None:
+    late = signed(99, ("E", START, "1.000"))
+    full.records.add_found("TX-0001", 1, reading(), late, "valid")
+    full.records.mark_all_released(1, START)
+
+    assert transactions(full, Bounds(7, NONE_TOO_OLD)) == [
+        "TX-0000",
+        "TX-0001",
+        "TX-0001",
+        "TX-0001",
+    ]
+
+
+def test_a_record_that_the_csms_had_no_room_for_stays(store: Store) -> None:
+    begin, end = session(0)
+    keep(store, begin, end)
+    while (entry := store.next_entry()) is not None:
+        more = () if isinstance(entry.fact, RecordApart) else (apart_of(end),)
+        lack = "no room" if isinstance(entry.fact, RecordApart) else ""
+        store.delivered(entry, START, apart=True, more=more if entry.fact == end else (), lack=lack)
+    store.records.mark_all_released(1, START)
+
+    assert transactions(store, Bounds(0, 0), days=9999) == []
+
+
+def apart_of(end: TransactionEnded) -> RecordApart:
+    assert end.end is not None
+    sampled = Sampled(end.end, Context.END)
+    return RecordApart(1, 1, end.transaction_id, end.at, sampled, with_key=False)
+
+
+def test_a_record_of_a_running_session_stays(store: Store) -> None:
+    begin, _ = session(0, apart=True)
+    keep(store, begin)
+    while (entry := store.next_entry()) is not None:
+        store.delivered(entry, START)
+    store.records.mark_all_released(1, START)
+
+    assert transactions(store, Bounds(0, 0), days=9999) == []
+
+
 def test_a_batch_is_bounded_but_ends_with_a_whole_transaction(full: Store) -> None:
     assert transactions(full, Bounds(0, 0), most=2) == ["TX-0000", "TX-0001", "TX-0001"]
 
@@ -137,6 +194,7 @@ def test_an_older_database_is_counted_when_it_is_opened(folder: Path) -> None:
     with closing(sqlite3.connect(folder / "station.db")) as db:
         db.executescript(
             "DROP TRIGGER record_came; DROP TRIGGER record_left; DROP INDEX record_done;"
+            "DROP INDEX record_kept;"
             "DROP TABLE record_total; PRAGMA user_version = 9;"
         )
 

@@ -297,7 +297,7 @@ class Firmware(LongJob[FirmwareJob]):
     async def _heard(self) -> None:
         """Wait, but not for long, until the CSMS knows: what restarts says nothing for a while."""
         until = self._clock.now() + HEARD_WITHIN
-        while self._store.waiting_of(FirmwareProgress) and self._clock.now() < until:
+        while self._store.journal.waiting_of(FirmwareProgress) and self._clock.now() < until:
             await self._clock.sleep(IDLE_CHECK)
 
     async def _finish(self, job: FirmwareJob, status: FirmwareStatus, *after: Fact) -> None:

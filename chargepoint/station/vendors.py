@@ -93,7 +93,7 @@ class Vendors:
         ):
             if length > most:
                 raise Refused(f"{what}: found {length} characters, allowed {most}")
-        if (waiting := self._station.store.waiting_of(DataOffered)) >= OFFERS_MOST:
+        if (waiting := self._station.store.journal.waiting_of(DataOffered)) >= OFFERS_MOST:
             raise Refused(f"{waiting} messages wait already, allowed {OFFERS_MOST}")
         self._station.record(DataOffered(vendor_id, self._station.clock.now(), message_id, text))
 

@@ -6,6 +6,7 @@ as a draft, which counts once its folder has its final name; from then on the ne
 what was begun.
 """
 
+import logging
 import shutil
 import sqlite3
 import struct
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from chargepoint.store.lock import sync_folder
+
+log = logging.getLogger(__name__)
 
 NAME: Final = "station.db"
 PARTS: Final = ("", "-wal", "-shm")
@@ -133,7 +136,11 @@ class Log:
         """Whether commits of it are not known to the database that was opened with it."""
         if self.headless:
             return True
-        _, frames, _ = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        try:
+            _, frames, _ = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite3.OperationalError as error:  # a full disk must not stop the station
+            log.warning("whether the log of the database is whole cannot be said: %s", error)
+            return False
         return sum(place > int(frames) for place in self.commits) > _TORN_MOST
 
     def set_aside(self) -> Path:

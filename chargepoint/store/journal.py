@@ -55,3 +55,11 @@ class Journal:
                 (number, number),
             ).fetchall()
         return [entry_of(row) for row in rows]
+
+    def waiting_of(self, kind: type[Fact]) -> int:
+        """How many facts of one kind the CSMS does not know yet."""
+        with translated("journal"):
+            (count,) = self._db.execute(
+                "SELECT count(*) FROM journal WHERE kind = ?", (kind.__name__,)
+            ).fetchone()
+        return int(count)

@@ -59,6 +59,12 @@ def is_damage(error: BaseException | None) -> bool:
     return code is not None and code & _PRIMARY in _DAMAGED
 
 
+def is_full(error: BaseException | None) -> bool:
+    """Whether an error means that the disk has no room."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & _PRIMARY == sqlite3.SQLITE_FULL
+
+
 def _fit(folder: Path, station_id: str, lost: Log | None) -> sqlite3.Connection:
     db = sqlite3.connect(folder / NAME, isolation_level=None)
     try:

@@ -4,9 +4,11 @@ Write-ahead log with ``synchronous=FULL``: a commit that returned survives a pow
 synchronous, because a commit is one flush (0.2 ms on a disk with cache, some milliseconds on
 flash) and because nothing of a step may happen before it is stored.
 
-A full disk must not lose the end of a transaction: a reserve file is given up at the first "disk
-full", which leaves room for several thousand facts; from then on ``low`` is true and the station
-takes no new sessions until the reserve could be made again.
+A full disk must not lose the end of a transaction. What is given up, in this order: a reserve file,
+which leaves room for two thousand facts, and with it new sessions, as long as ``low`` is true;
+then every second of the readings that wait, those outside of transactions first. The begin and end
+of a transaction, and signed records, never are. The same order holds above ``JOURNAL_MOST`` facts,
+which is what weeks without a CSMS come to.
 
 What did not commit did not happen: whoever cannot store something refuses it, or tries again, if it
 has happened outside of this process. ``trouble`` says why the last commit failed. Then no session
@@ -15,6 +17,7 @@ begins until another one, of nothing, has succeeded.
 
 import logging
 import os
+import sqlite3
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -40,7 +43,7 @@ from chargepoint.store.local_list import LocalList
 from chargepoint.store.lock import lock
 from chargepoint.store.monitors import StoredMonitors
 from chargepoint.store.network import NetworkProfiles
-from chargepoint.store.opening import is_damage, opened
+from chargepoint.store.opening import is_damage, is_full, opened
 from chargepoint.store.profiles import ChargingProfiles
 from chargepoint.store.reservations import Reservations
 from chargepoint.store.reserve import Reserve
@@ -85,7 +88,7 @@ class Store:
         with ExitStack() as stack, translated(f"state folder {self._folder}"):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             stack.callback(os.close, lock(self._folder))
-            self._db = opened(self._folder, self._station_id)
+            self._db = self._opened()
             stack.callback(self._db.close)
             self.damage = damage.noted(self._db)
             self._waiting = int(self._db.execute("SELECT count(*) FROM journal").fetchone()[0])
@@ -111,12 +114,20 @@ class Store:
         self._make_reserve()
         return self
 
+    def _opened(self) -> sqlite3.Connection:
+        """The database; opening it may need the reserve, too."""
+        try:
+            return opened(self._folder, self._station_id)
+        except sqlite3.OperationalError:
+            self._reserve.give_up()
+        return opened(self._folder, self._station_id)
+
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
     @property
     def folder(self) -> Path:
-        """The state folder; everything beside the database and its files is for others to use."""
+        """The state folder; whatever the store has not made there is for others to use."""
         return self._folder
 
     def takes_sessions(self) -> bool:
@@ -219,14 +230,6 @@ class Store:
                 (stream,),
             ).fetchone()
         return row is not None
-
-    def waiting_of(self, kind: type[Fact]) -> int:
-        """How many facts of one kind the CSMS does not know yet."""
-        with self._reading("journal"):
-            (count,) = self._db.execute(
-                "SELECT count(*) FROM journal WHERE kind = ?", (kind.__name__,)
-            ).fetchone()
-        return int(count)
 
     def oldest(self) -> bytes | None:
         """The oldest waiting fact as stored, for diagnosis."""
@@ -343,10 +346,11 @@ class Store:
     def _thin(self) -> None:
         """Drop every second intermediate fact of each stream; all else stays (E04.FR.08).
 
-        What stays may be above the bound by itself: then the next look comes a tenth later, because
-        it reads the whole journal.
+        So it is at the bound, and on a full disk, where the next facts get that room. What stays
+        may be above the bound by itself: then the next look comes a tenth later, because it reads
+        the whole journal.
         """
-        gone = thin(self._db, self._waiting - JOURNAL_MOST)
+        gone = thin(self._db, max(1, self._waiting - JOURNAL_MOST))
         self._waiting -= gone
         self._thin_above = max(JOURNAL_MOST, self._waiting + JOURNAL_MOST // 10)
         log.warning("journal is full: %d intermediate readings dropped", gone)
@@ -386,11 +390,13 @@ class Store:
     def _fails(self, error: StoreError) -> None:
         self.trouble = str(error)
         self.damaged = self.damaged or is_damage(error.__cause__)
+        if is_full(error.__cause__):
+            self._thin_above = 0  # the next commit makes room
         self.on_trouble()
 
     def _make_reserve(self) -> None:
-        self.low = not self._reserve.make()
+        self.low = not self._reserve.make(self._db)
 
     def _give_up_reserve(self) -> None:
         self.low = True
-        self._reserve.give_up()
+        self._reserve.give_up(self._db)

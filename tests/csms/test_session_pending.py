@@ -124,7 +124,7 @@ async def test_what_the_csms_refused_while_pending_is_given_up(
         await run.ask("TriggerMessage", requestedMessage="MeterValues")
 
         assert (first, told(run)) == (["MeterValues"], ["MeterValues"])
-        assert not run.life.store.waiting_of(MeterSampled)
+        assert not run.life.store.journal.waiting_of(MeterSampled)
 
 
 @pytest.mark.spec("2.0.1", "B02.FR.02")

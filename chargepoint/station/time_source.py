@@ -67,12 +67,18 @@ class TimeSource:
     def begin(self) -> None:
         """A life of the station begins: choose the time that it goes by until the time is known.
 
-        Raises:
-            StoreError: the disk refuses.
+        A disk that refuses costs what was recorded before the time is known, not the start.
         """
         clock = self._clock
-        if not isinstance(clock, CorrectableClock) or clock.known:
-            return
+        if isinstance(clock, CorrectableClock) and not clock.known:
+            try:
+                self._begin(clock)
+            except StoreError as error:
+                log.error("times cannot be put right later: %s", error)  # noqa: TRY400 - the disk
+            self._seen = (clock.now(), clock.monotonic())
+            self.look()
+
+    def _begin(self, clock: CorrectableClock) -> None:
         shown, newest = clock.now(), self._timeline.newest()
         begins = rules.first_moment(shown, self._timeline.known, newest)
         clock.provisional = clock.provisional or begins != shown
@@ -86,8 +92,6 @@ class TimeSource:
         elif self._timeline.wrong and newest is not None:
             self._timeline.put_right(rules.moved_up(newest, shown))
         self._timeline.begin(begins, wrong=begins != shown)
-        self._seen = (clock.now(), clock.monotonic())
-        self.look()
 
     def told(self, moment: datetime, took: timedelta = timedelta(0)) -> None:
         """The CSMS has just said what time it is, ``took`` after it was asked."""

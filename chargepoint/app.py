@@ -272,6 +272,7 @@ def _assemble(
             prepare=wiring.prepare,
             recorded=outbox.wake,
             spawn=supervisor.spawn,
+            keeper=supervisor,
             fresh_id=lambda: str(uuid.uuid4()),
             tls=config.csms.url.startswith("wss:"),
             key_in_first=profile.key_in_first,

@@ -1,28 +1,41 @@
 """Keeps the parts of the station running: one that fails is logged and started again.
 
-The only place, beside the worker of a connection, that may catch everything.
+The only place, beside the worker of a connection and the border to code of others (drivers,
+boards), that may catch everything. It is also the only one that looks at a CancelledError: one
+that nobody above has asked for comes from inside the part, which is then dead like after any other
+error; passed on it would end the part without a word.
 """
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from chargepoint.clock import Clock
+from chargepoint.station.parts import Books, Part, PartEnded
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Part = Callable[[], Coroutine[Any, Any, object]]
 
-RESTART_AFTER = timedelta(seconds=1)
+RESTART_AFTER: Final = timedelta(seconds=1)
+RESTART_MOST: Final = timedelta(minutes=1)
+PROVEN: Final = timedelta(minutes=2)
+"""A part that has run so long without an error is well again: the next back-off starts anew."""
 
 
 class Supervisor:
-    """Owns all tasks of one life of the station; leaving the context ends them."""
+    """Owns all tasks of one life of the station; leaving the context ends them.
+
+    ``parts`` says what became of those that are kept; ``on_change`` is told of the books of a part
+    that failed, or has proven well again since. It must not raise.
+    """
 
     def __init__(self, clock: Clock) -> None:
+        self.parts: dict[str, Books] = {}
+        self.on_change: Callable[[Books], None] = lambda _: None
         self._clock = clock
         self._tasks = asyncio.TaskGroup()
         self._running: set[asyncio.Task[Any]] = set()
@@ -45,9 +58,10 @@ class Supervisor:
         task.add_done_callback(lambda _: work.close())  # of use if cancelled before its first step
         return task
 
-    def keep(self, name: str, part: Part) -> None:
-        """Keep a part running until the end."""
-        self._start(self._kept(name, part))
+    def keep(self, name: str, part: Part, *, vital: bool = False) -> None:
+        """Keep a part running until the end; a vital one that ends by itself has failed, too."""
+        books = self.parts[name] = Books(name, vital)
+        self._start(self._kept(books, part))
 
     def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = self._tasks.create_task(work)
@@ -62,12 +76,71 @@ class Supervisor:
             log.exception("a piece of work failed")
             return None
 
-    async def _kept(self, name: str, part: Part) -> None:
+    async def _kept(self, books: Books, part: Part) -> None:
+        wait = RESTART_AFTER
         while True:
-            try:
-                await part()
-            except Exception:
-                log.exception("%s failed, starting it again", name)
-            else:
+            began = self._clock.monotonic()
+            cause = await self._end_of(books, part)
+            if cause is None:
                 return
-            await self._clock.sleep(RESTART_AFTER)
+            lasted = timedelta(seconds=self._clock.monotonic() - began)
+            wait = RESTART_AFTER if lasted >= PROVEN else wait
+            self._failed(books, cause, wait)
+            await self._clock.sleep(wait)
+            wait = min(2 * wait, RESTART_MOST)
+
+    async def _end_of(self, books: Books, part: Part) -> BaseException | None:
+        """Why a part ended, None if it may."""
+        books.running = True
+        try:
+            await part()
+        except asyncio.CancelledError as error:
+            if _is_asked_to_end():
+                raise
+            return error
+        except Exception as error:  # noqa: BLE001 - logged by whoever asked
+            return error
+        finally:
+            books.running = False
+        return PartEnded(f"{books.name} ended by itself") if books.vital else None
+
+    def _failed(self, books: Books, cause: BaseException, wait: timedelta) -> None:
+        books.failures += 1
+        books.failed_at = self._clock.now()
+        books.last_error = place_of(cause)
+        if books.failing_since is None:
+            books.failing_since = self._clock.monotonic()
+        log.error(
+            "%s failed, starting it again in %g s",
+            books.name,
+            wait.total_seconds(),
+            exc_info=cause,
+            extra={"fields": {"part": books.name, "failures": books.failures}},
+        )
+        self.on_change(books)
+        self._start(self._proven(books, books.failures, wait + PROVEN))
+
+    async def _proven(self, books: Books, failures: int, after: timedelta) -> None:
+        """Believe that a part is well again once it has run for long enough."""
+        await self._clock.sleep(after)
+        if books.failures == failures:
+            log.info("%s runs well again", books.name)
+            books.failing_since = None
+            self.on_change(books)
+
+
+def _is_asked_to_end() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def place_of(error: BaseException) -> str:
+    """The kind of an error and where it was raised, without a word of what it says."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    frames = traceback.extract_tb(error.__traceback__)
+    kind = type(error).__name__
+    if not frames:
+        return kind
+    file = "/".join(frames[-1].filename.rsplit("/", 2)[-2:])
+    return f"{kind} at {file}:{frames[-1].lineno}"

@@ -232,9 +232,13 @@ class Link:
         """
         while True:
             await self._wanted.wait()
-            async with asyncio.TaskGroup() as tasks:
-                # A task of its own, so that disconnect() and connect() can end the wait in it.
-                self._round = tasks.create_task(self._connect_once(serve), name="csms link")
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    # A task of its own, so that disconnect() and connect() can end the wait in it.
+                    self._round = tasks.create_task(self._connect_once(serve), name="csms link")
+            except Exception:
+                self._set(LinkState.WAITING)  # for whoever starts it again after a defect
+                raise
 
     async def _connect_once(self, serve: Serve) -> None:
         self._at_once = False

@@ -3,6 +3,10 @@
 Inputs of one EVSE never overlap, and an input that was begun is finished even if whoever gave it is
 cancelled: handlers of CSMS calls live in the connection, and a connection that drops while the
 meter is signing must not leave the EVSE half closed.
+
+An input that fails by a defect leaves the EVSE half done as well. Then ``run`` fails, whoever keeps
+it running opens the contactor, and what the state says is still to be done is done anew: a closed
+contactor is never left to nobody.
 """
 
 import asyncio
@@ -25,15 +29,19 @@ from chargepoint.core.inputs import (
     Input,
     PowerRestored,
     ReadingTaken,
+    StopRequested,
     TokenAccepted,
     Unplugged,
 )
 from chargepoint.core.model import (
     CONNECTOR_LOCK_FAILURE,
     POWER_SWITCH_FAILURE,
+    Cause,
     EvseState,
     Fault,
     Policy,
+    Stage,
+    StopReason,
 )
 from chargepoint.core.orders import (
     CloseContactor,
@@ -55,6 +63,9 @@ from meters.model import BillingTransaction, Reading
 log = logging.getLogger(__name__)
 
 HARDWARE_TIMEOUT_S = 5.0
+LOOK = timedelta(seconds=10)
+"""Between two turns of the supervision at most; the watchdog looks for them."""
+STOPPED = StopRequested(StopReason.OTHER, Cause.ABNORMAL_CONDITION)
 _TO_THE_BOARD = (CloseContactor, OpenContactor, SetLimit, LockCable, UnlockCable)
 
 
@@ -97,8 +108,16 @@ class Reporter(Protocol):
         ...
 
 
+class InputFailed(Exception):  # noqa: N818 - reads as a state
+    """An input of an EVSE could not be carried out to the end, by a defect. The log has it."""
+
+
 class EvseRunner:
-    """The only writer of one EVSE's state."""
+    """The only writer of one EVSE's state.
+
+    ``turned_at`` is when ``run`` last went round, ``busy_since`` when the input in work was begun,
+    both monotonic; None while there is none, or while one waits for the disk.
+    """
 
     def __init__(
         self,
@@ -121,6 +140,10 @@ class EvseRunner:
         self.meter: BillingMeter | None = None
         self.opened = asyncio.Event()  # the contactor is known to be open
         self.straight: Callable[[Reading], Reading] = lambda reading: reading  # see TimeSource
+        self.supervised = True  # no contactor is closed while nobody looks after it
+        self.turned_at: float | None = None
+        self._begun_at: float | None = None  # the input in work
+        self._failed = ""  # the input that could not be carried out
         self._store = store
         self._clock = clock
         self._policy = policy
@@ -130,6 +153,7 @@ class EvseRunner:
         self._lock = asyncio.Lock()  # one input of this EVSE at a time
         self._disk_refuses = False  # an input waits for the disk and holds the lock
         self._deadline_changed = asyncio.Event()
+        self._timed: tuple[datetime, float] | None = None  # the deadline, and when it passes
 
     async def feed(self, given: Input) -> None:
         """Apply one input and everything that follows; finishes even if the caller is cancelled.
@@ -137,38 +161,94 @@ class EvseRunner:
         Raises:
             StoreError: a new session was asked for and cannot be stored; nothing happened.
         """
-        error = await asyncio.shield(self._spawn(self._apply(given)))
+        error = await asyncio.shield(self._spawn(self._whole(given)))
         if error is not None:
             raise error
 
+    @property
+    def busy_since(self) -> float | None:
+        """See above; a disk that refuses is looked after elsewhere."""
+        return None if self._disk_refuses else self._begun_at
+
     async def recover(self) -> None:
-        """Say what the board sees after a start; ends what a power cut left open."""
+        """Say what the board sees after a start; ends what a power cut left open.
+
+        After a failure a session that charged ends with a reason that says so.
+        """
+        failed, self._failed = self._failed, ""
+        self.supervised = True
+        if failed and self.state.stage is Stage.CHARGING:
+            await self.feed(STOPPED)
         seen = self.outlet.seen()
         await self.feed(PowerRestored(seen.plugged, seen.connector_id, seen.asks, seen.bay))
 
     async def run(self) -> None:
-        """Feed DeadlinePassed when its time has come; ends only by cancellation."""
-        while True:
-            self._deadline_changed.clear()
-            deadline = self.state.deadline
-            if deadline is None:
-                await self._deadline_changed.wait()
-                continue
-            left = self._left_until(deadline)
-            if not await sleep_unless(self._clock, left, self._deadline_changed):
-                await self.feed(DeadlinePassed())
+        """Feed DeadlinePassed when its time has come; ends only by cancellation.
 
-    def _left_until(self, deadline: datetime) -> timedelta:
-        """No longer than a deadline is ever ahead: the clock may have been set back meanwhile.
-
-        From here on it is counted in time that never jumps.
+        Raises:
+            InputFailed: an input was left half done.
         """
-        left = deadline - self._clock.now()
-        return min(max(left, timedelta(0)), self._policy().connection_timeout)
+        while True:
+            self.turned_at = self._clock.monotonic()
+            self._deadline_changed.clear()
+            if self._failed:
+                raise InputFailed(f"EVSE {self.evse_id}: {self._failed} was left half done")
+            due, now = self._due(), self._clock.monotonic()
+            left = LOOK if due is None else min(timedelta(seconds=due - now), LOOK)
+            if left <= timedelta(0):
+                await self.feed(DeadlinePassed())
+            else:
+                await sleep_unless(self._clock, left, self._deadline_changed)
+
+    def _due(self) -> float | None:
+        """When the deadline passes, in time that never jumps; None without one.
+
+        Worked out once for each deadline, and never longer than one is ever ahead: the clock may
+        have been set back while the station was without power.
+        """
+        deadline = self.state.deadline
+        if deadline is None:
+            self._timed = None
+        elif self._timed is None or self._timed[0] != deadline:
+            left = max(deadline - self._clock.now(), timedelta(0))
+            left = min(left, self._policy().connection_timeout)
+            self._timed = (deadline, self._clock.monotonic() + left.total_seconds())
+        return None if self._timed is None else self._timed[1]
 
     def reload(self) -> None:
         """The store has changed times in the state."""
         self.state = self._store.load(self.evse_id)
+
+    async def make_safe(self) -> None:
+        """Open the contactor, for nobody looks after it from now on; bounded, never fails.
+
+        Whether it really opened is found by the order that ``recover`` gives again.
+        """
+        self.supervised = False
+        self._failed = self._failed or "its supervision"
+        if self.opened.is_set():
+            return
+        try:
+            async with asyncio.timeout(HARDWARE_TIMEOUT_S):
+                await self.outlet.open_contactor()
+        except Exception as error:  # noqa: BLE001 - of a board, which is code of others
+            log.critical(
+                "EVSE %d: the contactor may be closed: %s", self.evse_id, type(error).__name__
+            )
+        else:
+            self.opened.set()
+
+    async def _whole(self, given: Input) -> StoreError | None:
+        """The same as ``_apply``; notes if it was left in the middle."""
+        done = False
+        try:
+            error = await self._apply(given)
+            done = True
+        finally:
+            if not done:
+                self._failed = type(given).__name__
+                self._deadline_changed.set()
+        return error
 
     async def _apply(self, given: Input) -> StoreError | None:
         """Everything that follows from an input. A refusal is a result: the task must not fail."""
@@ -177,16 +257,23 @@ class EvseRunner:
                 return StoreError("something else waits for the disk already")
             await self._open_ahead(self._advance(given))  # others wait for the disk before this one
         async with self._lock:
-            pending = deque([given])
-            while pending:
-                now = pending.popleft()
-                log.debug("EVSE %d: %s", self.evse_id, type(now).__name__)
-                step = self._advance(now)
-                try:
-                    await self._keep(now, step)
-                except StoreError as error:
-                    return error
-                pending.extend(await self._carry_out_all(step.orders))
+            self._begun_at = self._clock.monotonic()
+            try:
+                return await self._apply_alone(given)
+            finally:
+                self._begun_at = None
+
+    async def _apply_alone(self, given: Input) -> StoreError | None:
+        pending = deque([given])
+        while pending:
+            now = pending.popleft()
+            log.debug("EVSE %d: %s", self.evse_id, type(now).__name__)
+            step = self._advance(now)
+            try:
+                await self._keep(now, step)
+            except StoreError as error:
+                return error
+            pending.extend(await self._carry_out_all(step.orders))
         return None
 
     def _advance(self, given: Input) -> Step:
@@ -264,15 +351,23 @@ class EvseRunner:
                 return await self._do(order)
         except (HardwareFault, TimeoutError) as error:
             reason = str(error) or f"no confirmation within {HARDWARE_TIMEOUT_S:g} s"
-            log.warning("EVSE %d: %s: %s", self.evse_id, type(order).__name__, reason)
-            lock = isinstance(order, LockCable | UnlockCable)
-            code = CONNECTOR_LOCK_FAILURE if lock else POWER_SWITCH_FAILURE
-            return FaultRaised(Fault(code, reason[:50]))
+        except Exception as error:
+            if not isinstance(order, _TO_THE_BOARD):
+                raise
+            log.exception("EVSE %d: defect of the board in %s", self.evse_id, type(order).__name__)
+            reason = f"defect of the board: {type(error).__name__}"
+        return self._not_confirmed(order, reason)
+
+    def _not_confirmed(self, order: Order, reason: str) -> Input:
+        log.warning("EVSE %d: %s: %s", self.evse_id, type(order).__name__, reason)
+        lock = isinstance(order, LockCable | UnlockCable)
+        code = CONNECTOR_LOCK_FAILURE if lock else POWER_SWITCH_FAILURE
+        return FaultRaised(Fault(code, reason[:50]))
 
     async def _do(self, order: Order) -> Input | None:
         meter = self.meter
         match order:
-            case CloseContactor():
+            case CloseContactor() if self.supervised:
                 self.opened.clear()
                 await self.outlet.close_contactor()
             case OpenContactor():

@@ -33,6 +33,7 @@ from chargepoint.core.model import (
 )
 from chargepoint.errors import StoreError
 from chargepoint.station.broadcast import Broadcast
+from chargepoint.station.driver import TRANSACTION_MOST, Driver
 from chargepoint.station.left_overs import LeftOvers, Owner, Verify
 from chargepoint.station.meter_health import METER_FAILURE, Health, MeterBooks
 from chargepoint.store.sqlite import Store
@@ -68,6 +69,7 @@ class EvseMeter:
     ``verify`` gives the verdict on a signed reading, ``patience`` how long the meter may be
     unreadable before that counts. Calls that change the meter's transaction are
     ordered by one lock, so that clearing left-overs never meets a session that begins.
+    ``turned_at`` is when the meter was last asked by itself, monotonic.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class EvseMeter:
         self.meter = meter
         self.info: MeterInfo | None = None
         self.reading: Reading | None = None
+        self.turned_at: float | None = None
         self.books = MeterBooks(should_sign=isinstance(meter, SigningMeter))
         self._owner = owner
         self._store = store
@@ -100,6 +103,7 @@ class EvseMeter:
         self._left_overs = LeftOvers(owner, store=store, clock=clock, verify=verify)
         self._left_over = True  # look for left-overs at the next opportunity
         self._watched_at = 0.0
+        self._driver = Driver(name)
         self._complaint = ""  # about what the meter holds, so that it is logged once
 
     @property
@@ -126,7 +130,7 @@ class EvseMeter:
         while True:
             try:
                 async with self._transaction_lock:
-                    reading = await self._begin(transaction)
+                    reading = await self._driver.asked(self._begin(transaction), TRANSACTION_MOST)
                 self.books.began()
                 verdict = await self._verify(reading) if reading.signed else ""
                 return BeginTaken(transaction.transaction_id, reading, verdict)
@@ -150,7 +154,7 @@ class EvseMeter:
         while True:
             try:
                 async with self._transaction_lock:
-                    reading = await self._end(transaction_id)
+                    reading = await self._driver.asked(self._end(transaction_id), TRANSACTION_MOST)
                 return await self._ended(transaction_id, reading)
             except RecordLost as error:
                 missing, reason = Missing.DAMAGED, str(error)
@@ -183,7 +187,7 @@ class EvseMeter:
             return
         try:
             async with self._transaction_lock:
-                await meter.release(transaction_id)
+                await self._driver.asked(meter.release(transaction_id))
             self._store.records.mark_released(transaction_id, self._clock.now())
         except (MeterError, StoreError) as error:
             log.warning("EVSE %d: record not released yet: %s", self._owner.evse_id, error)
@@ -246,6 +250,7 @@ class EvseMeter:
         """Read the meter once a second, or as often as its config says; ends by cancellation."""
         due = self._clock.monotonic()
         while True:
+            self.turned_at = self._clock.monotonic()
             await self.refresh()
             due = max(due + self._period_s(), self._clock.monotonic())
             await self._clock.sleep(timedelta(seconds=max(0.0, due - self._clock.monotonic())))
@@ -258,9 +263,9 @@ class EvseMeter:
         """One fresh reading, or None while the meter does not answer."""
         try:
             if self.info is None or self._identify:
-                self.info = await self.meter.identify()
+                self.info = await self._driver.asked(self.meter.identify())
                 self._identify = False
-            reading = await self.meter.read()
+            reading = await self._driver.asked(self.meter.read())
         except MeterError as error:
             await self._failed(error)
             return None
@@ -278,7 +283,7 @@ class EvseMeter:
         """Look after what the meter holds. A meter that refuses that can still be read."""
         try:
             if self._left_over and not self._owner.state.metering:
-                await self.clear_left_overs()
+                await self._driver.asked(self.clear_left_overs(), TRANSACTION_MOST)
             elif watch:
                 await self._watch()
         except (MeterError, StoreError) as error:
@@ -311,7 +316,7 @@ class EvseMeter:
         meter = self.signing
         if meter is None:
             return
-        found = await meter.open_transaction()
+        found = await self._driver.asked(meter.open_transaction())
         state = self._owner.state
         if state.stage is not Stage.CHARGING or state.transaction is None:
             return

@@ -3,7 +3,6 @@
 No rules of its own: they are in ``core``. Nothing here knows OCPP.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
@@ -38,7 +37,6 @@ from chargepoint.hardware.api import (
 from chargepoint.station import known_tokens
 from chargepoint.station.authorizer import AsksCsms, Authorizer
 from chargepoint.station.availability import Availability
-from chargepoint.station.board_events import watch
 from chargepoint.station.broadcast import Broadcast, announce
 from chargepoint.station.contracts import Contracts
 from chargepoint.station.device_model import DeviceModel
@@ -51,16 +49,19 @@ from chargepoint.station.local_list import LocalList
 from chargepoint.station.maintenance import Maintenance
 from chargepoint.station.metering import EvseMeter
 from chargepoint.station.monitors import Monitors
+from chargepoint.station.parts import Books, Keeper
 from chargepoint.station.refused_tokens import refuse
 from chargepoint.station.reservations import Reservations
 from chargepoint.station.sampling import Sampler
 from chargepoint.station.security import Security
 from chargepoint.station.settings import StationSettings
+from chargepoint.station.supervision import Supervision
 from chargepoint.station.time_source import TimeSource
 from chargepoint.station.unlocking import unlock
 from chargepoint.station.upkeep import Services, Upkeep
 from chargepoint.station.vehicles import Vehicles
 from chargepoint.station.vendors import Vendors
+from chargepoint.station.verdict import verdict_of
 from chargepoint.store.sqlite import Store
 from meters.api import Meter
 from meters.model import MeterInfo, Reading
@@ -96,7 +97,8 @@ class Wiring:
 
     ``verify`` says what a signed reading is worth, ``prepare`` makes ready for that of a meter;
     ``recorded`` wakes the outbox; ``accepted`` says whether the CSMS has accepted this life of it;
-    ``spawn`` does work that must be finished whatever happens to whoever asked for it.
+    ``spawn`` does work that must be finished whatever happens to whoever asked for it, ``keeper``
+    keeps the parts running.
     """
 
     store: Store
@@ -107,6 +109,7 @@ class Wiring:
     verify: Callable[[Reading], Coroutine[Any, Any, str]]
     recorded: Callable[[], None]
     spawn: Spawn
+    keeper: Keeper
     fresh_id: Callable[[], str]
     prepare: Callable[[MeterInfo], Coroutine[Any, Any, None]] | None = None
     tls: bool = False
@@ -201,29 +204,10 @@ class Station:
 
     async def run(self) -> None:
         """Recover what a power cut left, then live; ends only by cancellation."""
-        async with asyncio.TaskGroup() as parts:
-            parts.create_task(self.board.run())
-            parts.create_task(self.limits.run())
-            parts.create_task(self.displays.run())
-            parts.create_task(self.security.run())
-            parts.create_task(self.time_source.watch(self.security.event))
-            self.spawn(self.availability.resume())
-            self.spawn(self.services.resume())
-            for evse in self.evses.values():
-                parts.create_task(self._live(evse))
-            parts.create_task(self.reservations.run())
+        await Supervision(self, self._wiring.keeper).run()
 
-    async def _live(self, evse: Evse) -> None:
-        await self.limits.prepare(evse.description.evse_id)
-        await evse.runner.recover()
-        self.spawn(self.authorizer.plugged(evse.runner))
-        async with asyncio.TaskGroup() as parts:
-            parts.create_task(evse.runner.run())
-            parts.create_task(evse.meter.run())
-            parts.create_task(evse.sampler.run())
-            parts.create_task(watch(evse.runner, self._power_fails))
-
-    async def _power_fails(self, runner: EvseRunner) -> None:
+    async def power_fails(self, runner: EvseRunner) -> None:
+        """The mains are gone at an outlet, and a reserve lasts for a moment."""
         if not self.model[RESUME_AFTER_POWER_LOSS]:
             await self.maintenance.power_fails(runner)
 
@@ -232,6 +216,11 @@ class Station:
         for evse in self.evses.values():
             evse.runner.reload()
             evse.sampler.reconsider()
+
+    @property
+    def parts(self) -> Mapping[str, Books]:
+        """What became of each part that is kept running."""
+        return self._wiring.keeper.parts
 
     def _reconsider(self) -> None:
         for evse in self.evses.values():
@@ -279,7 +268,7 @@ class Station:
         return self.availability.own_status()
 
     async def _verify(self, reading: Reading) -> str:
-        verdict = await self._wiring.verify(reading)
+        verdict = await verdict_of(self._wiring.verify, reading)
         if verdict in {"invalid", "malformed_signature", "unparsable"}:
             log.error("a signed record of the meter does not verify: %s", verdict)
             info = "a signed record does not verify with the meter's public key"

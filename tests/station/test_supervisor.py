@@ -2,12 +2,15 @@
 
 import asyncio
 import gc
+import itertools
 import warnings
+from datetime import timedelta
 
 import pytest
 from fake_clock import FakeClock
 
-from chargepoint.supervisor import Supervisor
+from chargepoint.station.parts import PartEnded, together
+from chargepoint.supervisor import PROVEN, Supervisor
 
 
 async def _fail() -> None:
@@ -50,6 +53,101 @@ async def test_a_part_that_fails_is_started_again_after_a_while() -> None:
         assert starts == 2
         await clock.advance(10)
         assert starts == 3, "a part that returns is done"
+
+
+async def test_a_part_that_fails_again_and_again_is_started_less_and_less_often() -> None:
+    clock, starts = FakeClock(), []
+
+    async def part() -> None:
+        starts.append(clock.elapsed)
+        raise ValueError("a defect")
+
+    async with Supervisor(clock) as supervisor:
+        supervisor.keep("part", part)
+        await clock.advance(300)
+        waits = [after - before for before, after in itertools.pairwise(starts)]
+        assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+        assert supervisor.parts["part"].failing_since == starts[0]
+
+
+async def test_a_part_that_ran_long_enough_is_well_again() -> None:
+    clock, heard = FakeClock(), []
+
+    async def part() -> None:
+        await clock.sleep(PROVEN if heard else timedelta(0))
+        raise ValueError("a defect")
+
+    async with Supervisor(clock) as supervisor:
+        supervisor.on_change = lambda books: heard.append((books.failures, books.failing_since))
+        supervisor.keep("part", part)
+        await clock.advance(1)
+        assert heard == [(1, 1000.0)]
+        await clock.advance(PROVEN.total_seconds())
+        assert heard[1:] == [(1, None), (2, 1001 + PROVEN.total_seconds())]
+        await clock.advance(1)
+        assert supervisor.parts["part"].running, "after a second again"
+
+
+async def test_a_part_that_is_cancelled_from_inside_is_dead_and_started_again() -> None:
+    clock, starts = FakeClock(), []
+
+    async def part() -> None:
+        starts.append(1)
+        if len(starts) == 1:
+            raise asyncio.CancelledError
+        await asyncio.Event().wait()
+
+    async with Supervisor(clock) as supervisor:
+        supervisor.keep("part", part)
+        await clock.settle()
+        assert not supervisor.parts["part"].running
+        await clock.advance(1)
+        assert supervisor.parts["part"].running
+
+
+async def test_a_vital_part_does_not_end_by_itself() -> None:
+    clock, starts = FakeClock(), []
+
+    async def part() -> None:
+        starts.append(1)
+
+    async with Supervisor(clock) as supervisor:
+        supervisor.keep("part", part, vital=True)
+        await clock.advance(1)
+
+        assert len(starts) == 2
+        assert supervisor.parts["part"].last_error == "PartEnded"
+
+
+async def test_the_books_hold_no_word_of_an_error() -> None:
+    clock = FakeClock()
+
+    async def part() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_fail())
+
+    async with Supervisor(clock) as supervisor:
+        supervisor.keep("part", part)
+        await clock.settle()
+
+        last = supervisor.parts["part"].last_error
+        assert last.startswith("ValueError at station/test_supervisor.py:")
+
+
+async def test_what_runs_together_ends_together() -> None:
+    ended: list[str] = []
+
+    async def stay() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("stay")
+
+    for other, error in ((asyncio.sleep(0), PartEnded), (_fail(), ValueError)):
+        with pytest.raises(ExceptionGroup) as raised:
+            await together(stay(), other)
+        assert isinstance(raised.value.exceptions[0], error)
+    assert ended == ["stay", "stay"]
 
 
 async def test_leaving_cancels_what_still_runs() -> None:

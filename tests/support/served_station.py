@@ -251,6 +251,7 @@ async def serve(
                     verify=_valid,
                     recorded=lambda: None,
                     spawn=supervisor.spawn,
+                    keeper=supervisor,
                     fresh_id=lambda: f"tx-{next(numbers)}",
                 ),
                 [

@@ -266,6 +266,7 @@ async def station_bench(
                 verify=verify,
                 recorded=lambda: woken.append(1),
                 spawn=supervisor.spawn,
+                keeper=supervisor,
                 fresh_id=fresh_id,
                 key_in_first=key_in_first,
                 prepare=ready,

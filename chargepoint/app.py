@@ -42,9 +42,10 @@ from chargepoint.csms.link import Link
 from chargepoint.csms.outbox import Outbox, Retry
 from chargepoint.csms.routes import Routes
 from chargepoint.csms.session import Session, Timing
-from chargepoint.errors import ConfigError, Refused, StoreError
-from chargepoint.lives import begun
+from chargepoint.errors import Refused, StoreError
+from chargepoint.lives import Life, begun
 from chargepoint.provided import provide
+from chargepoint.reloading import Reload, reload_config
 from chargepoint.secured import Secured, basis
 from chargepoint.station.device_model import DeviceModel
 from chargepoint.station.log_keeper import keep_log
@@ -59,32 +60,11 @@ from meters.api import Meter
 if TYPE_CHECKING:
     from chargepoint.local.metrics import Family
 
+__all__ = ["Access", "Life", "live", "run"]
+
 log = logging.getLogger(__name__)
 
 STOP_TIMEOUT_S = 15.0
-
-
-@dataclass(slots=True)
-class Life:
-    """Everything that lives between two resets. ``url`` is that of the local interface."""
-
-    config: StationConfig
-    station: Station
-    session: Session
-    link: Link
-    secured: Secured
-    store: Store
-    identity: Identity
-    routes: Routes
-    url: str = ""
-
-
-@dataclass(slots=True)
-class Reload:
-    """Another config is there to be read (``wanted`` is set by SIGHUP)."""
-
-    wanted: asyncio.Event
-    read: Callable[[], StationConfig]
 
 
 @dataclass(slots=True)
@@ -180,55 +160,12 @@ async def _until_restart(life: Life, stop: asyncio.Event, reload: Reload | None)
                 task.cancel()
         if reload is not None and reload.wanted.is_set():
             reload.wanted.clear()
-            await _reload(life, reload)
+            await reload_config(life, reload)
+            reload.done()
     if stop.is_set():
         await _end_transactions(life)
     await life.session.take_leave()
     return "" if stop.is_set() else maintenance.reason
-
-
-async def _reload(life: Life, reload: Reload) -> None:
-    """Take what can change while running; a config with mistakes changes nothing."""
-    try:
-        fresh = reload.read()
-    except ConfigError as error:
-        log.error("config not reloaded, the old one stays:\n%s", error)  # noqa: TRY400 - not a defect
-        return
-    old = life.config
-    sections = (
-        "station",
-        "csms",
-        "buses",
-        "meters",
-        "evses",
-        "settings",
-        "custom_settings",
-        "local",
-        "firmware",
-        "transfers",
-    )
-    changed = [name for name in sections if getattr(old, name) != getattr(fresh, name)]
-    life.config = fresh
-    later = [name for name in changed if name != "csms"]
-    if "csms" in changed:
-        if (old.csms.ocpp, old.csms.profile) != (fresh.csms.ocpp, fresh.csms.profile):
-            later.append("csms.ocpp, csms.profile")
-        _rebase(life, fresh)
-        await life.link.reconnect()
-    log.info(
-        "config reloaded; %s%s",
-        "connecting to the CSMS again" if "csms" in changed else "the CSMS stays as it is",
-        f"; after the next start: {', '.join(later)}" if later else "",
-    )
-
-
-def _rebase(life: Life, fresh: StationConfig) -> None:
-    """Connect as the fresh config says, or as before if its certificates are no good."""
-    try:
-        life.routes.base = basis(fresh, life.store.keys)
-    except (ConfigError, StoreError) as error:
-        log.error("the link stays as it is: %s", error)  # noqa: TRY400 - not a defect
-    life.secured.rebase(life.routes.basis())
 
 
 async def _end_transactions(life: Life) -> None:
@@ -385,6 +322,7 @@ async def _local(life: Life, access: Access) -> AsyncIterator[None]:
         ready_file=local.ready_file,
         drive=local.drive_real_hardware,
         more=lambda: _buses(config),
+        pending=lambda: life.pending,
     ) as server:
         life.url = server.url
         access.port = urlsplit(server.url).port or access.port

@@ -1,20 +1,48 @@
-"""Begins the next life of the station after a reset, again if it fails (ResetRetries)."""
+"""A life of the station: between two resets; begun again if that fails (ResetRetries)."""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
 from chargepoint.clock import Clock, sleep_unless
+from chargepoint.config import StationConfig
+from chargepoint.csms.identity import Identity
+from chargepoint.csms.link import Link
+from chargepoint.csms.routes import Routes
+from chargepoint.csms.session import Session
 from chargepoint.errors import ChargePointError
+from chargepoint.secured import Secured
+from chargepoint.station.station import Station
+from chargepoint.store.sqlite import Store
 
 log = logging.getLogger(__name__)
 
 L = TypeVar("L")
 
 PAUSE = timedelta(seconds=5)  # before another attempt
+
+
+@dataclass(slots=True)
+class Life:
+    """Everything that lives between two resets.
+
+    ``url`` is that of the local interface, ``pending`` what of the config waits for a start.
+    """
+
+    config: StationConfig
+    station: Station
+    session: Session
+    link: Link
+    secured: Secured
+    store: Store
+    identity: Identity
+    routes: Routes
+    url: str = ""
+    pending: tuple[str, ...] = ()
 
 
 @asynccontextmanager

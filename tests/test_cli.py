@@ -351,10 +351,25 @@ def test_json_logs_are_one_object_per_line(monkeypatch: pytest.MonkeyPatch) -> N
     line = json.loads(text)
     assert text.count("\n") == 1
     assert line["level"] == "error"
-    assert line["logger"] == "chargepoint.x"
+    assert line["part"] == "x"
     assert line["message"] == "it failed: é"
-    assert "KeyError: 'inner'" in line["error"]
-    assert line["time"].endswith("+00:00")
+    assert line["fields"] == {}
+    assert line["error"]["kind"] == "KeyError"
+    assert "KeyError: 'inner'" in line["error"]["trace"]
+    assert datetime.fromisoformat(line["time"]).tzinfo is UTC
+    assert line["time"].endswith("Z")
+
+
+def test_json_logs_have_what_a_sentence_is_about_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", stream := io.StringIO())
+    logs.set_up("info", as_json=True)
+    log = logging.getLogger("chargepoint.station.evse")
+    log.warning("EVSE %d: %s", 2, "restart", extra={"fields": {"part": "board"}})
+    log.info("nothing special")
+
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["fields"] for line in lines] == [{"evse": 2, "part": "board"}, {}]
+    assert {line["part"] for line in lines} == {"station.evse"}
 
 
 def test_plain_logs_are_coloured_only_on_a_terminal_and_not_with_no_color(

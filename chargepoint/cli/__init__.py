@@ -21,6 +21,11 @@ COMMANDS: Final = {
     "simulate": ("chargepoint.cli.simulate:simulate", "Simulate a meter on its wire protocol."),
     "meter": ("chargepoint.cli.meter:meter", "Read meters without a station."),
     "ocmf": ("chargepoint.cli.ocmf:ocmf", "Verify or show signed records."),
+    "health": ("chargepoint.cli.health:health", "Say whether the station that runs here is well."),
+    "systemd-unit": (
+        "chargepoint.cli.systemd_unit:systemd_unit",
+        "Print a systemd unit for a config.",
+    ),
     "records": ("chargepoint.cli.records:records", "List, show, export the records kept."),
 }
 """Where each subcommand is, and what ``--help`` says without importing it."""
@@ -67,7 +72,7 @@ def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     type=click.Choice(logs.LEVELS),
     help="Default: info with run, error with check, else warning.",
 )
-@click.option("--log-format", type=click.Choice(["plain", "json"]), default="plain")
+@click.option("--log-format", type=click.Choice(logs.FORMATS), default="text")
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version)
 @click.pass_context
 def cli(ctx: click.Context, log_level: str | None, log_format: str) -> None:

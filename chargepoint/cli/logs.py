@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 LEVELS: Final = ("debug", "info", "warning", "error")
+FORMATS: Final = ("text", "json", "plain")
+"""What a command takes for ``--log-format``; plain is another name of text."""
 
 _COLOURS: Final = {logging.WARNING: "\033[33m", logging.ERROR: "\033[31m"}
 _RESET: Final = "\033[0m"
@@ -17,8 +19,14 @@ _RESET: Final = "\033[0m"
 def set_up(level: str, *, as_json: bool) -> None:
     """Send the records of all loggers from ``level`` on to stderr; replaces what was set up."""
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines() if as_json else PlainLines(colour=colour_wanted()))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    reformat("json" if as_json else "text")
+
+
+def reformat(name: str) -> None:
+    """Go on in another format; it is one of ``FORMATS``."""
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(JsonLines() if name == "json" else PlainLines(colour=colour_wanted()))
 
 
 def colour_wanted() -> bool:
@@ -44,15 +52,34 @@ class PlainLines(logging.Formatter):
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object per line: time, level, logger, message, and error if there is one."""
+    """One JSON object per line, for programs that collect logs.
+
+    ``time`` (UTC, RFC 3339), ``level``, ``part`` (whose word it is, such as ``station.evse``),
+    ``message`` (the same sentence as in text), ``fields`` (what it is about, by name: ``evse``,
+    and what the record was given as ``extra``), and ``error`` if there is one, with its ``kind``
+    and its ``trace``.
+    """
 
     def format(self, record: logging.LogRecord) -> str:  # noqa: D102
-        fields = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+        moment = datetime.fromtimestamp(record.created, UTC)
+        line: dict[str, object] = {
+            "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
-            "logger": record.name,
+            "part": record.name.removeprefix("chargepoint."),
             "message": record.getMessage(),
+            "fields": _fields(record),
         }
-        if record.exc_info:
-            fields["error"] = self.formatException(record.exc_info)
-        return json.dumps(fields, ensure_ascii=False)
+        if record.exc_info and record.exc_info[0] is not None:
+            trace = self.formatException(record.exc_info)
+            line["error"] = {"kind": record.exc_info[0].__name__, "trace": trace}
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def _fields(record: logging.LogRecord) -> dict[str, object]:
+    """What the sentence is about: all that are about one EVSE begin with it."""
+    fields: dict[str, object] = {}
+    if isinstance(record.msg, str) and record.msg.startswith("EVSE %d") and record.args:
+        first = record.args[0] if isinstance(record.args, tuple) else None
+        fields["evse"] = first
+    given = getattr(record, "fields", None)
+    return {**fields, **given} if isinstance(given, dict) else fields

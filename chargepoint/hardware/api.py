@@ -3,6 +3,21 @@
 A method that returns has been obeyed: the contactor *has* moved, the limit *is* in force. Anything
 weaker would fail open. A board reports what happens to it through the events it is given; it may
 call them from the event loop only, in the order in which things happened.
+
+What a board must do by itself, because a process can be killed and a loop can hang:
+
+- It opens every contactor when it has not been served for 5 s. Being served means that
+  ``Board.run`` goes round: whatever feeds the watchdog of the board (a message to its controller, a
+  pulse on a line, ``/dev/watchdog`` of a relay) is sent from there at least once a second, and from
+  nowhere else, for there it stops with the loop and with the process.
+- It opens them when it starts, before it answers anybody, and when ``Board.run`` ends.
+- It opens them at once for what the standard of the outlet asks (IEC 61851-1: the pilot leaves C or
+  D; residual current; protective conductor), without asking the station. The station hears of it
+  afterwards, as ``VehicleAsks`` or ``BoardFault``.
+- It never closes a contactor that it was not told to close since it opened.
+
+What the station does on its side: it opens the contactor as soon as nobody supervises the outlet
+(``station.supervision``), gives the order again at each start, and ends within a bound.
 """
 
 from collections.abc import AsyncIterator
@@ -152,7 +167,11 @@ class Board(Protocol):
         ...
 
     async def run(self) -> None:
-        """Serve the hardware for ever; ends only by cancellation."""
+        """Serve the hardware for ever, and feed its watchdog; ends only by cancellation.
+
+        If it fails or returns, all outlets count as unsupervised: they are opened, and it is
+        started again.
+        """
         ...
 
 

@@ -19,6 +19,7 @@ from typing import Final, NoReturn, Self
 import h11
 
 from chargepoint.local.gate import Attempted, Gate
+from chargepoint.local.guard import guarded
 from chargepoint.local.http_messages import (
     Answer,
     Event,
@@ -117,7 +118,8 @@ class HttpServer:
             return
         connection = _Connection(reader, writer, self._gate, self._load)
         full = self._crowd(connection.origin)
-        task = self._tasks.create_task(connection.turn_away(full) if full else connection.serve())
+        serve = connection.turn_away(full) if full else connection.serve()
+        task = self._tasks.create_task(guarded(serve))
         self._open[task] = connection
         task.add_done_callback(self._leave)
 

@@ -90,6 +90,7 @@ def of_station(views: Views) -> Iterator[Family]:
     yield from _store(views.station)
     yield from _evses(views.station)
     yield from _meters(views.station)
+    yield from _parts(views.station)
 
 
 def of_buses(buses: Mapping[str, BusCounters]) -> Iterator[Family]:
@@ -275,6 +276,26 @@ def _meters(station: Station) -> Iterator[Family]:
             if (value := reading.value(quantity)) is not None
         )
         yield Family(name, about, series, kind)
+
+
+def _parts(station: Station) -> Iterator[Family]:
+    parts = station.parts.values()
+    yield Family(
+        "chargepoint_part_running",
+        "1 while a part of the station runs, 0 while it waits to be started again.",
+        tuple(({"part": books.name}, books.running) for books in parts),
+    )
+    yield Family(
+        "chargepoint_part_failures_total",
+        "Times a part of the station failed and was started again.",
+        tuple(({"part": books.name}, books.failures) for books in parts),
+        Kind.COUNTER,
+    )
+    yield single(
+        "chargepoint_stalled",
+        "What does not get on, such as a loop that hangs; more than 0 calls for a new start.",
+        len(station.progress.stalled()),
+    )
 
 
 def _lines(family: Family) -> Iterator[str]:

@@ -52,6 +52,7 @@ class LocalServer:
         limits: how much clients may ask for.
         drive: whether real hardware may be driven, too.
         more: families of metrics that parts below or beside the station count.
+        pending: the keys of the config that wait for the next start.
 
     Raises:
         ConfigError: on entering, if the address cannot be listened on or the ready file not be
@@ -72,10 +73,11 @@ class LocalServer:
         limits: Limits = Limits(),  # noqa: B008 - frozen
         drive: bool = False,
         more: Callable[[], Iterable[Family]] = tuple,
+        pending: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self.token = token or secrets.token_urlsafe(32)
         self._station = station
-        self._views = Views(station, station_id, identity, session, link)
+        self._views = Views(station, station_id, identity, session, link, pending)
         self._more = more
         self._listen = listen
         self._ready_file = ready_file
@@ -204,7 +206,10 @@ class LocalServer:
         return Response(metrics.render(families), content_type=metrics.CONTENT_TYPE)
 
     async def _alive(self, _: Request) -> Response:
-        return Response("ok")
+        reasons = self._views.stalled()
+        if not reasons:
+            return Response("ok")
+        return Response({"alive": False, "reasons": reasons}, HTTPStatus.SERVICE_UNAVAILABLE)
 
     async def _ready(self, _: Request) -> Response:
         reasons = self._views.unready()

@@ -4,7 +4,7 @@ Times are RFC 3339 in UTC. Measured values and energies are text, so that no dig
 lost on the way through a float; their units stand beside them. Tokens are masked.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -17,6 +17,7 @@ from chargepoint.local.ports import IdentityView, LinkView, SessionView
 from chargepoint.local.record_views import instant
 from chargepoint.station.meter_health import Health
 from chargepoint.station.metering import EvseMeter, is_fresh
+from chargepoint.station.parts import Books
 from chargepoint.station.station import Evse, Station
 from chargepoint.store.tables import RecordRow, TransactionRow
 from chargepoint.store.untold import Untold
@@ -40,13 +41,14 @@ UNITS: Final[Mapping[Quantity, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """Answers questions about one station."""
+    """Answers questions about one station; ``pending`` is what of the config waits for a start."""
 
     station: Station
     station_id: str
     identity: IdentityView
     session: SessionView
     link: LinkView
+    pending: Callable[[], Iterable[str]] = tuple
 
     def status(self) -> Json:
         """Everything that is so at this moment."""
@@ -77,6 +79,9 @@ class Views:
             "status": str(station.own_status()),
             "faults": [_fault(fault) for fault in station.faults.values()],
             "evses": [self._evse(evse) for evse in station.evses.values()],
+            "parts": [self._part(books) for books in station.parts.values()],
+            "stalled": station.progress.stalled(),
+            "config": {"pending": list(self.pending())},
             "reservations": [_reservation(known) for known in station.reservations.known],
         }
 
@@ -143,10 +148,25 @@ class Views:
                 reasons.append(f"meter {evse.meter.name} is {condition}")
         return reasons
 
+    def stalled(self) -> list[str]:
+        """What does not get on: reasons to start the station again. Shown to everybody."""
+        return self.station.progress.stalled()
+
     def hello(self) -> Event:
         """The first event of a stream: from now on nothing is missed."""
         now = instant(self.station.clock.now())
         return Event("hello", {"station_id": self.station_id, "at": now})
+
+    def _part(self, books: Books) -> Json:
+        """A part that is kept running; what its error said stays in the log."""
+        return {
+            "name": books.name,
+            "running": books.running,
+            "well": books.failing_since is None,
+            "failures": books.failures,
+            "failed_at": instant(books.failed_at) if books.failed_at else None,
+            "last_error": books.last_error or None,
+        }
 
     def _evse(self, evse: Evse) -> Json:
         state = evse.runner.state

@@ -166,6 +166,11 @@ class EvseRunner:
             raise error
 
     @property
+    def waits_for_disk(self) -> bool:
+        """Whether an input waits until it can be stored."""
+        return self._disk_refuses
+
+    @property
     def busy_since(self) -> float | None:
         """See above; a disk that refuses is looked after elsewhere."""
         return None if self._disk_refuses else self._begun_at

@@ -252,12 +252,14 @@ class EvseMeter:
         while True:
             self.turned_at = self._clock.monotonic()
             await self.refresh()
-            due = max(due + self._period_s(), self._clock.monotonic())
+            due = max(due + self.period.total_seconds(), self._clock.monotonic())
             await self._clock.sleep(timedelta(seconds=max(0.0, due - self._clock.monotonic())))
 
-    def _period_s(self) -> float:
+    @property
+    def period(self) -> timedelta:
+        """How often it is read."""
         wanted: timedelta | None = getattr(self.meter, "poll_interval", None)
-        return (wanted or POLL).total_seconds()
+        return wanted or POLL
 
     async def refresh(self) -> Reading | None:
         """One fresh reading, or None while the meter does not answer."""

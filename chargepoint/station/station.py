@@ -50,6 +50,7 @@ from chargepoint.station.maintenance import Maintenance
 from chargepoint.station.metering import EvseMeter
 from chargepoint.station.monitors import Monitors
 from chargepoint.station.parts import Books, Keeper
+from chargepoint.station.progress import Progress
 from chargepoint.station.refused_tokens import refuse
 from chargepoint.station.reservations import Reservations
 from chargepoint.station.sampling import Sampler
@@ -198,6 +199,7 @@ class Station:
         )
         for evse in self.evses.values():
             evse.runner.straight = self.time_source.straight
+        self.progress = Progress(self)
         self.services = Services.build(wiring.upkeep, self, lambda: wiring.csms.online)
 
     # --- life -------------------------------------------------------------------------------

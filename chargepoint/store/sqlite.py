@@ -80,6 +80,7 @@ class Store:
         self.trouble = ""
         self.damaged = False
         self.on_trouble: Callable[[], None] = lambda: None
+        self.commits = 0  # so far
         self.queue_all = False  # also a status that is history before anybody saw it
         self._thin_above = JOURNAL_MOST
         self._unbound: dict[str, int] = {}  # ids of the CSMS that the disk has not taken yet
@@ -138,7 +139,7 @@ class Store:
         """Why no new session could be recorded, empty if one could; tries to make the reserve."""
         if self.trouble:
             with suppress(StoreError):
-                self._probe()
+                self.probe()
         if self.trouble:
             return self.trouble
         if self.low:
@@ -155,7 +156,7 @@ class Store:
             damage.forget(self._db)
         self.damage = ""
 
-    def _probe(self) -> None:
+    def probe(self) -> None:
         """A commit that changes nothing but a number that nobody reads."""
         with self._write():
             self._db.execute(
@@ -364,6 +365,7 @@ class Store:
                 try:
                     yield
                     self._db.execute("COMMIT")
+                    self.commits += 1
                 except BaseException:
                     self._waiting = before
                     if self._db.in_transaction:

@@ -47,6 +47,8 @@ async def crash(version: str, home: Path, injection: Injection) -> None:
     with breaking(injection):
         async with case(version, home, settings=SETTINGS) as run:
             await session(run)
+            await run.advance(5)
+            injection.armed = False
             before = len(run.station.store.transactions.page(9))
             await session(run)
             await run.advance(5)

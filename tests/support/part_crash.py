@@ -17,6 +17,7 @@ _LIBRARIES = (
     "asyncio/selector_events.py",
     "asyncio/taskgroups.py",
     "websockets/asyncio/client.py",
+    "chargepoint/csms/rpc.py",  # waits for what the other side has to say, and knows all of that
 )
 
 

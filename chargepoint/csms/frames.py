@@ -170,7 +170,7 @@ def _masked(value: Any) -> Any:
         return value
     hidden = _hidden_values(value)
     return {
-        key: _MASK if key in hidden and isinstance(part, str | int) else _masked(part)
+        key: _MASK if key in hidden and not isinstance(part, dict | None) else _masked(part)
         for key, part in value.items()
     }
 

@@ -197,6 +197,30 @@ def test_it_ends_while_it_connects(tmp_path: Path, scheme: str) -> None:
             assert (code, took < STOP_MOST_S - 1) == (0, True), process.log()
 
 
+@pytest.mark.parametrize(
+    ("fault", "scheme"), [("upload", "http"), ("upload", "ftp"), ("download", "http")]
+)
+def test_it_ends_while_a_file_is_on_its_way(tmp_path: Path, fault: str, scheme: str) -> None:
+    more = "firmware: {install_command: [/bin/true], allow_unsigned: true}"
+    with (
+        silent_server() as port,
+        station_process(tmp_path / "s", fault=fault, more=more) as process,
+    ):
+        (process.home / "place").write_text(f"{scheme}://127.0.0.1:{port}")
+        process.wait_for("lives")
+        process.ask_for("break")
+        process.wait_for("break heard")
+        process.listen(1)
+        assert "Traceback" not in process.log(), process.log()
+
+        code, took = stop(process, signal.SIGTERM)
+
+        assert (code, took < STOP_MOST_S - 1) == (0, True), process.log()
+        with closing(sqlite3.connect(process.home / "state" / "station.db")) as db:
+            jobs = {name for (name,) in db.execute("SELECT name FROM job")}
+        assert {"upload": "log", "download": "firmware"}[fault] in jobs, "the next life goes on"
+
+
 def test_it_ends_while_its_csms_says_nothing(tmp_path: Path) -> None:
     with (
         silent_csms() as port,

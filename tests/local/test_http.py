@@ -349,3 +349,21 @@ async def test_tokens_never_reach_the_log(caplog: pytest.LogCaptureFixture) -> N
 
     assert TOKEN not in caplog.text
     assert "almost-right" not in caplog.text
+
+
+async def test_a_defect_in_serving_one_client_harms_no_other(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def defective(*_: object, **__: object) -> None:
+        raise ValueError("a defect")
+
+    async with serving() as (server, _):
+        with monkeypatch.context() as patch:
+            patch.setattr("chargepoint.local.http.h11.Response", defective)
+            with suppress(OSError):
+                assert (
+                    await talk(server, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n") == b""
+                )
+
+        assert (await ask(server, "GET", "/healthz"))[0] == 200
+    assert "a connection to the local interface failed" in caplog.text

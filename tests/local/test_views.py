@@ -330,3 +330,40 @@ async def test_what_the_csms_was_not_told_is_shown_with_the_reason(served: Serve
     assert shown == [("DataOffered", None, "refused"), ("TransactionEnded", "T1", "refused")]
     assert told["untold"][0]["ocpp"] == "1.6"
     assert told["untold"][0]["at"] == "2026-03-01T10:00:00Z"
+
+
+async def test_a_part_that_failed_is_shown_without_what_its_error_said(served: Served) -> None:
+    secret = "04FACE5EC2E7"
+
+    async def defective() -> None:
+        raise ValueError(secret)
+
+    served.station._wiring.keeper.keep("broken", defective)
+    await until(lambda: served.station.parts["broken"].failures == 1)
+
+    status = await served.get("/v1/status")
+    parts = {part["name"]: part for part in status["parts"]}
+    assert parts["EVSE 1"] == {
+        "name": "EVSE 1",
+        "running": True,
+        "well": True,
+        "failures": 0,
+        "failed_at": None,
+        "last_error": None,
+    }
+    broken = parts["broken"]
+    assert (broken["running"], broken["well"], broken["failures"]) == (False, False, 1)
+    assert broken["last_error"].startswith("ValueError at local/test_views.py:")
+    assert status["faults"][0]["error_code"] == "InternalError"
+    assert status["faults"][0]["info"] == "failed: broken"
+    assert not status["faults"][0]["blocks"]
+    assert status["stalled"] == []
+    metrics = (await served.ask("GET", "/metrics")).body
+    assert 'chargepoint_part_failures_total{part="broken"} 1\n' in metrics
+    assert 'chargepoint_part_running{part="broken"} 0\n' in metrics
+    assert secret not in metrics + str(status)
+
+
+async def test_what_of_the_config_waits_for_a_start_is_shown(tmp_path: Path) -> None:
+    async with serve(tmp_path) as served:
+        assert (await served.get("/v1/status"))["config"] == {"pending": []}

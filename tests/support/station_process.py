@@ -6,6 +6,7 @@ brings out the fault. What takes minutes in the product takes about a second her
 """
 
 import asyncio
+import json
 import os
 import socket
 import sqlite3
@@ -158,6 +159,27 @@ def _hang_store(life: Any) -> None:
     life.station.board.outlet(1).suspend() if life.station.evses[1].runner.state.plugged else None
 
 
+def _ask(action: str, payload: dict[str, Any]) -> Callable[[Any], None]:
+    """The CSMS asks for something; ``place`` beside the config says where its server is."""
+
+    def ask(life: Any) -> None:
+        where = (life.store.folder.parent / "place").read_text()
+        told = json.loads(json.dumps(payload).replace("PLACE", where))
+
+        async def asked() -> None:
+            reply = await life.session._adapters["ocpp2.0.1"].handlers[action](told)
+            assert reply.payload["status"] == "Accepted"
+            await reply.after()
+
+        life.station.spawn(asked())
+
+    return ask
+
+
+_LONG_AGO = "2020-01-01T00:00:00Z"
+_LOG = {"logType": "DiagnosticsLog", "requestId": 1, "log": {"remoteLocation": "PLACE/log/"}}
+_FIRMWARE = {"location": "PLACE/image", "retrieveDateTime": _LONG_AGO}
+
 FAULTS: dict[str, Callable[[Any], None]] = {
     "none": lambda _: None,
     "loop": _block_loop,
@@ -167,6 +189,8 @@ FAULTS: dict[str, Callable[[Any], None]] = {
     "input": _hang_input,
     "threads": _hang_threads,
     "store": _hang_store,
+    "upload": _ask("GetLog", _LOG),
+    "download": _ask("UpdateFirmware", {"requestId": 1, "firmware": _FIRMWARE}),
 }
 
 

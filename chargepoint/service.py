@@ -18,6 +18,7 @@ from chargepoint.ending import Ending
 from chargepoint.lives import Life
 from chargepoint.notify import Manager
 from chargepoint.reloading import Reload
+from chargepoint.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from chargepoint.config import StationConfig
@@ -42,7 +43,6 @@ class Vigil:
         if self._life is None:
             self._manager.ready()
         self._life = life
-        self.look()
 
     async def run(self) -> None:
         """Look for ever, three times in the time that the watchdog allows."""
@@ -111,12 +111,11 @@ async def serve(
         wanted.set()
 
     reload = Reload(wanted, read, manager.ready)
-    async with asyncio.TaskGroup() as tasks:
+    async with Supervisor(clock) as supervisor, asyncio.TaskGroup() as tasks:
+        supervisor.keep("vigil", vigil.run)
         station = tasks.create_task(
             app.run(config, stop=stop, clock=clock, born=vigil.born, reload=reload)
         )
-        keeper = tasks.create_task(vigil.run())
-        station.add_done_callback(lambda _: keeper.cancel())
         ending.on_stop, ending.on_hangup = on_stop, on_hangup
         ending.serve(asyncio.get_running_loop())
     return ended_by

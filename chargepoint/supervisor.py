@@ -22,6 +22,9 @@ T = TypeVar("T")
 
 RESTART_AFTER: Final = timedelta(seconds=1)
 RESTART_MOST: Final = timedelta(minutes=1)
+WORK: Final = "pieces of work"
+"""What is spawned; each is done once, so none of it is started again."""
+
 PROVEN: Final = timedelta(minutes=2)
 """A part that has run so long without an error is well again: the next back-off starts anew."""
 
@@ -34,7 +37,8 @@ class Supervisor:
     """
 
     def __init__(self, clock: Clock) -> None:
-        self.parts: dict[str, Books] = {}
+        self._work = Books(WORK, running=True)
+        self.parts: dict[str, Books] = {WORK: self._work}
         self.on_change: Callable[[Books], None] = lambda _: None
         self._clock = clock
         self._tasks = asyncio.TaskGroup()
@@ -72,8 +76,9 @@ class Supervisor:
     async def _guarded(self, work: Coroutine[Any, Any, T]) -> T | None:
         try:
             return await work
-        except Exception:
+        except Exception as error:
             log.exception("a piece of work failed")
+            self._note(self._work, error)
             return None
 
     async def _kept(self, books: Books, part: Part) -> None:
@@ -105,9 +110,7 @@ class Supervisor:
         return PartEnded(f"{books.name} ended by itself") if books.vital else None
 
     def _failed(self, books: Books, cause: BaseException, wait: timedelta) -> None:
-        books.failures += 1
-        books.failed_at = self._clock.now()
-        books.last_error = place_of(cause)
+        self._note(books, cause)
         if books.failing_since is None:
             books.failing_since = self._clock.monotonic()
         log.error(
@@ -119,6 +122,11 @@ class Supervisor:
         )
         self.on_change(books)
         self._start(self._proven(books, books.failures, wait + PROVEN))
+
+    def _note(self, books: Books, cause: BaseException) -> None:
+        books.failures += 1
+        books.failed_at = self._clock.now()
+        books.last_error = place_of(cause)
 
     async def _proven(self, books: Books, failures: int, after: timedelta) -> None:
         """Believe that a part is well again once it has run for long enough."""

@@ -1,5 +1,6 @@
 """A station in a real process: ready, watched, and ended within its bound whatever hangs."""
 
+import json
 import signal
 import socket
 import sqlite3
@@ -34,6 +35,17 @@ def test_a_station_without_its_csms_is_ready_and_well(tmp_path: Path) -> None:
         process.listen(1, lambda: "STOPPING=1" in process.said)
         assert "STOPPING=1" in process.said
         assert process.ended_within(STOP_MOST_S) == 0
+
+
+def test_its_log_is_json_if_that_is_wanted(tmp_path: Path) -> None:
+    options = ("--log-format", "json")
+    with station_process(tmp_path / "s", options=options) as process:
+        process.listen(20, lambda: "READY=1" in process.said)
+        assert stop(process, signal.SIGTERM)[0] == 0
+
+        lines = [json.loads(line) for line in process.log().splitlines()]
+        assert {"station.security", "csms.link"} <= {line["part"] for line in lines}
+        assert all(line["time"].endswith("Z") for line in lines)
 
 
 @pytest.mark.parametrize(

@@ -61,13 +61,17 @@ class Progress:
             if self._late(runner.busy_since, INPUT_MOST):
                 yield f"EVSE {number}: an input is not carried out"
             return  # the others wait for it
-        if runner.waits_for_disk:
+        if runner.waits_for_disk or self._fails("board") or self._fails(f"EVSE {number}"):
             return
         if self._late(runner.turned_at or self._since, ROUND_MOST):
             yield f"EVSE {number}: its supervision does not go round"
         every: timedelta = evse.meter.period
         if self._late(evse.meter.turned_at or self._since, METER_MOST + every):
             yield f"EVSE {number}: its meter is not asked any more"
+
+    def _fails(self, part: str) -> bool:
+        books = self._station.parts.get(part)
+        return books is not None and books.failing_since is not None
 
     def _store(self) -> Iterator[str]:
         store, now = self._station.store, self._clock.monotonic()

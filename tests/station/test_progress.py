@@ -88,6 +88,19 @@ async def test_a_vital_part_that_fails_whenever_it_is_started_is_found(tmp_path:
         assert await pass_time(bench, 20) == ["limits fails again and again"]
 
 
+async def test_a_supervision_that_waits_to_be_started_again_is_given_its_time(
+    tmp_path: Path,
+) -> None:
+    async def defective(*_: object) -> None:
+        raise ValueError("a defect")
+
+    async with station_bench(tmp_path, running=True) as bench:
+        bench.station.limits.prepare = defective  # type: ignore[method-assign, assignment]
+        bench.evse().runner._failed = "something"
+        assert await pass_time(bench, FAILING_MOST.total_seconds() - 20) == []
+        assert await pass_time(bench, 60) == ["EVSE 1 fails again and again"]
+
+
 async def test_a_database_that_takes_nothing_for_long_is_found(alive: Bench) -> None:
     with sqlite3.connect(alive.store.folder / "station.db", isolation_level=None) as other:
         alive.store._db.execute("PRAGMA busy_timeout = 0")

@@ -10,7 +10,7 @@ import pytest
 from fake_clock import FakeClock
 
 from chargepoint.station.parts import PartEnded, together
-from chargepoint.supervisor import PROVEN, Supervisor
+from chargepoint.supervisor import PROVEN, WORK, Supervisor
 
 
 async def _fail() -> None:
@@ -32,6 +32,9 @@ async def test_work_that_fails_is_logged_and_harms_nobody(
         neighbour = supervisor.spawn(asyncio.sleep(0, "fine"))
         assert await supervisor.spawn(_fail()) is None
         assert await neighbour == "fine"
+
+        assert supervisor.parts[WORK].failures == 1
+        assert supervisor.parts[WORK].last_error.startswith("ValueError at ")
 
     assert "a piece of work failed" in caplog.text
 

@@ -65,7 +65,12 @@ class Process:
 
 @contextmanager
 def station_process(
-    home: Path, *, fault: str = "none", url: str = "ws://127.0.0.1:9/ocpp", more: str = ""
+    home: Path,
+    *,
+    fault: str = "none",
+    url: str = "ws://127.0.0.1:9/ocpp",
+    more: str = "",
+    options: tuple[str, ...] = (),
 ) -> Iterator[Process]:
     """The process, and the socket that it tells how it is."""
     home.mkdir(exist_ok=True)
@@ -91,7 +96,7 @@ local: {{listen: "127.0.0.1:0", ready_file: {home}/ready.json}}
         }
         with (home / "stderr").open("wb") as log:
             running = subprocess.Popen(
-                [sys.executable, str(HERE / "station_process.py"), str(config), fault],
+                [sys.executable, str(HERE / "station_process.py"), str(config), fault, *options],
                 env=environment,
                 stderr=log,
                 stdout=log,
@@ -230,7 +235,7 @@ def main() -> int:
         Thread(target=_obey, args=(loop, life, path.parent, FAULTS[fault]), daemon=True).start()
 
     Vigil.born = hooked  # type: ignore[method-assign]
-    return chargepoint(["run", str(path)])
+    return chargepoint(["run", str(path), *sys.argv[3:]])
 
 
 def _obey(loop: Any, life: Any, home: Path, fault: Callable[[Any], None]) -> None:

@@ -34,7 +34,8 @@ from chargepoint.core.model import (
     Text,
 )
 from chargepoint.errors import CsmsUnavailable, StoreError
-from chargepoint.station.evse import EvseRunner, Spawn
+from chargepoint.station.evse import EvseRunner
+from chargepoint.station.evse_ports import Spawn
 from chargepoint.station.known_tokens import CONCURRENT, KnownTokens
 from chargepoint.station.reservations import Reservations
 from chargepoint.station.roaming import Roaming

@@ -16,7 +16,8 @@ from chargepoint.core.facts import Fact, Status, StatusChanged
 from chargepoint.core.inputs import FaultCleared, FaultRaised
 from chargepoint.core.model import EvseState, Fault, Scope
 from chargepoint.errors import StoreError
-from chargepoint.station.evse import EvseRunner, Spawn
+from chargepoint.station.evse import EvseRunner
+from chargepoint.station.evse_ports import Spawn
 from chargepoint.store.sqlite import Store
 
 JOB = "availability"

@@ -12,14 +12,13 @@ contactor is never left to nobody.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 from chargepoint.clock import Clock, sleep_unless
 from chargepoint.core.evse import Step, advance
-from chargepoint.core.facts import Fact
 from chargepoint.core.inputs import (
     BeginFailed,
     BeginTaken,
@@ -56,9 +55,12 @@ from chargepoint.core.orders import (
 )
 from chargepoint.errors import HardwareFault, Refused, StoreError
 from chargepoint.hardware.api import EvseHardware
+from chargepoint.station.evse_ports import BillingMeter, Reporter, Spawn
 from chargepoint.store.patience import pauses
 from chargepoint.store.sqlite import Store
-from meters.model import BillingTransaction, Reading
+
+if TYPE_CHECKING:
+    from meters.model import Reading
 
 log = logging.getLogger(__name__)
 
@@ -67,45 +69,6 @@ LOOK = timedelta(seconds=10)
 """Between two turns of the supervision at most; the watchdog looks for them."""
 STOPPED = StopRequested(StopReason.OTHER, Cause.ABNORMAL_CONDITION)
 _TO_THE_BOARD = (CloseContactor, OpenContactor, SetLimit, LockCable, UnlockCable)
-
-
-T = TypeVar("T")
-
-
-class Spawn(Protocol):
-    """Starts work that outlives whoever asked for it (the station's TaskGroup)."""
-
-    def __call__(self, work: Coroutine[Any, Any, T], /) -> asyncio.Task[T | None]:
-        """The running task; None as result means that it failed, which was logged."""
-        ...
-
-
-class BillingMeter(Protocol):
-    """What the runner asks of the meter side (``station.metering``)."""
-
-    def recent(self) -> Reading | None:
-        """The last reading, None if it is too old to be the present."""
-        ...
-
-    async def take_begin(self, transaction: BillingTransaction) -> Input:
-        """BeginTaken or BeginFailed, always within a bounded time."""
-        ...
-
-    async def take_end(self, transaction_id: str) -> Input:
-        """EndTaken or EndFailed, always within a bounded time."""
-        ...
-
-    async def release(self, transaction_id: str) -> None:
-        """Let the meter forget a stored record; tried again later if it cannot be done now."""
-        ...
-
-
-class Reporter(Protocol):
-    """What the runner says upwards."""
-
-    def recorded(self, evse_id: int, facts: tuple[Fact, ...]) -> None:
-        """Facts were stored: somebody may want to send them."""
-        ...
 
 
 class InputFailed(Exception):  # noqa: N818 - reads as a state

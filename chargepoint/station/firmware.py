@@ -31,7 +31,8 @@ from chargepoint.core.model import Scope, StopReason
 from chargepoint.core.security import Event
 from chargepoint.core.transfer import Location, safe_name
 from chargepoint.errors import Refused
-from chargepoint.station.evse import EvseRunner, Spawn
+from chargepoint.station.evse import EvseRunner
+from chargepoint.station.evse_ports import Spawn
 from chargepoint.station.firmware_check import (
     CERTIFICATE_REASONS,
     check_certificate,

@@ -29,7 +29,8 @@ from chargepoint.core.variables import (
 )
 from chargepoint.errors import Refused, StoreError
 from chargepoint.station.device_model import DeviceModel
-from chargepoint.station.evse import EvseRunner, Reporter
+from chargepoint.station.evse import EvseRunner
+from chargepoint.station.evse_ports import Reporter
 from chargepoint.station.profiles import Profiles
 
 if TYPE_CHECKING:

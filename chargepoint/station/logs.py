@@ -17,7 +17,7 @@ from chargepoint.core.facts import LogProgress
 from chargepoint.core.logs import Interval, LogJob, LogKind, LogStatus, failed, file_name
 from chargepoint.core.transfer import Attempts
 from chargepoint.errors import Refused
-from chargepoint.station.evse import Spawn
+from chargepoint.station.evse_ports import Spawn
 from chargepoint.station.log_archive import as_json, as_lines, write_archive
 from chargepoint.station.log_keeper import kept_lines
 from chargepoint.station.long_job import LongJob, Tell

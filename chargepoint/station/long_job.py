@@ -11,7 +11,7 @@ from typing import Final, Generic, TypeVar
 from chargepoint.clock import Clock, sleep_unless
 from chargepoint.core.facts import Fact
 from chargepoint.errors import Refused, StoreError
-from chargepoint.station.evse import Spawn
+from chargepoint.station.evse_ports import Spawn
 from chargepoint.store.sqlite import Store
 
 Job = TypeVar("Job")

@@ -53,7 +53,8 @@ from chargepoint.core.variables import (
 )
 from chargepoint.errors import Refused
 from chargepoint.station.device_model import DeviceModel
-from chargepoint.station.evse import EvseRunner, Reporter
+from chargepoint.station.evse import EvseRunner
+from chargepoint.station.evse_ports import Reporter
 from chargepoint.store.sqlite import Store
 
 log = logging.getLogger(__name__)

@@ -1,8 +1,9 @@
 """Whether the station gets on: what should have moved within its bound and has not.
 
 A CSMS or a meter that does not answer is none of it: the station is well, and says what they are.
-Neither is a disk that refuses for a while. What is meant is a defect that only a new start helps:
-an input that is never carried out, a loop that does not go round, a database that takes nothing.
+Neither is a disk that is full or read-only: a new start would find it so, and cut off the sessions
+that run (``station.store_keeper``). What is meant is a defect that only a new start helps: an input
+that is never carried out, a loop that does not go round, a database that takes nothing.
 """
 
 from collections.abc import Iterator
@@ -79,7 +80,7 @@ class Progress:
             self._try_to_commit()
         if store.commits != self._commits:
             self._commits, self._committed_at, self._tried_at = store.commits, now, now
-        if self._late(self._committed_at, STORE_MOST):
+        if self._late(self._committed_at, STORE_MOST) and not store.no_room:
             yield "nothing can be stored"
 
     def _try_to_commit(self) -> None:

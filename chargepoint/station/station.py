@@ -41,8 +41,9 @@ from chargepoint.station.broadcast import Broadcast, announce
 from chargepoint.station.contracts import Contracts
 from chargepoint.station.device_model import DeviceModel
 from chargepoint.station.displays import Displays
-from chargepoint.station.evse import EvseRunner, Spawn
+from chargepoint.station.evse import EvseRunner
 from chargepoint.station.evse_parts import parts_of
+from chargepoint.station.evse_ports import Spawn
 from chargepoint.station.known_tokens import KnownTokens
 from chargepoint.station.limits import smart_charging
 from chargepoint.station.local_list import LocalList

@@ -5,7 +5,8 @@ import asyncio
 from chargepoint.core.inputs import CableUnlocked, StopRequested
 from chargepoint.core.model import Cause, Stage, StopReason
 from chargepoint.errors import Refused
-from chargepoint.station.evse import EvseRunner, Spawn
+from chargepoint.station.evse import EvseRunner
+from chargepoint.station.evse_ports import Spawn
 
 OPEN_TIMEOUT_S = 10.0
 

@@ -45,6 +45,12 @@ class Journal:
             (number,) = self._db.execute("SELECT max(number) FROM journal").fetchone()
         return int(number or 0)
 
+    def oldest(self) -> bytes | None:
+        """The oldest waiting fact as stored, for diagnosis."""
+        with translated("journal"):
+            row = self._db.execute("SELECT fact FROM journal ORDER BY number LIMIT 1").fetchone()
+        return row[0] if row else None
+
     def first_since(self, number: int) -> list[Entry]:
         """Facts stored after ``number``, oldest first, that wait for no older one of a stream."""
         with translated("journal"):

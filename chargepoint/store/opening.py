@@ -60,9 +60,9 @@ def is_damage(error: BaseException | None) -> bool:
 
 
 def is_full(error: BaseException | None) -> bool:
-    """Whether an error means that the disk has no room."""
+    """Whether an error means that the disk has no room, or none that may be written to."""
     code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & _PRIMARY == sqlite3.SQLITE_FULL
+    return code is not None and code & _PRIMARY in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY}
 
 
 def _fit(folder: Path, station_id: str, lost: Log | None) -> sqlite3.Connection:

@@ -64,9 +64,10 @@ JOURNAL_MOST = 200_000
 class Store:
     """Everything that survives. Use as a context manager; one process at a time.
 
-    ``trouble`` is why the last commit failed, empty if it did not; ``damaged``: what is stored
-    cannot be read. ``on_trouble`` is called whenever it is not well. ``damage`` is what was set
-    aside at a start and is not told yet, see ``store.damage``.
+    ``trouble`` is why the last commit failed, empty if it did not; ``no_room``: that was a disk
+    that is full or read-only; ``damaged``: what is stored cannot be read. ``on_trouble`` is called
+    whenever it is not well. ``damage`` is what was set aside at a start and is not told yet, see
+    ``store.damage``.
 
     Raises:
         StoreError: from every method, if the disk refuses; nothing of that call was stored then.
@@ -78,7 +79,7 @@ class Store:
         self._reserve = Reserve(folder)
         self.low = False
         self.trouble = ""
-        self.damaged = False
+        self.damaged = self.no_room = False
         self.on_trouble: Callable[[], None] = lambda: None
         self.commits = 0  # so far
         self.queue_all = False  # also a status that is history before anybody saw it
@@ -232,12 +233,6 @@ class Store:
             ).fetchone()
         return row is not None
 
-    def oldest(self) -> bytes | None:
-        """The oldest waiting fact as stored, for diagnosis."""
-        with self._reading("journal"):
-            row = self._db.execute("SELECT fact FROM journal ORDER BY number LIMIT 1").fetchone()
-        return row[0] if row else None
-
     def delivered(
         self,
         entry: Entry,
@@ -375,7 +370,7 @@ class Store:
             self._give_up_reserve()
             self._fails(error)
             raise
-        self.trouble = ""
+        self.trouble, self.no_room = "", False
         if self.low:
             self._make_reserve()
 
@@ -392,7 +387,8 @@ class Store:
     def _fails(self, error: StoreError) -> None:
         self.trouble = str(error)
         self.damaged = self.damaged or is_damage(error.__cause__)
-        if is_full(error.__cause__):
+        self.no_room = is_full(error.__cause__)
+        if self.no_room:
             self._thin_above = 0  # the next commit makes room
         self.on_trouble()
 

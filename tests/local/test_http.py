@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import socket
+from contextlib import suppress
 
 import pytest
 from local_bench import AUTH, EVENTS, QUICK, TOKEN, ask, listen, serving, talk

@@ -295,11 +295,11 @@ def test_a_kind_from_another_version_is_a_store_error(store: Store) -> None:
 
 
 def test_the_oldest_fact_can_be_looked_at_as_it_is_stored(store: Store) -> None:
-    assert store.oldest() is None
+    assert store.journal.oldest() is None
 
     store.record(started())
 
-    assert store.oldest() == codec.encode(started())
+    assert store.journal.oldest() == codec.encode(started())
 
 
 def test_an_exact_number_stays_exact(store: Store) -> None:

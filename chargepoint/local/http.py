@@ -131,13 +131,13 @@ class HttpServer:
 
         Who shows no token and asks nothing makes room, the one that did so for longest first.
         """
-        served = [one for one in self._open.values() if not one.gone]
-        own = [one for one in served if one.origin == origin]
-        for crowd, most in ((own, self._limits.each), (served, self._limits.connections)):
+        patience_s = self._limits.patience.total_seconds()
+        for most, whose in ((self._limits.each, {origin}), (self._limits.connections, None)):
+            crowd = [one for one in self._open.values() if not one.gone]
+            crowd = [one for one in crowd if whose is None or one.origin in whose]
             if len(crowd) < most:
                 continue
-            patience = self._limits.patience.total_seconds()
-            idle = [one for one in crowd if not one.known and one.idle_s > patience]
+            idle = [one for one in crowd if not one.known and one.idle_s > patience_s]
             if not idle:
                 return most
             max(idle, key=lambda one: one.idle_s).drop()

@@ -12,6 +12,7 @@ from chargepoint.core.facts import Fact, StatusChanged, TransactionEnded, Transa
 log = logging.getLogger(__name__)
 
 MOST_WAITING = 1000
+MOST_CHARACTERS = 2 * 1024 * 1024  # of texts that wait for one listener; a frame may have half
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +22,41 @@ class Told:
     kind: str
     about: dict[str, Any]
 
+    @property
+    def size(self) -> int:
+        """Characters of its texts."""
+        return sum(len(value) for value in self.about.values() if isinstance(value, str))
+
+
+class Waiting(asyncio.Queue[Told]):
+    """What one listener has not taken yet."""
+
+    def __init__(self) -> None:
+        super().__init__(MOST_WAITING)
+        self._characters = 0
+
+    def add(self, told: Told) -> None:
+        """Append it; what is too much then goes, the oldest first."""
+        size = told.size
+        while self.full() or (self.qsize() and self._characters + size > MOST_CHARACTERS):
+            self.get_nowait()
+        self.put_nowait(told)
+
+    def _put(self, item: Told) -> None:
+        super()._put(item)
+        self._characters += item.size
+
+    def _get(self) -> Told:
+        item: Told = super()._get()
+        self._characters -= item.size
+        return item
+
 
 class Broadcast:
     """Hands everything told to every listener. A listener that falls behind loses the oldest."""
 
     def __init__(self) -> None:
-        self._listeners: set[asyncio.Queue[Told]] = set()
+        self._listeners: set[Waiting] = set()
 
     @property
     def heard(self) -> bool:
@@ -37,14 +67,12 @@ class Broadcast:
         """Tell all listeners."""
         told = Told(kind, about)
         for queue in self._listeners:
-            if queue.full():
-                queue.get_nowait()
-            queue.put_nowait(told)
+            queue.add(told)
 
     @asynccontextmanager
     async def listen(self) -> AsyncIterator[asyncio.Queue[Told]]:
         """A queue of everything told while the context is open."""
-        queue: asyncio.Queue[Told] = asyncio.Queue(MOST_WAITING)
+        queue = Waiting()
         self._listeners.add(queue)
         try:
             yield queue

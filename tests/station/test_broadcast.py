@@ -29,3 +29,18 @@ async def test_a_slow_listener_loses_the_oldest(monkeypatch: pytest.MonkeyPatch)
             told.tell(str(number))
 
         assert [queue.get_nowait().kind, queue.get_nowait().kind] == ["2", "3"]
+
+
+async def test_a_slow_listener_costs_no_memory_without_end() -> None:
+    told = Broadcast()
+    text = "x" * (broadcast.MOST_CHARACTERS // 2)
+
+    async with told.listen() as queue:
+        for number in range(10):
+            told.tell("frame", number=number, text=text)
+        waiting = queue.qsize()
+        numbers = [queue.get_nowait().about["number"] for _ in range(waiting)]
+        told.tell("frame", number=10, text=text * 3)
+
+        assert numbers == [8, 9]
+        assert queue.qsize() == 1

@@ -302,7 +302,11 @@ class Firmware(LongJob[FirmwareJob]):
             await self._clock.sleep(IDLE_CHECK)
 
     async def _finish(self, job: FirmwareJob, status: FirmwareStatus, *after: Fact) -> None:
-        """The last status; whoever hears of it finds the EVSEs in use again."""
+        """The last status; whoever hears of it finds the EVSEs in use again.
+
+        What is kept for triggers names no address any more, which may hold a password.
+        """
+        job = replace(job, location="")
         before: list[Fact] = []
         if status is FirmwareStatus.INSTALLED:
             before.append(SecurityEvent("FirmwareUpdated", self._clock.now()))

@@ -11,7 +11,7 @@ from firmware_rig import IMAGE, FakeInstaller, Maker, firmware, settled, statuse
 from loopback import LOOPBACK
 from station_bench import until
 
-from chargepoint.core.firmware import InstallResult
+from chargepoint.core.firmware import FirmwareJob, InstallResult
 from chargepoint.station import firmware as module
 from chargepoint.station.upkeep import Upkeep
 
@@ -96,6 +96,20 @@ async def test_a_file_that_is_still_the_same_is_installed(
 
     assert await statuses(talk) == ["Installing", "Installed"]
     assert installer.installed == [IMAGE]
+
+
+@pytest.mark.parametrize("status", ["Installed", "DownloadFailed"])
+async def test_an_update_that_is_over_leaves_no_password_behind(
+    status: str, talk: Any, maker: Maker, server: Files
+) -> None:
+    server.login = ("me", "hush" if status == "Installed" else "other")
+    address = server.url.replace("//", "//me:hush@")
+
+    await update(talk, firmware(maker, address), retries=0)
+    kept = talk.bench.store.jobs.get("firmware", FirmwareJob)
+
+    assert (kept.status, kept.request_id, kept.location) == (status, 7, "")
+    assert (await statuses(talk))[-1] == status
 
 
 class SlowInstaller(FakeInstaller):

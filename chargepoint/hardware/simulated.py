@@ -89,6 +89,7 @@ class SimulatedOutlet:
     _told: asyncio.Queue[BoardEvent] = field(default_factory=asyncio.Queue)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _generation: int = 0
+    _telling: asyncio.Lock = field(default_factory=asyncio.Lock)  # of the load: the last one counts
     _steered: bool = False  # a person said when it asks; its own plan no longer counts
 
     # --- what the station sees ------------------------------------------------------------
@@ -265,9 +266,10 @@ class SimulatedOutlet:
         self._changed.set()
 
     async def _tell_load(self) -> None:
-        vehicle = self.vehicle
-        phases = min(vehicle.phases, self.phases) if vehicle else self.phases
-        await self.load(self.evse_id, self.power_w, phases)
+        async with self._telling:
+            vehicle = self.vehicle
+            phases = min(vehicle.phases, self.phases) if vehicle else self.phases
+            await self.load(self.evse_id, self.power_w, phases)
 
 
 def create(descriptions: list[OutletDescription]) -> "SimulatedBoard":

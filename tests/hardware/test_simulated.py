@@ -82,6 +82,26 @@ async def test_a_vehicle_is_plugged_asks_pauses_goes_on_and_leaves(
     assert outlet.seen() == Seen(plugged=False, connector_id=2, asks=False)
 
 
+async def test_a_slow_meter_is_told_the_load_last_that_was_last() -> None:
+    told: list[Decimal] = []
+    slow = asyncio.Event()
+
+    async def load(_evse_id: int, watts: Decimal, _phases: int) -> None:
+        if watts:
+            await slow.wait()
+        told.append(watts)
+
+    outlet = SimulatedOutlet(1, load=load, vehicle=Vehicle(), asks=True)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(outlet.close_contactor())
+        await _settle()
+        tasks.create_task(outlet.open_contactor())
+        await _settle()
+        slow.set()
+
+    assert told[-1] == 0
+
+
 async def test_events_come_in_order_one_by_one(outlet: SimulatedOutlet) -> None:
     outlet.plug_in(Vehicle(ready_after_s=9))
     outlet.fault(BoardFault("OtherError"))

@@ -40,6 +40,7 @@ from chargepoint.core.model import (
 from chargepoint.core.orders import Order, ReleaseRecord
 from chargepoint.core.sampling import phases_in_use, select
 from chargepoint.core.session import Turn
+from meters.model import Reading
 
 # Why a transaction ended whose authorization was over before, or never was.
 _REASONS = {
@@ -297,8 +298,22 @@ def _final_samples(transaction: Transaction, final: Final, policy: Policy) -> tu
         return select(live, Context.END, wanted) if live is not None else ()
     begin = select(transaction.begin, Context.BEGIN, wanted, signed=sign)
     end = final.reading
+    if end is not None:
+        earlier = [transaction.begin, *(sampled.reading for sampled in final.kept)]
+        end = _not_before(end, max(reading.taken_at for reading in earlier), transaction.stopped_at)
     last = select(end, Context.END, wanted, signed=sign) if end is not None else ()
     return (*begin, *final.kept, *last)
+
+
+def _not_before(end: Reading, earlier: datetime, stopped_at: datetime | None) -> Reading:
+    """The end with a time that is not before what was read earlier.
+
+    The time of a signed end is that of the meter's clock, which may be some seconds behind ours. A
+    CSMS that sorts by time would take the end for the begin. The record itself stays as it is.
+    """
+    if end.taken_at > earlier:
+        return end
+    return replace(end, taken_at=max(earlier, stopped_at or earlier))
 
 
 def _phases(state: EvseState, policy: Policy) -> int | None:

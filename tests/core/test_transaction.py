@@ -360,6 +360,23 @@ def test_the_record_waits_in_the_meter_until_the_end_is_stored() -> None:
     assert (ended.verdict, ended.stop_token) == ("valid", WHO.token)
 
 
+def test_an_end_by_a_clock_that_is_behind_is_not_told_as_before_the_begin() -> None:
+    here = world("EVConnected", "EVConnected", ends=False).happen(PLUG, READY, SWIPE, LEAVE)
+    own = here.state.transaction
+    assert own is not None
+    record = replace(reading(9000, signed=True), taken_at=NOW - timedelta(seconds=2))
+    later = NOW + timedelta(seconds=3)
+
+    taken = inputs.EndTaken(own.transaction_id, record, "valid")
+    step = advance(advance(here.state, taken, later, here.policy).state, UNPLUG, later, here.policy)
+
+    [ended] = [fact for fact in step.facts if isinstance(fact, TransactionEnded)]
+    begin, end = (sampled.reading for sampled in ended.samples)
+    assert (begin.taken_at, end.taken_at, ended.at) == (NOW, later, later)
+    assert end.signed == record.signed
+    assert ended.end == record
+
+
 def test_a_stop_while_the_record_is_awaited_counts_from_its_own_moment() -> None:
     here = world("EVConnected", "EVConnected", ends=False).happen(PLUG, READY, SWIPE, LEAVE)
     here.happen(UNPLUG)

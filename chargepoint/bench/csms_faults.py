@@ -30,6 +30,7 @@ class Fault:
     skip: int = 0
     times: int | None = 1
     code: str = "InternalError"  # of CALL_ERROR
+    words: str = "scripted"  # its description
     delay: timedelta = timedelta(0)  # of DELAY
     longer: int = 0
 

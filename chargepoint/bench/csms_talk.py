@@ -283,7 +283,7 @@ class Talk:
     async def _refuse(self, request: _Request, fault: Fault) -> None:
         match fault.kind:
             case FaultKind.CALL_ERROR:
-                await self._reply(request, CallError(fault.code, "scripted"))
+                await self._reply(request, CallError(fault.code, fault.words))
             case FaultKind.CLOSE_BEFORE:
                 await self.connection.close(1001, "scripted")
             case FaultKind.TOO_BIG:

@@ -18,7 +18,7 @@ _IN_FLIGHT_S = 0.0002
 
 class _Selector(selectors.BaseSelector):
     def __init__(self, jump: Callable[[float], None]) -> None:
-        self._inner, self._jump = selectors.DefaultSelector(), jump
+        self._inner, self._jump = selectors.SelectSelector(), jump  # epoll counts in ms
 
     def select(self, timeout: float | None = None) -> list[Any]:
         if timeout is None:

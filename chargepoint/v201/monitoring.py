@@ -116,7 +116,7 @@ class Monitoring:
         if fact.transaction_id:
             event["transactionId"] = fact.transaction_id
         payload = {
-            "generatedAt": wire.timestamp(self._station.clock.now()),
+            "generatedAt": wire.timestamp(fact.at),  # not of the sending: it may be sent again
             "seqNo": 0,
             "eventData": [event],
         }

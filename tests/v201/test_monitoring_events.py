@@ -7,7 +7,7 @@ from monitoring_talk import LIMIT, STATE, change, events, item_of, set_monitors
 
 from chargepoint.core.facts import VariableEvent
 from chargepoint.core.model import Fault
-from chargepoint.errors import StoreError
+from chargepoint.errors import CsmsUnavailable, StoreError
 from chargepoint.provided_parts import provide_parts
 from chargepoint.station.monitors import Monitors
 
@@ -245,3 +245,19 @@ async def test_an_event_that_cannot_be_stored_does_not_stop_the_monitors(
 
     assert [event["actualValue"] for event in await events(live)] == ["90"]
     assert "events of monitors not stored" in caplog.text
+
+
+async def test_an_alert_whose_answer_was_lost_is_told_again_word_for_word(live: Any) -> None:
+    await set_monitors(live, item_of(LIMIT, "UpperThreshold", 100))
+    await live.tell()
+    live.csms.answers("NotifyEvent", CsmsUnavailable("lost"))
+    change(live, "120")
+    first = await live.tell()
+    await live.clock.advance(5)
+    await live.back()
+
+    again = await live.tell()
+
+    assert [one.action for one in again] == ["NotifyEvent"]
+    assert again[0].payload == first[-1].payload
+    assert again[0].message_id == first[-1].message_id

@@ -31,6 +31,7 @@ from chargepoint.local.http import (
 from chargepoint.local.logins import Logins
 from chargepoint.local.metrics import Family
 from chargepoint.local.ports import IdentityView, LinkView, SessionView
+from chargepoint.local.process_metrics import of_process
 from chargepoint.local.records import LARGEST_PAGE, PAGE, RecordQuestions, bad_query, moment_of
 from chargepoint.local.stimuli import Stimuli
 from chargepoint.local.views import Views
@@ -202,7 +203,8 @@ class LocalServer:
                 yield Event(happened.kind, happened.about, id=str(number))
 
     async def _metrics(self, _: Request) -> Response:
-        families = [*metrics.of_station(self._views), *self._more()]
+        own = of_process(self._station.store.folder)
+        families = [*metrics.of_station(self._views), *own, *self._more()]
         return Response(metrics.render(families), content_type=metrics.CONTENT_TYPE)
 
     async def _alive(self, _: Request) -> Response:

@@ -37,13 +37,17 @@ class LocalClient:
             LocalRefused: any answer but a good one.
             OSError: nobody listens.
         """
+        return _decoded(await self._request("GET", path, None))
+
+    async def text(self, path: str) -> str:
+        """What a GET brings where it is no JSON, such as /metrics. Raises like ``get``."""
         return await self._request("GET", path, None)
 
     async def post(self, path: str, body: dict[str, Any]) -> Any:
         """The JSON of a POST. Raises like ``get``."""
-        return await self._request("POST", path, body)
+        return _decoded(await self._request("POST", path, body))
 
-    async def _request(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
+    async def _request(self, method: str, path: str, body: dict[str, Any] | None) -> str:
         async with asyncio.timeout(TIMEOUT_S):
             reader, writer = await asyncio.open_connection(self._host, self._port)
             try:
@@ -58,7 +62,7 @@ class LocalClient:
         method: str,
         path: str,
         body: dict[str, Any] | None,
-    ) -> Any:
+    ) -> str:
         wire = h11.Connection(h11.CLIENT)
         content = b"" if body is None else json.dumps(body).encode()
         headers = [
@@ -82,4 +86,8 @@ class LocalClient:
                 text += bytes(answer.data)
         if status not in _OK:
             raise LocalRefused(status, text.decode("utf-8", "replace"))
-        return json.loads(text) if text else None
+        return text.decode()
+
+
+def _decoded(text: str) -> Any:
+    return json.loads(text) if text else None

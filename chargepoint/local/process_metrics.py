@@ -24,7 +24,7 @@ def of_process(state: Path) -> Iterator[Family]:
     if _PROC.is_dir():
         resident = _resident_bytes()
         yield single("chargepoint_memory_bytes", "Memory of the process that is in use.", resident)
-        opened = len(os.listdir(_PROC / "fd")) - 1  # but for the one of this look
+        opened = sum(1 for _ in (_PROC / "fd").iterdir()) - 1  # but for the one of this look
         yield single("chargepoint_descriptors", "Open files and sockets.", opened)
     yield Family(
         "chargepoint_database_bytes",

@@ -30,7 +30,7 @@ class Truth:
     ``known`` are the transactions in the station's store, with whether they have ended; ``stored``
     the records in it, by transaction; ``made`` those that the meter signed; ``seen`` the
     transactions that a driver saw charging. ``counted_wh`` is what the meter counted, if all of it
-    must be in records.
+    must be in records. ``keeps_all``: the store has forgotten nothing at a bound.
     """
 
     public_key: str
@@ -39,6 +39,7 @@ class Truth:
     made: Mapping[str, Sequence[bytes]]
     seen: Iterable[str] = ()
     counted_wh: int | None = None
+    keeps_all: bool = True
 
 
 @dataclass(slots=True)
@@ -76,7 +77,7 @@ def audit(views: Sequence[TransactionView], truth: Truth) -> Books:
             books.other += _other_energy(view, documents[0])
     books.doubled += [f"{name} is {many} transactions" for name, many in told.items() if many > 1]
     books.lost += _unknown(told, truth)
-    books.lost += _not_stored(truth)
+    books.lost += _not_stored(truth) if truth.keeps_all else ()
     if truth.counted_wh is not None and energy != truth.counted_wh:
         books.other.append(f"{energy} Wh in records, the meter counted {truth.counted_wh} Wh")
     return books

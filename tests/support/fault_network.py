@@ -12,7 +12,7 @@ from fault_rows import Row
 
 from chargepoint.bench.csms import FaultKind
 
-MOST_BYTES: Final = 4000  # the next cut lies so far away at most
+MOST_BYTES: Final = {Way.UP: 4000, Way.DOWN: 600}  # the next cut lies so far away at most
 PATIENCE_S: Final = 30.0
 LOSS: Final = 0.1
 LATEST_S: Final = 4 * CALL_S
@@ -30,7 +30,7 @@ async def struck(it: Site, act: Callable[[Wire], None]) -> Wire:
 
     while True:
         way = it.numbers.choice(list(Way))
-        trap = it.gateway.trap(way, it.numbers.randrange(MOST_BYTES), spring)
+        trap = it.gateway.trap(way, it.numbers.randrange(MOST_BYTES[way]), spring)
         try:
             async with asyncio.timeout(PATIENCE_S):
                 await trap.sprung.wait()

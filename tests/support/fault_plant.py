@@ -41,11 +41,11 @@ _GONE: Final = (OSError, TimeoutError, ValueError, h11.RemoteProtocolError, h11.
 
 
 class Program:
-    """``chargepoint run`` as an installer starts it."""
+    """A station started as a program of its own; what it says goes to a file."""
 
-    def __init__(self, config: Path) -> None:
-        command = [sys.executable, "-m", "chargepoint", "--log-level", "error", "run", str(config)]
-        self._running = subprocess.Popen(command)
+    def __init__(self, log: Path, *command: str) -> None:
+        with log.open("ab") as said:
+            self._running = subprocess.Popen(command, stdout=said, stderr=said)
         self.pid = self._running.pid
 
     @property
@@ -119,7 +119,7 @@ class Plant:
     line: TcpLine
     config: Path
     nursery: Nursery
-    own_program: bool = False
+    program: tuple[str, ...] = ()
     tried: int = 0
     steps: int = 0
     lives: int = 0
@@ -133,13 +133,24 @@ class Plant:
         """Count something that happened."""
         self.notes[what] = self.notes.get(what, 0) + many
 
+    @property
+    def log(self) -> Path:
+        """What a program said."""
+        return self.folder / "station.log"
+
+    @property
+    def online(self) -> bool:
+        """Whether the CSMS sees the station."""
+        view = self.csms.stations.get(STATION)
+        return view is not None and view.connected
+
     # --- the process --------------------------------------------------------------------------
 
     async def start(self, *, plugged: bool = False) -> None:
         """The next life; ``plugged``: the vehicle is there already."""
         self.lives += 1
-        if self.own_program:
-            self.process = Program(self.config)
+        if self.program:
+            self.process = Program(self.log, *self.program, str(self.config))
         else:
             self.process = await self.nursery.born(self.config, plugged=plugged)
 
@@ -228,6 +239,10 @@ class Plant:
         """Ask the station; see ``session`` for what is raised."""
         return await self._asked(lambda local: local.get(path))
 
+    async def text(self, path: str) -> str:
+        """The same where the answer is no JSON."""
+        return str(await self._asked(lambda local: local.text(path)))
+
     async def post(self, what: str, body: dict[str, Any]) -> Any:
         """Do something to the station."""
         self.steps += 1
@@ -298,11 +313,15 @@ async def plant(
     folder: Path,
     numbers: Random,
     *,
-    own_program: bool = False,
+    program: tuple[str, ...] = (),
     settings: dict[str, str] | None = None,
     **sections: Any,
 ) -> AsyncIterator[Plant]:
-    """All but the station, which is to be started; it is killed in the end."""
+    """All but the station, which is to be started; it is killed in the end.
+
+    ``program`` is a command that gets the config as its last argument; without one stations are
+    forked.
+    """
     meter = Em580(
         Em580Settings(
             boot_silence=timedelta(0),
@@ -332,9 +351,7 @@ async def plant(
             **sections,
         )
         nursery = await stack.enter_async_context(Nursery())
-        it = Plant(
-            version, folder, numbers, csms, gateway, meter, line, config, nursery, own_program
-        )
+        it = Plant(version, folder, numbers, csms, gateway, meter, line, config, nursery, program)
         stack.enter_context(books_of_the_meter(it))
         try:
             yield it

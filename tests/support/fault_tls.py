@@ -7,6 +7,7 @@ away whose certificate it does not take.
 
 import asyncio
 import ssl
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -80,7 +81,10 @@ def old_tls(folder: Path) -> ssl.SSLContext:
     """The right certificate, and nothing newer than TLS 1.1."""
     made = context(folder, _PKI.trusted)
     made.set_ciphers("ALL:@SECLEVEL=0")
-    made.minimum_version, made.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # that it is old is the point
+        made.minimum_version = ssl.TLSVersion.TLSv1
+        made.maximum_version = ssl.TLSVersion.TLSv1_1
     return made
 
 

@@ -12,7 +12,7 @@ from chargepoint.core.model import IdToken, Sampled, StopReason
 from chargepoint.csms.adapter import Delivery, delivers
 from chargepoint.csms.profiles import CsmsProfile
 from chargepoint.csms.record_sender import RecordSender
-from chargepoint.errors import StoreError
+from chargepoint.errors import CsmsRejected, StoreError
 from chargepoint.station.station import Station
 from chargepoint.v16 import wire
 from chargepoint.v16.connectors import Connectors
@@ -22,6 +22,7 @@ from meters.model import Reading
 log = logging.getLogger(__name__)
 
 VERSION = "1.6"
+_LARGEST = 2**63 - 1
 NEVER_ANSWERED = -1  # transactionId if the CSMS gave none (errata v4.0 to section 4.8)
 
 STOPPED: dict[StopReason, str] = {
@@ -136,7 +137,7 @@ class Transactions:
         if reservation_id is not None:
             payload["reservationId"] = reservation_id
         reply = await delivery.call("StartTransaction", payload)
-        delivery.csms_id = reply["transactionId"]
+        delivery.csms_id = _number(reply)
         if fact.samples:
             try:
                 self._station.store.bind_csms_transaction(fact.transaction_id, delivery.csms_id)
@@ -177,3 +178,11 @@ def _meter_stop(fact: TransactionEnded) -> int:
         if reading is not None and (energy := wire.energy_wh(reading)) is not None:
             return energy
     return 0
+
+
+def _number(reply: dict[str, Any]) -> int:
+    """What the CSMS calls a transaction. The schema sets no limit, the database does."""
+    number: int = reply["transactionId"]
+    if abs(number) > _LARGEST:
+        raise CsmsRejected("FormatViolation", "a transactionId of more than 64 bits")
+    return number

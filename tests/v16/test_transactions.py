@@ -65,6 +65,23 @@ async def test_the_id_of_the_csms_is_kept(bench: Any, measurands: str) -> None:
     assert bench.station.store.csms_transaction(transaction.transaction_id) == 4711
 
 
+@pytest.mark.parametrize("measurands", ["", ENERGY])
+async def test_an_id_that_no_database_holds_is_no_answer(bench: Any, measurands: str) -> None:
+    bench.set("StartTxnSampledData", measurands)
+    accepted = {"idTagInfo": {"status": "Accepted"}}
+    bench.csms.answers("StartTransaction", {"transactionId": 2**63, **accepted})
+    await bench.charge()
+    await stop(bench)
+
+    for wait_s in (60, 120, 180):
+        await bench.tell()
+        await bench.clock.advance(wait_s)
+
+    assert len(bench.csms.said("StartTransaction")) == 3
+    (ended,) = bench.csms.said("StopTransaction")
+    assert ended["transactionId"] == -1
+
+
 @pytest.mark.parametrize(
     ("measured", "told"),
     [("0", 0), ("0.49", 0), ("0.5", 1), ("1000.5", 1001), ("1E+3", 1000), ("1234567.499", 1234567)],

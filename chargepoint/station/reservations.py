@@ -19,6 +19,7 @@ from chargepoint.store.sqlite import Store
 log = logging.getLogger(__name__)
 
 CLOCK_CHECK = timedelta(seconds=10)  # a clock that was set is noticed this soon
+_LARGEST_ID = 2**31 - 1
 
 
 class Reservations:
@@ -66,6 +67,8 @@ class Reservations:
         if not self._model[RESERVATION_ENABLED] or wanted.expires <= self._clock.now():
             return Answer.REJECTED
         if wanted.evse_id is None and not self._model[RESERVATION_NON_EVSE_SPECIFIC]:
+            return Answer.REJECTED
+        if abs(wanted.reservation_id) > _LARGEST_ID:
             return Answer.REJECTED
         said = answer(wanted, self.known, self._outlets(self.given))
         if said is Answer.ACCEPTED:

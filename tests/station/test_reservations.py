@@ -57,6 +57,13 @@ async def test_a_reservation_expires_at_its_moment(alive: Bench) -> None:
     assert alive.store.reservations.load() == []
 
 
+@pytest.mark.parametrize("number", [2**31, 2**70, -(2**31)])
+async def test_an_id_of_more_than_32_bits_is_rejected(alive: Bench, number: int) -> None:
+    assert await reserve(alive, reservation(number)) is Answer.REJECTED
+
+    assert alive.store.reservations.load() == []
+
+
 async def test_a_clock_that_is_set_is_noticed(alive: Bench) -> None:
     await reserve(alive, reservation())
 

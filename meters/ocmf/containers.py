@@ -5,7 +5,6 @@ is ever expanded), nothing found is evaluated.
 """
 
 import base64
-import binascii
 import contextlib
 import json
 import re
@@ -191,7 +190,7 @@ def _from_base64(text: str) -> bytes:
     if not text.startswith("OCMF|") and text[:8].upper() != "4F434D46":
         try:
             return base64.b64decode("".join(text.split()), validate=True)
-        except (binascii.Error, ValueError):
+        except ValueError:
             pass
     return text.encode(errors="replace")
 
@@ -282,7 +281,7 @@ def _from_attribute(content: str, encoding: str) -> bytes:
     if encoding.lower() == "base32" and not content.startswith("OCMF|"):
         try:
             return base64.b32decode("".join(content.split()), casefold=True)
-        except binascii.Error:
+        except ValueError:  # binascii.Error is one; text beyond ASCII gives a bare one
             return content.encode()
     return content.encode()
 

@@ -6,7 +6,6 @@ base64 of an ``oca:`` text, base64 of JSON) is taken off until bytes of a known 
 """
 
 import base64
-import binascii
 import json
 import re
 from dataclasses import dataclass, field
@@ -243,14 +242,14 @@ def _unbase64(text: str) -> bytes:
     standard = text.replace("-", "+").replace("_", "/")
     try:
         return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii.Error is one; text beyond ASCII gives a bare one
         raise PublicKeyError(f"no base64: {error}") from error
 
 
 def _unbase32(text: str) -> bytes:
     try:
         return base64.b32decode(text + "=" * (-len(text) % 8), casefold=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise PublicKeyError(f"no base32: {error}") from error
 
 

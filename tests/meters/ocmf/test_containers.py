@@ -195,6 +195,15 @@ def test_cdata_base64_base32_and_hex_are_the_same_record() -> None:
         assert [one.record for one in from_xml(xml)] == [RECORD]
 
 
+def test_one_value_that_is_not_base32_does_not_cost_the_others() -> None:
+    broken = "<value><signedData encoding='base32'>\u0661</signedData></value>"
+    good = "<value><signedData>OCMF|1</signedData></value>"
+
+    found = from_xml(f"<values>{broken}{good}</values>")
+
+    assert [one.record for one in found] == ["\u0661".encode(), b"OCMF|1"]
+
+
 def test_values_keep_their_order_and_one_may_lack_a_key() -> None:
     value = "<value transactionId='1'><signedData>{}</signedData>{}</value>"
     xml = value.format("OCMF|2", "") + value.format("OCMF|1", "<publicKey>K</publicKey>")

@@ -131,6 +131,8 @@ SPKI = "3059301306072A8648CE3D020106082A8648CE3D030107034200"
         ("oca:base16:asn1:123", "", "odd number"),
         ("oca:base64:asn1:1", "", "base64"),
         ("oca:base32:asn1:1", "", "base32"),
+        ("oca:base64:asn1:\u00c4\u00c4\u00c4\u00c4", "", "base64"),
+        ("oca:base32:asn1:\u0661\u0661", "", "base32"),
         ("{bad", "", "JSON"),
         ('{"UK":1}', "", "JSON without"),
         ("-----BEGIN PUBLIC KEY-----\n=\n-----END PUBLIC KEY-----", "", "base64"),

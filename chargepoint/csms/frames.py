@@ -90,8 +90,9 @@ def parse(text: str | bytes) -> Call | Result | Error:
     """
     try:
         frame = _decoder.decode(text)
-    except msgspec.DecodeError as error:
-        raise Malformed(Defect.UNREADABLE, f"not JSON: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        why = "not UTF-8" if isinstance(error, UnicodeDecodeError) else f"not JSON: {error}"
+        raise Malformed(Defect.UNREADABLE, why) from None
     except RecursionError:
         raise Malformed(Defect.UNREADABLE, "nested too deeply") from None
     if not isinstance(frame, list) or len(frame) < 2:  # noqa: PLR2004 - type and id

@@ -485,6 +485,13 @@ async def test_a_binary_frame_is_read_like_a_text_frame() -> None:
         assert await rig.hear() == [3, "1", {"status": "Accepted"}]
 
 
+def test_bytes_that_are_not_utf8_are_no_message() -> None:
+    with pytest.raises(frames.Malformed, match="not UTF-8") as caught:
+        frames.parse(b'[3, "\xff", {}]')
+
+    assert caught.value.defect is frames.Defect.UNREADABLE
+
+
 async def test_an_error_without_description_is_still_an_error() -> None:
     async with connected() as rig, asyncio.TaskGroup() as tasks:
         call = tasks.create_task(_outcome(rig.endpoint.call("Heartbeat", {})))

@@ -184,6 +184,7 @@ class _Connection:
         self._load = load
         self._limits = limits = load.limits
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.header_bytes)
+        self._head_only = False  # the request asks for no body, whatever the answer is
         self._idle_since: float | None = None
         self.origin = str((writer.get_extra_info("peername") or ["unknown"])[0])
         self.known = False  # has shown the token
@@ -208,6 +209,8 @@ class _Connection:
             await self._linger()
         except _Gone:
             log.debug("a client left")
+        except h11.LocalProtocolError:  # one bad answer must not end the interface
+            log.exception("an answer to %s was not HTTP", self.origin)
         finally:
             self._writer.transport.abort()
 
@@ -225,6 +228,7 @@ class _Connection:
 
     async def _exchange(self) -> bool:
         """One request and its answer; False if another cannot follow."""
+        self._head_only = False
         await self._first_byte()
         await self._load.turn()
         try:
@@ -239,7 +243,7 @@ class _Connection:
             refusal = error
         else:
             answer = await self._answer(head, body)
-            await self._send(answer, body_wanted=head.method != b"HEAD")
+            await self._send(answer)
             return self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
         await self._send(refusal.response())
         return False
@@ -270,6 +274,7 @@ class _Connection:
         head, body = await self._event(), bytearray()
         if not isinstance(head, h11.Request):
             raise _Gone
+        self._head_only = head.method == b"HEAD"
         while isinstance(event := await self._event(), h11.Data):
             body += event.data
             if len(body) > self._limits.body_bytes:
@@ -307,19 +312,19 @@ class _Connection:
         sentence = f"{self._limits.streams} event streams are open already"
         raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, sentence)
 
-    async def _send(self, answer: Answer, *, body_wanted: bool = True) -> None:
+    async def _send(self, answer: Answer) -> None:
         if isinstance(answer, EventStream):
             await self._send_head(HTTPStatus.OK, [("Content-Type", "text/event-stream")])
-            if body_wanted:
-                await self._stream(answer)
-            else:
+            if self._head_only:
                 await answer.events.aclose()
+            else:
+                await self._stream(answer)
         else:
             body, content_type = answer.payload()
             headers = [("Content-Length", str(len(body))), *answer.headers.items()]
             headers += [("Content-Type", content_type)] if content_type else []
             await self._send_head(answer.status, headers)
-            if body and body_wanted:
+            if body and not self._head_only:
                 await self._write(self._http.send(h11.Data(data=body)))
         await self._write(self._http.send(h11.EndOfMessage()))
 

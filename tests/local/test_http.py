@@ -180,6 +180,36 @@ async def test_what_is_not_http_is_answered_so_and_closed(sent: bytes, expected:
 
 
 @pytest.mark.parametrize(
+    ("rest", "expected"),
+    [
+        (b"Content-Length: 10\r\n\r\n{", b"HTTP/1.1 408 "),
+        (b"Content-Length: 2000\r\n\r\n" + b"x" * 2000, b"HTTP/1.1 413 "),
+        (b"Transfer-Encoding: chunked\r\n\r\nnone\r\n", b"HTTP/1.1 400 "),
+    ],
+)
+async def test_a_head_request_that_is_refused_half_way_gets_no_body_and_harms_nobody(
+    rest: bytes, expected: bytes
+) -> None:
+    async with serving(Limits(request=QUICK, body_bytes=1000)) as (server, _):
+        answer = await talk(server, b"HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n" + rest)
+        status, _, body = await ask(server, "GET", "/healthz")
+
+    assert answer.startswith(expected)
+    assert answer.endswith(b"\r\n\r\n")
+    assert (status, body) == (200, b"alive\n")
+
+
+async def test_after_a_head_request_a_refusal_has_a_body_again() -> None:
+    head = b"HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    async with serving() as (server, _):
+        answer = await talk(server, head + b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.count(b"HTTP/1.1 400 ") == 1
+    assert answer.endswith(b"}")
+
+
+@pytest.mark.parametrize(
     "pieces",
     [
         [b"GET /healthz HTTP/1.1\r\n"],

@@ -144,7 +144,7 @@ def _unfit(sentence: str, body: bytes, kind: type[Strict]) -> Unfit:
     what, _, where = sentence.partition(" - at `$")
     path = where.rstrip("`").lstrip(".")
     allowed: inspect.Type = inspect.type_info(kind)
-    value: Any = msgspec.json.decode(body or b"{}")
+    value: Any = _whole(body)
     for name, index in re.findall(r"(\w+)|\[(\d+)\]", path):
         allowed = _inner(allowed, name)
         value = value[int(index) if index else name]
@@ -156,6 +156,14 @@ def _unfit(sentence: str, body: bytes, kind: type[Strict]) -> Unfit:
     if field[1] == "missing required":
         return Unfit(path, "nothing", _allowed(_inner(allowed, field[2])))
     return Unfit(path, "an unknown field", _allowed(allowed))
+
+
+def _whole(body: bytes) -> Any:  # noqa: ANN401 - any JSON
+    """What does not fit was found before the end: the rest may still be no JSON."""
+    try:
+        return msgspec.json.decode(body or b"{}")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, f"bad body: {error}") from error
 
 
 def _inner(outer: inspect.Type, name: str) -> inspect.Type:

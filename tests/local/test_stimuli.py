@@ -272,10 +272,12 @@ async def test_a_token_that_does_not_fit_is_not_repeated(served: Served) -> None
     assert "SECRET" not in answer.body
 
 
-async def test_a_body_that_is_no_json_is_refused(served: Served) -> None:
-    answer = await served.ask("POST", PLUG_IN, raw=b'{"evse": 1')
+@pytest.mark.parametrize("body", [b'{"evse": 1', b'{"evs": 1, "connector": x', b'{"evs": 1}}'])
+async def test_a_body_that_is_no_json_is_refused(served: Served, body: bytes) -> None:
+    answer = await served.ask("POST", PLUG_IN, raw=body)
 
     assert answer.status == 422
+    assert "defect" not in answer.body
 
 
 async def test_a_token_begins_and_ends_a_session(served: Served) -> None:

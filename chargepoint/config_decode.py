@@ -144,7 +144,7 @@ class Decoder:
             return None
         value = node.raw if textual else node.value
         if bare is Path:
-            return self._base / Path(node.raw).expanduser()
+            return self._path(node, path)
         if bare is Password:
             return Password(node.raw)
         try:
@@ -157,6 +157,18 @@ class Decoder:
                 hint = "write it without quotes" if _looks_plain(node.raw, kind) else ""
             self.complain(node, path, f"found {shown(node, path)}", words, hint)
             return None
+
+    def _path(self, node: Node, path: str) -> Path | None:
+        try:
+            place = Path(node.raw).expanduser()
+        except RuntimeError:
+            who = node.raw.partition("/")[0]
+            self.complain(node, path, f'found "{node.raw}"', f"a path; there is no user for {who}")
+            return None
+        if "\0" in node.raw:
+            self.complain(node, path, "found a NUL character in it", "a path")
+            return None
+        return self._base / place
 
     def _setting(self, node: Node, path: str) -> str:
         """The text that OCPP would carry; numbers stay as they were written."""

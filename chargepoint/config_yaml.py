@@ -190,7 +190,7 @@ def _scalar(loader: "yaml.SafeLoader", node: "yaml.Node") -> Scalar:
     """The value by YAML 1.1; what only looks like a number or date is text."""
     try:
         value = loader.construct_object(node)
-    except ValueError:
+    except (ValueError, LookupError, AttributeError):  # a tag that is written out is not checked
         return str(node.value)
     return value if isinstance(value, str | int | float | bool | None) else str(node.value)
 

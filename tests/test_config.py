@@ -447,6 +447,11 @@ NOT_A_CONFIG = [
     ("a: !!python/none x\n", "site.yaml:1: found the YAML tag tag:yaml.org,2002:python/none"),
     ("[a]: 1\n", "site.yaml:1: found a list or mapping as a key; allowed: text"),
     ("a: \x00\n", "site.yaml: not YAML: "),
+    ("csms: {ca_file: ~nobody-here/ca.pem}\n", 'site.yaml:1: csms.ca_file: found "~nobody-here/ca'),
+    (
+        'csms: {ca_file: "a\\0b"}\n',
+        "site.yaml:1: csms.ca_file: found a NUL character in it; allowed",
+    ),
 ]
 
 
@@ -533,6 +538,15 @@ def test_a_damaged_file_is_a_config_or_a_config_error(
 
     with suppress(ConfigError):
         assert load_config(path, {}).station.id
+
+
+@pytest.mark.parametrize("kind", ["timestamp", "bool", "int", "float"])
+def test_a_value_that_is_not_what_its_tag_says_is_text(
+    site: Callable[[str], Path], kind: str
+) -> None:
+    config = load_config(site(GOOD.replace("vendor: Example", f"vendor: !!{kind} none")), {})
+
+    assert config.station.vendor == "none"
 
 
 def test_copies_by_alias_end_at_a_bound(site: Callable[[str], Path]) -> None:

@@ -8,7 +8,6 @@ Nothing here needs the cryptography library.
 """
 
 import base64
-import binascii
 import contextlib
 import hashlib
 import os
@@ -210,7 +209,8 @@ class KeyStore:
             folder.mkdir(mode=0o700, exist_ok=True)
         draft = path.with_name(f"{path.name}.part")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        # Around a certificate may stand any text (RFC 7468 section 5.2), which nobody needs.
+        with os.fdopen(descriptor, "w", encoding="ascii", errors="replace") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -227,7 +227,7 @@ def fingerprint(pem: str) -> str:
     found = _PEM.search(pem)
     try:
         der = base64.b64decode("".join(found[1].split()), validate=True) if found else b""
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one; text beyond ASCII gives a bare one
         der = b""
     if not der:
         raise Refused("no certificate in PEM", reason="InvalidCertificate")

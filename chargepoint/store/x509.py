@@ -22,41 +22,55 @@ def read(pem: str) -> "tuple[x509.Certificate, ...]":
     Raises:
         Refused: there is none, or it cannot be read.
     """
-    from cryptography.x509 import load_pem_x509_certificates
+    from cryptography.x509 import InvalidVersion, load_pem_x509_certificates
 
     try:
         return tuple(load_pem_x509_certificates(pem.encode()))
-    except ValueError as error:
+    except (ValueError, InvalidVersion) as error:
         raise Refused("no certificate in PEM", reason="InvalidCertificate") from error
 
 
 def about(certificate: "x509.Certificate") -> Certificate:
     """What a certificate says, for the rules.
 
+    The library reads most parts only when it is asked for them: all that the station needs of a
+    certificate can be had of one that came through here.
+
     Raises:
         Refused: a part of it cannot be read.
     """
-    from cryptography import x509
     from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.x509 import DuplicateExtension, UnsupportedGeneralNameType
     from cryptography.x509.oid import NameOID
 
     try:
         key, bits = _kind(certificate.public_key())
-        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
-        is_ca = constraints.value.ca
-    except x509.ExtensionNotFound:
-        is_ca = False
-    except (ValueError, UnsupportedAlgorithm) as error:
+        certificate.issuer.public_bytes()
+        return Certificate(
+            _first(certificate.subject, NameOID.COMMON_NAME),
+            _first(certificate.subject, NameOID.ORGANIZATION_NAME),
+            certificate.not_valid_before_utc,
+            certificate.not_valid_after_utc,
+            _is_ca(certificate),
+            key,
+            bits,
+        )
+    except (
+        ValueError,
+        UnsupportedAlgorithm,
+        DuplicateExtension,
+        UnsupportedGeneralNameType,
+    ) as error:
         raise Refused("a part of it cannot be read", reason="InvalidCertificate") from error
-    return Certificate(
-        _first(certificate.subject, NameOID.COMMON_NAME),
-        _first(certificate.subject, NameOID.ORGANIZATION_NAME),
-        certificate.not_valid_before_utc,
-        certificate.not_valid_after_utc,
-        is_ca,
-        key,
-        bits,
-    )
+
+
+def _is_ca(certificate: "x509.Certificate") -> bool:
+    from cryptography.x509 import BasicConstraints, ExtensionNotFound
+
+    try:
+        return certificate.extensions.get_extension_for_class(BasicConstraints).value.ca
+    except ExtensionNotFound:
+        return False
 
 
 def signed_by(certificate: "x509.Certificate", issuer: "x509.Certificate") -> bool:

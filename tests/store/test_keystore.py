@@ -1,12 +1,17 @@
 """Keys and certificates as files."""
 
+import base64
 import ssl
 import stat
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
-from pki import key_pem, pem, root
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from fake_clock import START
+from pki import key_pem, name, pem, root
 
 from chargepoint.core.certificates import Use
 from chargepoint.errors import Refused, StoreError
@@ -155,6 +160,63 @@ def test_what_is_no_certificate_is_refused() -> None:
             fingerprint(text)
 
 
+def test_text_that_is_no_ascii_inside_a_certificate_is_refused() -> None:
+    with pytest.raises(Refused, match="no certificate"):
+        fingerprint(CA.pem.replace("M", "\u00c4", 1).replace("IBE", "I\u00dfE", 1))
+
+
+def test_words_around_a_certificate_may_be_in_any_language(keys: KeyStore) -> None:
+    text = f"Pr\u00fcfstelle M\u00fcnchen\n{CA.pem}"
+
+    keys.install(Use.CSMS_ROOT, text)
+
+    (kept,) = keys.roots(Use.CSMS_ROOT)
+    assert kept.fingerprint == fingerprint(CA.pem)
+    assert reading.read(kept.pem) == (CA.certificate,)
+
+
+def test_an_answer_of_ocsp_that_is_no_ascii_is_no_defect(keys: KeyStore) -> None:
+    keys.save_ocsp("1a", "g\u00fcltig")
+
+    assert keys.ocsp("1a") == "g?ltig"
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        (b"\x0c\x040001", b"\x0c\x04\xff001"),  # a name that is not UTF-8
+        (b"\x0c\x02CA", b"\x0c\x02\xffA"),  # the same of the issuer
+        (b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x07"),  # a version that there is not
+        (b"\x06\x03\x2a\x03\x05", b"\x06\x03\x2a\x03\x04"),  # one extension twice
+    ],
+)
+def test_a_certificate_of_which_a_part_cannot_be_read_is_refused(good: bytes, bad: bytes) -> None:
+    der = _with_two_extensions().public_bytes(Encoding.DER)
+    assert good in der
+    body = base64.encodebytes(der.replace(good, bad, 1)).decode()
+    text = f"-----BEGIN CERTIFICATE-----\n{body}-----END CERTIFICATE-----\n"
+
+    with pytest.raises(Refused) as refused:
+        _ = [reading.about(one) for one in reading.read(text)]
+
+    assert refused.value.reason == "InvalidCertificate"
+
+
+def _with_two_extensions() -> x509.Certificate:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name("0001"))
+        .issuer_name(CA.certificate.subject)
+        .public_key(CA.key.public_key())
+        .serial_number(1)
+        .not_valid_before(START)
+        .not_valid_after(START + timedelta(days=1))
+        .add_extension(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"a"), False)
+        .add_extension(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.5"), b"b"), False)
+        .sign(CA.key, hashes.SHA256())
+    )
+
+
 def test_a_disk_that_refuses_is_a_store_error(keys: KeyStore, tmp_path: Path) -> None:
     (tmp_path / "keys").write_text("in the way")
 
@@ -179,11 +241,7 @@ def test_other_kinds_of_keys_are_read(kind: str) -> None:
 
 
 def test_a_certificate_without_constraints_is_no_authority() -> None:
-    from datetime import timedelta
-
-    from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ed25519
-    from fake_clock import START
 
     key = ed25519.Ed25519PrivateKey.generate()
     bare = (

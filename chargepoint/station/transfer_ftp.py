@@ -140,6 +140,8 @@ def _session(
         raise _failed(error) from None  # its text may quote the command that was sent
     except ssl.SSLError as error:
         raise TransferFailed("the server's certificate is not trusted, or TLS failed") from error
+    except ValueError as error:  # a number that is none, or bytes that are no text
+        raise TransferFailed("the server's answer is none of FTP") from error
     except (OSError, EOFError) as error:
         reason = getattr(error, "strerror", None) or "the connection broke"
         raise TransferFailed(str(reason)) from error

@@ -257,6 +257,31 @@ async def test_a_server_that_gives_no_rest_is_asked_for_the_whole(
         assert (tmp_path / "fw").read_bytes() == IMAGE
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"220 hell\xf6\r\n",
+        b"220 a\r\n230 b\r\n200 c\r\n213 many\r\n",
+        b"220 a\r\n230 b\r\n200 c\r\n500 d\r\n229 (|||port|)\r\n",
+        b"220 a\r\n230 b\r\n200 c\r\n500 d\r\n229 (|||99999|)\r\n",
+    ],
+)
+async def test_what_is_no_answer_of_ftp_is_a_failure(
+    said: bytes, transfer: Transfer, tmp_path: Path
+) -> None:
+    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(said)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        place = transfer.location(f"ftp://127.0.0.1:{port}/fw")
+
+        with pytest.raises(TransferFailed):
+            await transfer.download(place, tmp_path / "fw", 1000)
+
+
 @pytest.mark.parametrize("most", [10, 1500])
 async def test_the_rest_may_not_be_too_much_either(
     most: int, transfer: Transfer, tmp_path: Path

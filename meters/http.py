@@ -298,7 +298,8 @@ def _translated(where: str, error: Exception) -> MeterError:
         case aiohttp.ClientPayloadError():
             return MeterUnreachable(f"{where}: the answer broke off")
         case aiohttp.ClientResponseError():
-            return MeterDataError(f"{where}: found {error.message}, expected an HTTP answer")
+            found = " ".join(error.message.split())  # some are several lines long
+            return MeterDataError(f"{where}: found {found}, expected an HTTP answer")
     return MeterUnreachable(f"{where}: {str(error) or type(error).__name__}")
 
 

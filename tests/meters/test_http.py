@@ -170,7 +170,7 @@ async def test_what_is_no_http_is_nonsense() -> None:
     async with server:
         port = server.sockets[0].getsockname()[1]
         async with HttpDevice(HttpConfig(host="127.0.0.1", port=port)) as client:
-            with pytest.raises(MeterDataError, match="expected an HTTP answer"):
+            with pytest.raises(MeterDataError, match=r"^[^\n]+expected an HTTP answer$"):
                 await client.get("/")
 
 

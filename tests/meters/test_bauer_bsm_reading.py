@@ -64,6 +64,13 @@ def test_what_the_meter_does_not_measure_gives_no_sample() -> None:
     assert layout.samples(words) == (Sample(Quantity.FREQUENCY, Decimal("49.98")),)
 
 
+def test_a_power_of_ten_that_no_meter_means_gives_no_sample() -> None:
+    words = [0x7FFF] * layout.LIVE_WORDS
+    words[106 - layout.LIVE], words[107 - layout.LIVE] = 4998, 0xFFFE
+
+    assert layout.samples(words) == (Sample(Quantity.FREQUENCY, Decimal("49.98")),)
+
+
 @pytest.mark.parametrize(
     ("register", "words", "sentence"),
     [

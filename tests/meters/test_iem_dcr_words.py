@@ -97,6 +97,10 @@ def test_registers_of_every_spelling_lose_no_digit(text: object, wh: int) -> Non
     [
         {"RD": []},
         {"U2": Decimal("NaN")},
+        {"P": Decimal("1E+999999999")},
+        {"I": Decimal("1E-999999999")},
+        {"RD": [{"RV": "1E+999999999", "RI": "1-b:1.8.e"}]},
+        {"RD": [{"RV": "0." + "0" * 31 + "1", "RI": "1-b:1.8.e"}]},
         {"RD": [{"RV": "-00000000.005", "RI": "1-b:1.8.e"}]},
     ],
 )

@@ -71,6 +71,14 @@ def test_parts_of_a_watt_hour_need_a_negative_exponent() -> None:
     assert Sample(Quantity.ENERGY_EXPORT, Decimal("-0.2")) in found
 
 
+@pytest.mark.parametrize("exponent", [16, 0x7FFF, 0x8000])
+def test_an_exponent_that_no_meter_means_is_nonsense(exponent: int) -> None:
+    words = {Block(4, 105, 51): [0] * 51, Block(4, 414, 8): [exponent, 0, 0, 0, 0, 1, 0, 0]}
+
+    with pytest.raises(MeterDataError, match="measured value 1E"):
+        layout.samples(words)
+
+
 async def test_an_imported_energy_below_zero_is_nonsense() -> None:
     async with rig() as found:
         found.device.override(418, [0x8000, 0])

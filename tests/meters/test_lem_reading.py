@@ -71,7 +71,7 @@ async def test_no_watt_hour_is_lost_on_the_way() -> None:
     assert values == ["123456789123", "1", "-9748", "812.345", "-12.001"]
 
 
-@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e99"])
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e99", "1E+999999999", "1E-999999999"])
 def test_a_number_that_is_none_is_refused(value: str) -> None:
     live = Live(
         voltage=Decimal(value),
@@ -80,6 +80,15 @@ def test_a_number_that_is_none_is_refused(value: str) -> None:
         energy_import=Decimal(0),
         energy_export=Decimal(0),
     )
+
+    with pytest.raises(MeterDataError, match="measured value"):
+        live.samples()
+
+
+@pytest.mark.parametrize("value", ["NaN", "sNaN", "-1E+999999999"])
+def test_a_temperature_that_is_none_is_refused(value: str) -> None:
+    none = Decimal(0)
+    live = Live(none, none, none, none, none, temperature_h=none, temperature_l=Decimal(value))
 
     with pytest.raises(MeterDataError, match="measured value"):
         live.samples()

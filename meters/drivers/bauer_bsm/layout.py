@@ -123,6 +123,7 @@ QUANTITIES: Final = frozenset(
     + [(quantity, None) for _, quantity in _ENERGIES]
 )
 _UNSET: Final = 0x8000
+_LARGEST_POWER: Final = 15  # of ten; what lies beyond, as 0x8000 does, says that nothing is there
 
 
 def samples(words: Sequence[int]) -> tuple[Sample, ...]:
@@ -130,14 +131,15 @@ def samples(words: Sequence[int]) -> tuple[Sample, ...]:
     found = []
     for scale, rows in _SCALED:
         for at, quantity, phase in rows:
-            if _UNSET not in {words[at - LIVE], words[scale - LIVE]}:
-                value = Decimal(signed(words[at - LIVE])).scaleb(signed(words[scale - LIVE]))
+            power = signed(words[scale - LIVE])
+            if words[at - LIVE] != _UNSET and abs(power) <= _LARGEST_POWER:
+                value = Decimal(signed(words[at - LIVE])).scaleb(power)
                 found.append(Sample(quantity, value, phase))
-    scale_word = words[_ENERGY_SCALE - LIVE]
+    power = signed(words[_ENERGY_SCALE - LIVE])
     for at, quantity in _ENERGIES:
-        if scale_word != _UNSET:
+        if abs(power) <= _LARGEST_POWER:
             count = number(words[at - LIVE : at - LIVE + 2])
-            found.append(Sample(quantity, Decimal(count).scaleb(signed(scale_word))))
+            found.append(Sample(quantity, Decimal(count).scaleb(power)))
     return tuple(found)
 
 

@@ -12,6 +12,7 @@ import msgspec
 from meters.drivers.isabellenhuette_iem_dcr.times import shown
 from meters.errors import MeterDataError
 from meters.model import Quantity, Reading, Sample
+from meters.numbers import measured
 
 UNSET: Final = "U"
 GOOD: Final = "G"
@@ -122,9 +123,9 @@ def _reading(values: Values, taken_at: datetime, less: Decimal) -> Reading:
     samples = [Sample(Quantity.ENERGY_IMPORT, imported - less)]
     if (exported := _register(values, "", _EXPORT)) is not None:
         samples.append(Sample(Quantity.ENERGY_EXPORT, exported))
-    samples.append(Sample(Quantity.POWER, _number(values.P)))
-    samples.append(Sample(Quantity.VOLTAGE, _number(values.U2)))
-    samples.append(Sample(Quantity.CURRENT, _number(values.I)))
+    samples.append(Sample(Quantity.POWER, measured(values.P)))
+    samples.append(Sample(Quantity.VOLTAGE, measured(values.U2)))
+    samples.append(Sample(Quantity.CURRENT, measured(values.I)))
     return Reading(taken_at, tuple(samples))
 
 
@@ -133,11 +134,5 @@ def _register(values: Values, kind: str, code: str) -> Decimal | None:
     for one in values.RD:
         name, value = (one.WI, one.WV) if kind else (one.RI, one.RV)
         if value is not None and name.startswith(kind) and name.endswith(code):
-            return _number(value).scaleb(3)
+            return measured(value).scaleb(3)
     return None
-
-
-def _number(value: Decimal) -> Decimal:
-    if not value.is_finite():
-        raise MeterDataError(f"value {value}, expected a number")
-    return value

@@ -11,6 +11,7 @@ from decimal import Decimal
 from enum import IntEnum
 from typing import Final
 
+from meters.errors import MeterDataError
 from meters.model import Phase, Quantity, Sample
 from meters.registers import Block
 from meters.rtu import READ_INPUT
@@ -135,8 +136,15 @@ BLOCKS_WITHOUT_GAPS: Final = (
 )
 
 
+_LARGEST_POWER: Final = 15  # of ten; no exponent of a meter lies beyond
+
+
 def samples(memory: Mapping[Block, Sequence[int]]) -> tuple[Sample, ...]:
-    """Everything that was read, in the order of the tables."""
+    """Everything that was read, in the order of the tables.
+
+    Raises:
+        MeterDataError: a number that cannot be.
+    """
     words = {
         block.address + place: word
         for block, found in memory.items()
@@ -146,7 +154,7 @@ def samples(memory: Mapping[Block, Sequence[int]]) -> tuple[Sample, ...]:
         *(Sample(what, _scaled(words, at, signed=False), phase) for at, what, phase in UNSIGNED),
         *(Sample(what, _scaled(words, at, signed=True), phase) for at, what, phase in SIGNED_ROWS),
         *(
-            Sample(what, Decimal(_number(words, at)).scaleb(_signed(words[exponent], 16)))
+            Sample(what, _shifted(_number(words, at), _signed(words[exponent], 16)))
             for exponent, at, what in COUNTERS
         ),
     )
@@ -172,7 +180,13 @@ def _scaled(words: Mapping[int, int], at: int, *, signed: bool) -> Decimal:
     mantissa = (words[at] & 0xFF) << 16 | words[at + 1]
     if signed:
         mantissa = _signed(mantissa, 24)
-    return Decimal(mantissa).scaleb(_signed(words[at] >> 8, 8))
+    return _shifted(mantissa, _signed(words[at] >> 8, 8))
+
+
+def _shifted(mantissa: int, power: int) -> Decimal:
+    if abs(power) > _LARGEST_POWER:
+        raise MeterDataError(f"measured value {mantissa}E{power}")
+    return Decimal(mantissa).scaleb(power)
 
 
 def _number(words: Mapping[int, int], at: int) -> int:

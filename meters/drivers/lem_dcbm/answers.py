@@ -12,6 +12,7 @@ import msgspec
 
 from meters.errors import MeterDataError
 from meters.model import Quantity, Sample
+from meters.numbers import measured
 
 _KILO: Final = 3
 _SPKI_P256: Final = "3059301306072A8648CE3D020106082A8648CE3D03010703420004"
@@ -138,8 +139,8 @@ class Live(msgspec.Struct, frozen=True):
     @property
     def hottest(self) -> Decimal | None:
         """The higher of both temperatures; None if there is none."""
-        known = [one for one in (self.temperature_h, self.temperature_l) if one is not None]
-        return si(max(known)) if known else None
+        both = (self.temperature_h, self.temperature_l)
+        return max((si(one) for one in both if one is not None), default=None)
 
 
 class Energies(msgspec.Struct, frozen=True):
@@ -236,7 +237,7 @@ def si(value: Decimal, shift: int = 0) -> Decimal:
     Raises:
         MeterDataError: no number that a meter can mean.
     """
-    if not value.is_finite() or abs(value) > _MOST:
+    if abs(measured(value)) > _MOST:
         raise MeterDataError(f"measured value {value!s:.30}")
     return Decimal(format(value.scaleb(shift), "f"))
 

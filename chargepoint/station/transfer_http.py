@@ -152,6 +152,8 @@ async def _session(trust: Trust) -> AsyncIterator[aiohttp.ClientSession]:
             yield session
     except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError) as error:
         raise TransferFailed(_reason(error)) from error
+    except ValueError as error:  # a host that no name server knows how to be asked for, or a tag
+        raise TransferFailed("an address or a header that HTTP cannot carry") from error
 
 
 def _reason(error: Exception) -> str:

@@ -85,3 +85,5 @@ async def _client(place: Location, trust: Trust) -> AsyncIterator[Any]:
         raise TransferFailed(type(error).__name__) from error
     except (OSError, TimeoutError) as error:
         raise TransferFailed(error.strerror or "no answer in time") from error
+    except ValueError as error:  # a host that no name server knows how to be asked for
+        raise TransferFailed("the address is none of SFTP") from error

@@ -334,6 +334,39 @@ async def test_no_password_reaches_the_log(
             assert failed.value.trouble is Trouble.DENIED
 
 
+@pytest.mark.parametrize("scheme", ["http", "https", "ftp", "ftps"])
+@pytest.mark.parametrize("host", ["a..b", "a" * 64])
+async def test_a_host_that_cannot_be_asked_for_is_a_failure(
+    scheme: str, host: str, transfer: Transfer, tmp_path: Path
+) -> None:
+    place = transfer.location(f"{scheme}://{host}/fw")
+
+    with pytest.raises(TransferFailed):
+        await transfer.download(place, tmp_path / "fw", 1000)
+
+
+@pytest.mark.parametrize("header", [b'ETag: "a\x01"', b"Location: http://a..b/"])
+async def test_a_header_that_cannot_be_used_is_a_failure(
+    header: bytes, transfer: Transfer, tmp_path: Path
+) -> None:
+    status = b"302 Found" if header.startswith(b"Location") else b"200 OK"
+
+    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(
+            b"HTTP/1.1 " + status + b"\r\nContent-Length: 9\r\n" + header + b"\r\n\r\nhello"
+        )
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        place = transfer.location(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/fw")
+        so_far = Partial()
+
+        for _ in range(2):
+            with pytest.raises(TransferFailed):
+                await transfer.download(place, tmp_path / "fw", 1000, so_far)
+
+
 async def test_nobody_listens(transfer: Transfer, tmp_path: Path) -> None:
     for scheme in ("http", "ftp"):
         place = transfer.location(f"{scheme}://127.0.0.1:1/fw.bin")

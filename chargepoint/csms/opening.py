@@ -36,7 +36,7 @@ async def open_connection(config: "LinkConfig", time: OwnTime | None = None) -> 
     """
     try:
         connection = await _handshake(config, time)
-    except (OSError, WebSocketException) as error:
+    except (OSError, WebSocketException, ValueError) as error:  # a..b is no name: UnicodeError
         raise explain(error, where=config.url, station_id=config.station_id) from error
     if connection.subprotocol in config.subprotocols:
         return connection

@@ -99,7 +99,7 @@ def explain(error: Exception, *, where: str, station_id: str) -> Outage:
                 Cause.SILENCE,
                 f"CSMS {where} did not answer in time: check firewall, route and address",
             )
-        case socket.gaierror():
+        case socket.gaierror() | ValueError():
             return Outage(
                 Cause.NAME,
                 f"the host name of CSMS {where} cannot be resolved: check csms.url and the DNS "

@@ -469,6 +469,14 @@ async def test_a_message_beyond_the_limit_closes_the_connection() -> None:
         assert connections[0].close_code == 1009
 
 
+@pytest.mark.parametrize("host", ["a..b", "a" * 64])
+async def test_a_host_that_cannot_be_asked_for_is_an_outage(host: str) -> None:
+    with pytest.raises(Outage) as outage:
+        await open_connection(LinkConfig(f"ws://{host}/ocpp", "CP001", ("2.0.1",)))
+
+    assert outage.value.cause is Cause.NAME
+
+
 @pytest.mark.parametrize(
     ("error", "cause"),
     [

@@ -251,9 +251,9 @@ class _XmlReader:
 
     def end(self, name: str) -> None:
         kind = name.rpartition(" ")[2]
-        content = "".join(self._pieces or ()).strip()
-        if kind in {"signedData", "encodedData", "publicKey"}:
-            self._pieces = None
+        content = ""
+        if kind in {"signedData", "encodedData", "publicKey"}:  # not at the end of every element
+            content, self._pieces = "".join(self._pieces or ()).strip(), None
         value = self._value or Contained(b"")
         match kind:
             case "signedData":

@@ -204,6 +204,15 @@ def test_one_value_that_is_not_base32_does_not_cost_the_others() -> None:
     assert [one.record for one in found] == ["\u0661".encode(), b"OCMF|1"]
 
 
+@pytest.mark.timeout(30)  # minutes, if the text so far is joined at the end of every element
+def test_elements_within_a_record_cost_no_more_than_text() -> None:
+    text = "<b/>a" * 300_000
+
+    (found,) = from_xml(f"<values><value><signedData>{text}</signedData></value></values>")
+
+    assert found.record == b"a" * 300_000
+
+
 def test_values_keep_their_order_and_one_may_lack_a_key() -> None:
     value = "<value transactionId='1'><signedData>{}</signedData>{}</value>"
     xml = value.format("OCMF|2", "") + value.format("OCMF|1", "<publicKey>K</publicKey>")

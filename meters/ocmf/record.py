@@ -28,6 +28,7 @@ HEADER = b"OCMF|"
 _BOM = b"\xef\xbb\xbf"
 _HEX = re.compile(rb"[0-9A-Fa-f\s]+")
 _VERSION = re.compile(r"(\d+)\.(\d+)")
+_MOST_DIGITS = 9
 _NEWEST_MAJOR = 1
 _CURRENT = ("1.0", "1.1", "1.2", "1.3", "1.4")
 
@@ -304,7 +305,8 @@ def _check_version(version: object) -> None:
     match = _VERSION.match(version)
     if match is None:
         return
-    major, minor = int(match.group(1)), int(match.group(2))
+    absurd = max(map(len, match.groups())) > _MOST_DIGITS  # thousands are no int any more
+    major, minor = (0, 0) if absurd else (int(match.group(1)), int(match.group(2)))
     if major > _NEWEST_MAJOR or (major, minor) == (0, 0):
         raise OcmfError(f"format version {version[:12]}, known are 0.1 to 1.4")
 

@@ -115,6 +115,8 @@ def test_a_separator_inside_a_text_does_not_end_the_payload() -> None:
         (b"OCMF|{}|{}|a|b", 12, "fifth section"),
         (record(b'{"FV":"2.0"}'), None, "format version 2.0"),
         (record(b'{"FV":"0.0"}'), None, "format version 0.0"),
+        (record(b'{"FV":"' + b"9" * 5000 + b'.1"}'), None, "format version 9999"),
+        (record(b'{"FV":"1' + b"0" * 5000 + b'.1"}'), None, "format version 1000"),
         (record(b'{"a":' + b"[" * 80 + b"]" * 80 + b"}"), 74, "nested deeper"),
         (record(b'{"a":' + b"[" * 30_000 + b"]" * 30_000 + b"}"), 74, "nested deeper"),
         (record(b'{"a":"' + b"x" * MAX_SIZE + b'"}'), None, "at most"),

@@ -115,7 +115,7 @@ def is_import_total(register: str) -> bool:
 
 def billing_span(readings: Sequence[RegisterReading]) -> Span:
     """Choose the register to bill and its begin and end."""
-    spans = [_span(readings, name) for name in _billable(readings)]
+    spans = [_span(own) for own in _billable(readings)]
     usable = [span for span in spans if span.begin or span.end]
     complete = [span for span in usable if span.begin and span.end]
     chosen = next(iter(complete or usable), Span())
@@ -124,21 +124,26 @@ def billing_span(readings: Sequence[RegisterReading]) -> Span:
     return Span(chosen.begin, chosen.end, tuple(_contradictions(chosen, complete)))
 
 
-def _billable(readings: Sequence[RegisterReading]) -> list[str]:
-    """Register texts in order of preference; a register without tariff before one with."""
-    ranked: dict[str, tuple[int, int]] = {}
+def _billable(readings: Sequence[RegisterReading]) -> list[list[RegisterReading]]:
+    """Readings by register, in order of preference; one without tariff before one with.
+
+    Spellings of one register go together. A record may name thousands, so each is looked at once.
+    """
+    found: dict[Obis, list[RegisterReading]] = {}
     for reading in readings:
         code = obis(reading.register)
         if code is not None and is_energy_of_vehicle(code):
-            rank = next(place for place, some in enumerate(PREFERENCE) if code.c in some)
-            ranked.setdefault(reading.register, (rank, code.e))
-    return sorted(ranked, key=ranked.__getitem__)
+            found.setdefault(code, []).append(reading)
+    return [found[code] for code in sorted(found, key=lambda code: (_rank(code), code.e))]
 
 
-def _span(readings: Sequence[RegisterReading], register: str) -> Span:
-    """First begin and last end of one register, in any of its spellings."""
-    code = obis(register)
-    own = [one for one in readings if obis(one.register) == code and one.energy_wh is not None]
+def _rank(code: Obis) -> int:
+    return next(place for place, some in enumerate(PREFERENCE) if code.c in some)
+
+
+def _span(readings: Sequence[RegisterReading]) -> Span:
+    """First begin and last end of one register."""
+    own = [one for one in readings if one.energy_wh is not None]
     begin = next((one for one in own if one.cause == BEGIN), None)
     end = next((one for one in reversed(own) if one.ends), None)
     return Span(begin, end)
@@ -160,5 +165,4 @@ def _side(span: Span) -> tuple[int, int]:
     code = obis(span.end.register) if span.end else None
     if code is None:
         return -1, 0
-    rank = next(place for place, some in enumerate(PREFERENCE) if code.c in some)
-    return rank // 2, code.e
+    return _rank(code) // 2, code.e

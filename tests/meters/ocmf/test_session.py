@@ -242,3 +242,16 @@ def test_a_transaction_is_incomplete_only_if_nothing_else_is_wrong(
     done = session(signer, payload, both())
 
     assert [one.incomplete for one in (running, broken, done)] == [True, False, False]
+
+
+@pytest.mark.timeout(30)  # a minute for each record, if each register looks at all readings
+def test_a_record_of_thousands_of_registers_is_judged_at_once() -> None:
+    names = [f"1-{place // 99}:1.8.{place % 99}" for place in range(1400)]
+    readings = [f'{{"RV":1,"TX":"B","RU":"Wh","RI":"{name}"}}' for name in names]
+    text = f'OCMF|{{"RD":[{",".join(readings)}]}}|{{}}'
+
+    verdict = verify_document(text, "")
+
+    assert check_session([verdict] * 8).span.begin is not None
+    assert verdict.record is not None
+    assert len(verdict.record.readings) == len(names)

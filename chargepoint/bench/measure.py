@@ -29,6 +29,7 @@ MEASUREMENTS: Final = {
     "memory": "The idle station",
     "start": "Start of the process",
     "store": "The outbox on this disk",
+    "offline": "Weeks without a CSMS",
     "codec": "One message",
     "swipe": "From the card to the CSMS",
     "ocmf": "Signed records",

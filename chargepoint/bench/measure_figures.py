@@ -99,6 +99,11 @@ class Extent:
         """Undelivered facts that a start has to cope with."""
         return 10_000 if self.quick else 100_000
 
+    @property
+    def offline(self) -> int:
+        """Sessions that nobody is told of."""
+        return 3_000 if self.quick else 30_000
+
 
 def percentile(values: Sequence[float], share: float) -> float:
     """The smallest value that at least this share (0 to 1) of the values do not exceed."""

@@ -343,8 +343,7 @@ class Store:
         """Drop every second intermediate fact of each stream; all else stays (E04.FR.08).
 
         So it is at the bound, and on a full disk, where the next facts get that room. What stays
-        may be above the bound by itself: then the next look comes a tenth later, because it reads
-        the whole journal.
+        may be above the bound by itself: the next look comes a tenth later, as it reads it all.
         """
         gone = thin(self._db, max(1, self._waiting - JOURNAL_MOST))
         self._waiting -= gone

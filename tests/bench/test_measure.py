@@ -10,6 +10,7 @@ import pytest
 from chargepoint.bench import measure
 from chargepoint.bench.measure_figures import Bound, Extent, Figure, percentile
 from chargepoint.bench.measure_ledger import Exchange, Wire
+from chargepoint.store import sqlite
 
 
 class Shortest(Extent):
@@ -22,6 +23,7 @@ class Shortest(Extent):
     window_s = 1.2
     settle_s = 0.2
     journal = 20
+    offline = 600
 
 
 @pytest.fixture
@@ -68,6 +70,20 @@ async def test_a_station_starts_with_an_empty_and_with_a_full_journal(extent: Ex
     assert all(seconds > 0 for seconds in (imports, boot, full))
     assert boot < accepted
     assert "20 undelivered facts" in figures[3].what
+
+
+async def test_sessions_without_a_csms_cost_disk_but_no_memory_and_nothing_that_counts(
+    extent: Extent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "JOURNAL_MOST", 3_000)
+
+    figures = await measure.measurement("offline")(extent)
+
+    lost, memory, size, left = figures
+    assert (lost.value, lost.beside) == (0, "600 begins, 600 ends, 600 records")
+    assert memory.value < 8
+    assert 1 < size.value < 32
+    assert 10 < left.value < 50
 
 
 async def test_composite_schedules_of_a_full_station_are_measured(extent: Extent) -> None:

@@ -5,6 +5,7 @@ lists, never tokens or transactions: those would make a new time series for ever
 a monitoring system who charged.
 """
 
+import logging
 import math
 import platform
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,10 +16,13 @@ from typing import Final, Protocol, TypeAlias
 
 from chargepoint.core.facts import RecordKept, ReservationUsed, SampleKept, Status
 from chargepoint.core.model import ChargingState, Missing
+from chargepoint.errors import StoreError
 from chargepoint.local.views import Views, age_s, health
 from chargepoint.station.meter_health import Health
 from chargepoint.station.station import Station
 from meters.model import Quantity
+
+log = logging.getLogger(__name__)
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -84,13 +88,20 @@ def render(families: Iterable[Family]) -> str:
 
 
 def of_station(views: Views) -> Iterator[Family]:
-    """Everything that the station itself knows."""
+    """Everything that the station itself knows; what a bad disk does not give is left out."""
     yield from _program(views)
     yield from _csms(views)
-    yield from _store(views.station)
-    yield from _evses(views.station)
+    yield from _readable(_store(views.station))
+    yield from _readable(_evses(views.station))
     yield from _meters(views.station)
     yield from _parts(views.station)
+
+
+def _readable(families: Iterator[Family]) -> Iterator[Family]:
+    try:
+        yield from families
+    except StoreError as error:
+        log.debug("a metric is left out: %s", error)
 
 
 def of_buses(buses: Mapping[str, BusCounters]) -> Iterator[Family]:
@@ -151,11 +162,6 @@ def _store(station: Station) -> Iterator[Family]:
         "chargepoint_journal_facts", "Facts that the CSMS does not know yet.", store.waiting
     )
     yield single(
-        "chargepoint_journal_oldest_seconds",
-        "Age of the oldest of them; 0 if there is none.",
-        _oldest_s(station),
-    )
-    yield single(
         "chargepoint_storage_low", "1 while the disk is too full for new sessions.", store.low
     )
     yield single(
@@ -167,6 +173,11 @@ def _store(station: Station) -> Iterator[Family]:
         "chargepoint_storage_set_aside",
         "Damaged databases, or logs of them, that were ever set aside.",
         len(store.set_aside()),
+    )
+    yield single(
+        "chargepoint_journal_oldest_seconds",
+        "Age of the oldest of them; 0 if there is none.",
+        _oldest_s(station),
     )
     records = tuple(
         ({"verdict": verdict}, count) for verdict, count in store.records.count().items()

@@ -37,8 +37,11 @@ _TORN_MOST: Final = 1
 
 
 def folders(folder: Path) -> list[Path]:
-    """What was ever set aside in a state folder, oldest first."""
-    return sorted(one for one in folder.glob("damaged-*") if one.is_dir())
+    """What was ever set aside in a state folder, oldest first; empty if the disk does not say."""
+    try:
+        return sorted(one for one in folder.glob("damaged-*") if one.is_dir())
+    except OSError:
+        return []
 
 
 # --- another database in its place -------------------------------------------------------------

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from served_station import Served, serve, until
 
+from chargepoint.core.model import Fault
+from chargepoint.errors import StoreError
 from chargepoint.local.metrics import Family, Kind, Number, of_buses, render, single
 from meters.errors import MeterUnreachable
 from meters.modbus import Counters
@@ -56,6 +58,30 @@ async def scraped(served: Served) -> dict[str, float]:
         "text/plain; version=0.0.4; charset=utf-8",
     )
     return parsed(answer.body)
+
+
+async def test_a_disk_that_refuses_is_seen_although_it_cannot_be_read(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = served.station.store
+    assert (await scraped(served))["chargepoint_storage_failed"] == 0
+
+    def refuse(*_: object) -> None:
+        raise StoreError("disk I/O error")
+
+    monkeypatch.setattr(store, "next_entry", refuse)
+    monkeypatch.setattr(store, "trouble", "disk I/O error")
+    monkeypatch.setattr(served.station.availability, "no_store", Fault("InternalError"))
+    found = await scraped(served)
+    status = (await served.ask("GET", "/v1/status")).json()
+    ready = await served.ask("GET", "/readyz")
+
+    assert found["chargepoint_storage_failed"] == 1
+    assert "chargepoint_journal_oldest_seconds" not in found
+    assert status["storage"] == {"trouble": "disk I/O error", "set_aside": []}
+    assert status["status"] == "Faulted"
+    assert ready.status == 503
+    assert "no session can be recorded: the store does not work" in ready.body
 
 
 def test_a_family_has_help_and_type_before_its_series() -> None:

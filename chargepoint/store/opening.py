@@ -1,8 +1,8 @@
 """Opens the database of the store, whatever state it is in: its tables, whose it is, its health.
 
 One that is damaged is set aside as it is and never written again; ``store.salvage`` makes another
-one of all that can be read. It is looked through at every start (``PRAGMA quick_check``, 0.3 s for
-100 MB on a disk in memory), because a bad page may lie where nobody looks for months.
+one of all that can be read. It is looked through at every start (``PRAGMA quick_check``: for 100 MB
+0.1 s of work, and the time to read them), because a bad page may lie where nobody looks for months.
 """
 
 import errno

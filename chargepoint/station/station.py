@@ -4,6 +4,7 @@ No rules of its own: they are in ``core``. Nothing here knows OCPP.
 """
 
 import logging
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -70,6 +71,8 @@ from meters.model import MeterInfo, Reading
 
 log = logging.getLogger(__name__)
 
+UNSTORED_MOST = 100
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvseDescription:
@@ -133,6 +136,7 @@ class Station:
         self.told = Broadcast()
         self.settings = StationSettings(wiring.model, key_in_first=wiring.key_in_first)
         self.faults = wiring.faults
+        self.unstored: deque[SecurityEvent] = deque(maxlen=UNSTORED_MOST)
         self.security = Security(self.store, self.clock, self.model, self.record)
         self._wiring = wiring
         self.evses: Mapping[int, Evse] = {
@@ -253,11 +257,16 @@ class Station:
             self.spawn(self._wiring.prepare(info))
 
     def record(self, fact: Fact) -> None:
-        """Store a fact that changes no EVSE; a disk that refuses costs a reading, not a session."""
+        """Store a fact that changes no EVSE; a disk that refuses costs a reading, not a session.
+
+        A security event waits in ``unstored`` for it; of many the newest.
+        """
         try:
             self.store.record(fact, offline=not self._wiring.csms.online)
         except StoreError as error:
             log.error("%s not stored: %s", type(fact).__name__, error)  # noqa: TRY400 - the disk
+            if isinstance(fact, SecurityEvent):
+                self.unstored.append(fact)
             return
         announce(self.told, fact)
         self._wiring.recorded()

@@ -6,6 +6,7 @@ While the disk refuses
   a session is told as Faulted, from memory, because no fact can be stored;
 - a session that runs goes on, or is stopped by whoever may: the contactor opens at once, the meter
   counts and signs, and keeps its record until that could be stored;
+- security events wait in memory;
 - what the CSMS was told stays noted in memory, so that nothing is told twice (``csms.outbox``).
 
 A commit that changes nothing is tried until it succeeds; then the statuses are told again. A
@@ -68,6 +69,9 @@ class StoreKeeper:
                 told = why
                 self._begins(why)
             await self._clock.sleep(pause)
+        missed = self._station.unstored
+        for _ in range(len(missed)):
+            self._station.record(missed.popleft())
         if told:
             self._ends(told, since)
 

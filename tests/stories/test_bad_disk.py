@@ -11,6 +11,7 @@ from case_rig import Case, case
 from disk_sweep import sweep
 
 from chargepoint.core.display import NO_STORE
+from chargepoint.core.security import Event
 from chargepoint.store import damage
 from chargepoint.store.archive import RecordArchive
 
@@ -58,6 +59,7 @@ async def test_no_session_begins_and_everybody_can_see_why(
         await break_down(run, disk)
         await run.swipe("04A1B2C3D4", 1)
         answer = await start_by(run, version)
+        run.station.security.event(Event.TAMPERED, "while nothing can be stored")
         await run.advance(LONG_S)
 
         assert run.transaction() is None
@@ -79,8 +81,24 @@ async def test_no_session_begins_and_everybody_can_see_why(
         last = [one.payload for one in told if one.action == "StatusNotification"][-1]
         assert last.get("connectorStatus", last.get("status")) != "Faulted"
         events = [one.payload for one in told if one.action == "SecurityEventNotification"]
-        assert [event["type"] for event in events] == ["StateStoreFailed"]
+        assert [event["type"] for event in events] == [
+            "TamperDetectionActivated",
+            "StateStoreFailed",
+        ]
         assert run.station.displays.texts(1) != (NO_STORE,)
+
+
+async def test_a_security_event_that_met_a_single_error_is_told(
+    tmp_path: Path, disk: BadDisk
+) -> None:
+    async with case("2.0.1", tmp_path) as run:
+        run.take()
+        disk.fail(1, Ill.BROKEN)
+        run.station.security.event(Event.TAMPERED, "at a bad moment")
+        await run.advance(1)
+
+        (event,) = run.take("SecurityEventNotification")
+        assert event["techInfo"] == "at a bad moment"
 
 
 @VERSIONS

@@ -141,8 +141,8 @@ class Transactions:
         )
         self._db.execute("DELETE FROM kept WHERE transaction_id = ?", (fact.transaction_id,))
         self._db.execute(
-            "DELETE FROM transactions WHERE ended_at IS NOT NULL AND started_at < (SELECT started_at"
-            " FROM transactions ORDER BY started_at DESC LIMIT 1 OFFSET ?)",
+            "DELETE FROM transactions WHERE ended_at IS NOT NULL AND started_at <"
+            " (SELECT started_at FROM transactions ORDER BY started_at DESC LIMIT 1 OFFSET ?)",
             (TRANSACTIONS_MOST - 1,),
         )
 

@@ -11,24 +11,20 @@ outlet and the CSMS saw is compared then.
 import argparse
 import asyncio
 import itertools
-import json
 import logging
 import random
-import sqlite3
 import sys
 import tempfile
-from base64 import b64decode
-from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import click
 from bad_disk import BadDisk, Ill, bad_disk
 from case_rig import Case, case
-from scripted_csms import Sent
+from disk_accounts import Accounts, Outcome, profile
 from station_bench import TOKEN
 
 from chargepoint.bench.csms import CallError
@@ -67,35 +63,6 @@ class Injection:
         how = f"repaired after {self.healed} steps" if self.healed else "once"
         dead, cut = ", unreadable" if self.dead else "", ", power cut" if self.cut else ""
         return f"{self.ill} at operation {self.at}, {how}{dead}{cut}"
-
-
-@dataclass
-class Outcome:
-    """What became of all of them; each finding is one sentence."""
-
-    injected: int = 0
-    happened: int = 0
-    lost: list[str] = field(default_factory=list)
-    doubled: list[str] = field(default_factory=list)
-    half: list[str] = field(default_factory=list)
-    wrong: list[str] = field(default_factory=list)
-    kinds: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def findings(self) -> list[str]:
-        """All that may not be."""
-        return [*self.lost, *self.doubled, *self.half, *self.wrong]
-
-    def row(self) -> dict[str, Any]:
-        """As numbers, for a table."""
-        return {
-            "injected": self.injected,
-            "happened": self.happened,
-            "lost": len(self.lost),
-            "doubled": len(self.doubled),
-            "half_signed": len(self.half),
-            "wrong": len(self.wrong),
-        }
 
 
 def injections(operations: int, count: int, coin: random.Random) -> Iterator[Injection]:
@@ -178,21 +145,20 @@ class _Story:
     """One session after the other, and the accounts of each."""
 
     def __init__(self, run: Case, disk: BadDisk, version: str, outcome: Outcome) -> None:
-        self._run, self._disk, self._version, self._outcome = run, disk, version, outcome
+        self._run, self._disk, self._version = run, disk, version
+        self._accounts = Accounts(run, disk, version, outcome)
         self._number = 0
         self._cut = False
-        self._closed: list[str] = []  # transactions in whose time the contactor was closed
-        self._what = ""
         meter, outlet = run.meters[1], run.outlets[1]
         release, close = meter.release, outlet.close_contactor
 
         async def releasing(transaction_id: str) -> None:
-            if meter.record and not self._stored_records(meter.record[0]):
-                self._lost(f"{meter.record[0]} is released before it is stored")
+            if meter.record and not self._accounts.stored_records(meter.record[0]):
+                self._accounts.lost(f"{meter.record[0]} is released before it is stored")
             await release(transaction_id)
 
         async def closing_contactor() -> None:
-            self._closed.append(meter.running)
+            self._accounts.closed.append(meter.running)
             await close()
 
         meter.release = releasing  # type: ignore[method-assign]
@@ -204,21 +170,21 @@ class _Story:
         """One session; the disk fails in it and is repaired, then everything has to be told."""
         self._number += 1
         self._cut = False
-        self._what = f"session {self._number}, {injection}"
+        self._accounts.what = f"session {self._number}, {injection}"
         ends, frames = len(self._run.meters[1].ends), self._run.csms.mark()
-        self._closed.clear()
+        self._accounts.closed.clear()
         self._disk.refused.clear()
         if injection is not None:
-            self._outcome.injected += 1
+            self._accounts.outcome.injected += 1
             lasting = injection.healed > 0
             self._disk.fail(injection.at, injection.ill, lasting=lasting, reads=injection.dead)
         with self._defects():
             await self._steps(injection)
             await self._rest()
         if self._disk.refused:
-            self._outcome.happened += 1
-            self._outcome.kinds[self._disk.refused[0]] += 1
-        self._check(ends, self._run.csms.sent(frames))
+            self._accounts.outcome.happened += 1
+            self._accounts.outcome.kinds[self._disk.refused[0]] += 1
+        self._accounts.check(ends, self._run.csms.sent(frames), cut=self._cut)
 
     async def _steps(self, injection: Injection | None) -> None:
         since = 0
@@ -232,11 +198,11 @@ class _Story:
             await self._heal(injection)
         self._disk.repair()
         await self._run.advance(_LONGEST_S)
-        if not self._closed:  # the driver tries again
+        if not self._accounts.closed:  # the driver tries again
             await self._begin()
             await self._run.advance(35)
-            if not self._closed:
-                self._wrong("no session although the disk is well again")
+            if not self._accounts.closed:
+                self._accounts.wrong("no session although the disk is well again")
             await self._end()
 
     async def _heal(self, injection: Injection) -> None:
@@ -271,7 +237,7 @@ class _Story:
             await self._run.swipe(TOKEN, 1)
             await self._run.advance(1)
             if self._run.outlets[1].closed:
-                self._wrong("the contactor stays closed after the session was stopped")
+                self._accounts.wrong("the contactor stays closed after the session was stopped")
 
     async def _end(self) -> None:
         await self._stop()
@@ -299,16 +265,16 @@ class _Story:
             answer = await self._ask("SetVariables", setVariableData=[variable])
             results = answer.get("setVariableResult", [{}])
             taken = results[0].get("attributeStatus") == "Accepted"
-        found = self._rows("SELECT 1 FROM setting WHERE value = ?", value)
+        found = self._accounts.rows("SELECT 1 FROM setting WHERE value = ?", value)
         if taken and not found:
-            self._lost(f"setting {value} was answered Accepted and is not stored")
+            self._accounts.lost(f"setting {value} was answered Accepted and is not stored")
 
     async def _ask_profile(self) -> None:
         number = 1000 + self._number
-        answer = await self._ask("SetChargingProfile", **_profile(self._version, number))
-        found = self._rows("SELECT 1 FROM charging_profile WHERE profile_id = ?", number)
+        answer = await self._ask("SetChargingProfile", **profile(self._version, number))
+        found = self._accounts.rows("SELECT 1 FROM charging_profile WHERE profile_id = ?", number)
         if answer.get("status") == "Accepted" and not found:
-            self._lost(f"profile {number} was answered Accepted and is not stored")
+            self._accounts.lost(f"profile {number} was answered Accepted and is not stored")
 
     async def _ask(self, action: str, **payload: Any) -> dict[str, Any]:
         try:
@@ -316,60 +282,8 @@ class _Story:
         except CallError as refusal:
             return {"status": refusal.code}
         except Exception as error:  # noqa: BLE001 - whatever a test calls it
-            self._wrong(f"{action} is not answered: {error!r}")
+            self._accounts.wrong(f"{action} is not answered: {error!r}")
             return {}
-
-    # --- the accounts -------------------------------------------------------------------------
-
-    def _check(self, ends_before: int, sent: list[Sent]) -> None:
-        meter = self._run.meters[1]
-        if self._run.outlets[1].closed or meter.running or meter.record:
-            left = f"running {meter.running!r}, record {meter.record and meter.record[0]!r}"
-            self._wrong(f"something is left open: meter {left}")
-        if waiting := self._run.station.store.waiting:
-            self._lost(f"{waiting} facts are not told")
-        for transaction_id in meter.ends[ends_before:]:
-            if (many := len(self._stored_records(transaction_id))) != 1:
-                finding = self._lost if not many else self._doubled
-                finding(f"{many} records of {transaction_id} are stored")
-        repeated = Counter(one.message_id for one in sent)
-        again = [one.action for one in sent if repeated[one.message_id] > 1]
-        if again and not self._cut:
-            self._doubled(f"sent twice: {', '.join(again)}")
-        once = list({one.message_id: one for one in sent}.values())
-        (_check_16 if self._version == "1.6" else _check_201)(self, list(self._closed), once)
-
-    def compare(self, closed: list[str], begins: list[str], ends: dict[str, list[str]]) -> None:
-        """Each session once from begin to end; ``ends`` are the records of each, as text."""
-        for transaction_id in closed:
-            if transaction_id not in begins:
-                self._lost(f"the begin of {transaction_id}")
-            if transaction_id not in ends:
-                self._lost(f"the end of {transaction_id}")
-        for transaction_id, many in Counter(begins).items():
-            if many > 1:
-                self._doubled(f"the begin of {transaction_id}")
-        for transaction_id, records in ends.items():
-            if len(records) > 1:
-                self._doubled(f"the end of {transaction_id}")
-            if transaction_id not in records[0]:
-                self._half_signed(f"the end of {transaction_id} has no record: {records[0][:80]}")
-
-    def csms_transaction(self, number: int) -> str:
-        """Our name of a transaction that the CSMS gave a number."""
-        rows = self._rows("SELECT transaction_id FROM csms_transaction WHERE csms_id = ?", number)
-        return str(rows[0][0]) if rows else f"number {number}"
-
-    def _stored_records(self, transaction_id: str) -> list[Any]:
-        return self._rows("SELECT 1 FROM record WHERE transaction_id = ?", transaction_id)
-
-    def _rows(self, sql: str, *values: Any) -> list[Any]:
-        """What anybody else would read of the database."""
-        if self._disk.ill:
-            return [()]  # nobody can tell now
-        path = self._run.station.store.folder / "station.db"
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
-            return db.execute(sql, values).fetchall()
 
     @contextmanager
     def _defects(self) -> Iterator[None]:
@@ -390,96 +304,7 @@ class _Story:
         finally:
             logging.getLogger().removeHandler(ear)
         for one in heard:
-            self._wrong(one)
-
-    def _lost(self, what: str) -> None:
-        self._outcome.lost.append(f"{self._what}: {what}")
-
-    def _doubled(self, what: str) -> None:
-        self._outcome.doubled.append(f"{self._what}: {what}")
-
-    def _half_signed(self, what: str) -> None:
-        self._outcome.half.append(f"{self._what}: {what}")
-
-    def _wrong(self, what: str) -> None:
-        self._outcome.wrong.append(f"{self._what}: {what}")
-
-
-def _check_201(story: _Story, closed: list[str], sent: list[Sent]) -> None:
-    events = [one.payload for one in sent if one.action == "TransactionEvent"]
-    begins, ends = [], {}
-    numbers: dict[str, list[int]] = {}
-    for event in events:
-        transaction_id = event["transactionInfo"]["transactionId"]
-        numbers.setdefault(transaction_id, []).append(event["seqNo"])
-        if event["eventType"] == "Started":
-            begins.append(transaction_id)
-        if event["eventType"] == "Ended":
-            ends.setdefault(transaction_id, []).append(_documents(event))
-    story.compare(closed, begins, ends)
-    for transaction_id, given in numbers.items():
-        if len(set(given)) < len(given):
-            story._doubled(f"sequence numbers of {transaction_id}: {given}")
-        if sorted(set(given)) != list(range(max(given) + 1)):
-            story._lost(f"sequence numbers of {transaction_id}: {given}")
-
-
-def _check_16(story: _Story, closed: list[str], sent: list[Sent]) -> None:
-    starts = [one for one in sent if one.action == "StartTransaction"]
-    stops = [one.payload for one in sent if one.action == "StopTransaction"]
-    ends: dict[str, list[str]] = {}
-    for stop in stops:
-        name = story.csms_transaction(stop["transactionId"])
-        ends.setdefault(name, []).append(_documents(stop))
-    if len(starts) > len(closed):
-        story._doubled(f"{len(starts)} StartTransaction for {len(closed)} sessions")
-    if len(starts) < len(closed):
-        story._lost(f"{len(starts)} StartTransaction for {len(closed)} sessions")
-    story.compare(closed, list(closed), ends)
-
-
-def _documents(payload: dict[str, Any]) -> str:
-    """All signed records in a message, as text."""
-    found = []
-
-    def look(part: Any) -> None:
-        if isinstance(part, dict):
-            for key, value in part.items():
-                if key == "signedMeterData":
-                    found.append(b64decode(value).decode())
-                elif key == "value" and isinstance(value, str) and "signedMeterData" in value:
-                    look(json.loads(value))
-                else:
-                    look(value)
-        elif isinstance(part, list):
-            for one in part:
-                look(one)
-
-    look(payload)
-    return " ".join(found)
-
-
-def _profile(version: str, number: int) -> dict[str, Any]:
-    period = {"startPeriod": 0, "limit": 10.0}
-    schedule = {"chargingRateUnit": "A", "chargingSchedulePeriod": [period]}
-    profile = {
-        "stackLevel": 0,
-        "chargingProfilePurpose": "TxDefaultProfile",
-        "chargingProfileKind": "Relative",
-    }
-    if version == "1.6":
-        return {
-            "connectorId": 1,
-            "csChargingProfiles": {
-                "chargingProfileId": number,
-                "chargingSchedule": schedule,
-                **profile,
-            },
-        }
-    return {
-        "evseId": 1,
-        "chargingProfile": {"id": number, "chargingSchedule": [{"id": 1, **schedule}], **profile},
-    }
+            self._accounts.wrong(one)
 
 
 def main(arguments: list[str]) -> int:

@@ -49,6 +49,10 @@ NOT_CRITICAL = frozenset(
 )
 
 
+OLDER_WORD: dict[str, Event] = {Event.DISCARDED_CERTIFICATE: Event.RECONFIGURED}
+"""What came later than the list of 2020, in words of that one."""
+
+
 def is_critical(event: str) -> bool:
     """Whether its delivery is guaranteed (2.0.1 A04.FR.02).
 

@@ -2,10 +2,11 @@
 
 A CALLERROR or an answer that does not come counts as an attempt: the stream waits the interval
 times the number of attempts, others go on, and after the last attempt the fact is given up (OCPP
-1.6 section 3.7.2, 2.0.1 E13), unless it is a critical security event (A04.FR.02). A status or a
-reading of an idle outlet is given up at the first CALLERROR. A connection that breaks is no
-attempt, nor is one on which nobody answers even a heartbeat: a CSMS that leaves single messages
-unanswered must not be left, and one that is gone must not use the attempts up.
+1.6 section 3.7.2, 2.0.1 E13), unless it is a critical security event (A04.FR.02); one that the CSMS
+calls malformed is given up, too, or no other event would ever get past it. A status or a reading of
+an idle outlet is given up at the first CALLERROR. A connection that breaks is no attempt, nor is
+one on which nobody answers even a heartbeat: a CSMS that leaves single messages unanswered must not
+be left, and one that is gone must not use the attempts up.
 
 What became of a fact is remembered until the disk has taken it, over connections, too: a disk that
 refuses must not have a transaction told twice. Nothing else is told meanwhile, because that could
@@ -42,6 +43,7 @@ from chargepoint.core.model import Cause, Context
 from chargepoint.core.security import is_critical
 from chargepoint.csms.adapter import Adapter, Csms, Delivery, NotYet
 from chargepoint.csms.rpc import OutgoingInvalid
+from chargepoint.csms.security_events import MALFORMED
 from chargepoint.errors import CsmsRejected, CsmsUnavailable, StoreError
 from chargepoint.store.patience import LONGEST, pauses
 from chargepoint.store.sqlite import Entry, Store
@@ -203,12 +205,15 @@ class Outbox:
         except OutgoingInvalid as error:
             self._defective(entry, error)
         except CsmsRejected as error:
-            self._refused(entry, str(error), insist=_insists(entry.fact, error, adapter))
+            insist = _insists(entry.fact, error, adapter)
+            for_ever = _is_guaranteed(entry.fact) and error.code not in MALFORMED
+            self._refused(entry, str(error), insist=insist, for_ever=for_ever)
         except CsmsUnavailable as error:
             if is_dead(csms) and not await answers(adapter, csms):
                 self._held.pop(entry.stream, None)
                 raise
-            self._refused(entry, str(error), insist=True)
+            for_ever = _is_guaranteed(entry.fact)
+            self._refused(entry, str(error), insist=True, for_ever=for_ever)
         except StoreError as error:
             log.error("%s not told: %s", type(entry.fact).__name__, error)  # noqa: TRY400 - the disk
             self._hold(entry, LONGEST)
@@ -281,11 +286,11 @@ class Outbox:
         self.note(partial(self._store.attempted, entry))
         self._hold(entry, DEFECT_PAUSE)
 
-    def _refused(self, entry: Entry, reason: str, *, insist: bool) -> None:
+    def _refused(self, entry: Entry, reason: str, *, insist: bool, for_ever: bool) -> None:
         retry = self._retry()
         made = entry.attempts + 1
         name = type(entry.fact).__name__
-        if not insist or (made >= retry.attempts and not _is_guaranteed(entry.fact)):
+        if not insist or (made >= retry.attempts and not for_ever):
             known_here = not insist and isinstance(entry.fact, SecurityEvent)  # in its log
             level = logging.INFO if known_here else logging.ERROR
             log.log(level, "%s given up after %d attempts: %s", name, made, reason)

@@ -8,6 +8,7 @@ from chargepoint.core.facts import CertificateRequested, SecurityEvent
 from chargepoint.core.security import Event
 from chargepoint.csms.adapter import Delivery, Work, delivers, handles, triggers
 from chargepoint.csms.rpc import Reply
+from chargepoint.csms.security_events import tell_event
 from chargepoint.errors import Refused, StoreError
 from chargepoint.station.station import Station
 from chargepoint.v16 import wire
@@ -34,14 +35,15 @@ class Security:
     @delivers(SecurityEvent)
     async def happened(self, fact: SecurityEvent, delivery: Delivery) -> None:
         """Whitepaper A04: something the security log must hold."""
-        kind = TYPE.get(fact.type, fact.type)
-        payload = {
-            "type": wire.cut(kind, TYPE_MOST, "type of a security event"),
-            "timestamp": wire.timestamp(fact.at),
-        }
-        if fact.info:
-            payload["techInfo"] = wire.cut(fact.info, INFO_MOST, "techInfo of a security event")
-        await delivery.call("SecurityEventNotification", payload)
+
+        def payload(kind: str, info: str) -> dict[str, Any]:
+            word = wire.cut(TYPE.get(kind, kind), TYPE_MOST, "type of a security event")
+            made = {"type": word, "timestamp": wire.timestamp(fact.at)}
+            if info:
+                made["techInfo"] = wire.cut(info, INFO_MOST, "techInfo of a security event")
+            return made
+
+        await tell_event(fact, delivery, payload)
 
     @delivers(CertificateRequested)
     async def requested(self, fact: CertificateRequested, delivery: Delivery) -> None:

@@ -6,6 +6,7 @@ from chargepoint.core.certificates import Use
 from chargepoint.core.facts import CertificateRequested, SecurityEvent
 from chargepoint.csms.adapter import Delivery, Work, delivers, handles, triggers
 from chargepoint.csms.rpc import Reply
+from chargepoint.csms.security_events import tell_event
 from chargepoint.errors import Refused, StoreError
 from chargepoint.station.station import Station
 from chargepoint.v201 import wire
@@ -28,10 +29,12 @@ class Security:
     @delivers(SecurityEvent)
     async def happened(self, fact: SecurityEvent, delivery: Delivery) -> None:
         """A04: something the security log must hold."""
-        payload = {"type": fact.type[:TYPE_MOST], "timestamp": wire.timestamp(fact.at)}
-        if fact.info:
-            payload["techInfo"] = fact.info[:INFO_MOST]
-        await delivery.call("SecurityEventNotification", payload)
+
+        def payload(kind: str, info: str) -> dict[str, Any]:
+            made = {"type": kind[:TYPE_MOST], "timestamp": wire.timestamp(fact.at)}
+            return made | ({"techInfo": info[:INFO_MOST]} if info else {})
+
+        await tell_event(fact, delivery, payload)
 
     @delivers(CertificateRequested)
     async def requested(self, fact: CertificateRequested, delivery: Delivery) -> None:

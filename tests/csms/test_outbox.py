@@ -357,6 +357,21 @@ async def test_a_critical_security_event_is_never_given_up(post: Post) -> None:
     assert post.store.waiting == 0
 
 
+@pytest.mark.parametrize("code", ["FormatViolation", "TypeConstraintViolation"])
+async def test_an_event_that_the_csms_cannot_read_does_not_stop_the_next_one(
+    post: Post, code: str
+) -> None:
+    post.teller.script["security"].extend([CsmsRejected(code)] * 3)
+    post.store.record(SecurityEvent("NewInTheNextEdition", START))
+    post.store.record(security())
+
+    await post.drain()
+    await post.clock.advance(3600 * 3)
+
+    assert len(post.teller.facts()) == 4
+    assert post.store.waiting == 0
+
+
 async def test_another_security_event_is_given_up_after_the_attempts(post: Post) -> None:
     post.teller.script["security"].extend([REJECTED] * 20)
     post.store.record(SecurityEvent("InvalidMessages", START))

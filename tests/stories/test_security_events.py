@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from case_rig import Case, case
+from case_rig import CallError, Case, case
 
 from chargepoint.core.security import NOT_CRITICAL, Event
 
@@ -88,3 +88,29 @@ async def test_a_set_clock_is_told(tmp_path: Path, version: str) -> None:
         ((kind, info),) = events(run)
         assert kind == "SettingSystemTime"
         assert info.startswith("by +")
+
+
+NEWER = {"type": "DiscardedRenewedClientCertificate", "techInfo": "no connection came about"}
+
+
+@BOTH
+@pytest.mark.parametrize("malformed", [True, False])
+async def test_a_csms_with_an_older_list_is_told_in_its_words(
+    tmp_path: Path, version: str, *, malformed: bool
+) -> None:
+    code = {"1.6": "FormationViolation", "2.0.1": "FormatViolation"}[version]
+    code = code if malformed else "InternalError"
+    async with case(version, tmp_path) as run:
+        run.take()
+        run.answers("SecurityEventNotification", CallError(code, "unknown type"))
+        run.station.security.event(Event.DISCARDED_CERTIFICATE, NEWER["techInfo"])
+        await run.settle()
+        first, *more = run.take("SecurityEventNotification")
+        again = {
+            "type": "ReconfigurationOfSecurityParameters",
+            "timestamp": first["timestamp"],
+            "techInfo": f"{NEWER['type']}: {NEWER['techInfo']}",
+        }
+
+        assert first == NEWER | {"timestamp": first["timestamp"]}
+        assert more == ([again] if malformed else [])

@@ -39,10 +39,11 @@ class Authority:
         start: datetime = START - timedelta(days=1),
         life: timedelta = YEAR,
         ocsp: str = "",
+        serial: int | None = None,
     ) -> x509.Certificate:
         """A certificate about a public key."""
         subject, issuer = name(common_name), self.certificate.subject
-        return _certificate(subject, key, issuer, self.key, ca, start, life, ocsp)
+        return _certificate(subject, key, issuer, self.key, ca, start, life, ocsp, serial)
 
     def under(self, common_name: str, *, ocsp: str = "") -> "Authority":
         """An authority that this one vouches for."""
@@ -64,11 +65,12 @@ def root(
     ca: bool = True,
     start: datetime = START - timedelta(days=1),
     life: timedelta = 10 * YEAR,
+    serial: int | None = None,
 ) -> Authority:
     """An authority that vouches for itself."""
     key = key or ec.generate_private_key(ec.SECP256R1())
     subject = name(common_name)
-    made = _certificate(subject, key.public_key(), subject, key, ca, start, life)
+    made = _certificate(subject, key.public_key(), subject, key, ca, start, life, serial=serial)
     return Authority(made, key)
 
 
@@ -89,13 +91,14 @@ def _certificate(  # noqa: PLR0917 - one call of a builder
     start: datetime,
     life: timedelta,
     ocsp: str = "",
+    serial: int | None = None,
 ) -> x509.Certificate:
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(public)  # type: ignore[arg-type]
-        .serial_number(x509.random_serial_number())
+        .serial_number(serial or x509.random_serial_number())
         .not_valid_before(start)
         .not_valid_after(start + life)
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)

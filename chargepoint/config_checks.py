@@ -64,13 +64,12 @@ def check_files(config: StationConfig) -> list[str]:
 
 
 def _commands(config: StationConfig) -> Iterator[str]:
-    """Programs for the firmware that are not there, or may not be run."""
-    if config.firmware is None:
-        return
+    """Programs that are not there, or may not be run."""
+    commands = {"csms.key_command": config.csms.key_command}
     for name in ("install_command", "confirm_command", "reboot_command"):
-        command: tuple[str, ...] = getattr(config.firmware, name)
+        commands[f"firmware.{name}"] = getattr(config.firmware, name, ())
+    for where, command in commands.items():
         if command and shutil.which(command[0]) is None:
-            where = f"firmware.{name}"
             place, found = config.positions.of(where), f'found "{command[0]}", no program here'
             yield complaint(place, where, found, "a program and its arguments")
 

@@ -149,6 +149,10 @@ class CsmsSection(Section, frozen=True, kw_only=True):
         Path | None, Meta(description="profile 3: the station's certificate and chain (PEM)")
     ] = None
     key_file: Annotated[Path | None, Meta(description="profile 3: its private key (PEM)")] = None
+    key_command: Annotated[
+        tuple[str, ...],
+        Meta(description="profile 3: makes keys in a security module or TPM; README, section TLS"),
+    ] = ()
     crl_file: Annotated[
         Path | None, Meta(description="lists of revoked CSMSs (PEM, DER), read at each connection")
     ] = None

@@ -42,6 +42,7 @@ def basis(config: StationConfig, keys: KeyStore) -> Basis:
         StoreError: they could not be stored.
     """
     link, csms = link_config(config), config.csms
+    keys.command = csms.key_command
     if csms.ca_file is not None:
         keys.adopt(Use.CSMS_ROOT, csms.ca_file)
     if csms.cert_file is not None and csms.key_file is not None:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from chargepoint.core.certificates import Use
 from chargepoint.errors import Refused
+from chargepoint.store.key_command import made_by, without_request
 from chargepoint.store.lock import sync_folder
 from chargepoint.store.tables import translated
 
@@ -45,6 +46,7 @@ class KeyStore:
     """
 
     def __init__(self, folder: Path) -> None:
+        self.command: tuple[str, ...] = ()  # makes keys where nobody can read them
         self._folder = folder
         self._counted: int | None = None  # until a file is written or removed here
 
@@ -123,7 +125,7 @@ class KeyStore:
         return ""
 
     def pending(self, use: Use) -> str:
-        """The private key whose certificate was asked for; empty if there is none."""
+        """The private key whose certificate was asked for, and the request; empty if none."""
         with translated("key"), contextlib.suppress(FileNotFoundError):
             return self._pending(use).read_text(encoding="ascii")
         return ""
@@ -132,16 +134,19 @@ class KeyStore:
         """A new key pair for a use, kept until its certificate comes; the PKCS#10 text, PEM."""
         from chargepoint.store.x509 import request
 
-        made = request(common_name, organization)
+        if self.command and use is Use.STATION:
+            made = made_by(self.command, common_name, organization)
+        else:
+            made = request(common_name, organization)
         with translated("key"):
-            self._write(self._pending(use), made.key)
+            self._write(self._pending(use), f"{made.key.rstrip()}\n{made.csr}")
         return made.csr
 
     def signed(self, use: Use, chain: str, *, fresh: bool) -> None:
         """The certificate of the pending key is there; ``fresh`` until a connection proves it."""
         with translated("certificate"):
             path = self.fresh(use) if fresh else self.own(use)
-            key = self._pending(use).read_text(encoding="ascii")
+            key = without_request(self._pending(use).read_text(encoding="ascii"))
             self._write(path, f"{key.rstrip()}\n{chain.strip()}\n")
             self._pending(use).unlink(missing_ok=True)
 

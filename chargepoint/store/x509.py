@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
+_REQUEST = "-----BEGIN CERTIFICATE REQUEST"
+
 
 def read(pem: str) -> "tuple[x509.Certificate, ...]":
     """The certificates in a PEM text, in its order.
@@ -110,12 +112,36 @@ def identify(
     )
 
 
-def fits(certificate: "x509.Certificate", key_pem: str) -> bool:
-    """Whether a certificate is about the public half of a private key."""
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+def fits(certificate: "x509.Certificate", pending: str) -> bool:
+    """Whether a certificate is about the public half of a private key.
 
-    private = load_pem_private_key(key_pem.encode(), password=None)
-    return _spki(certificate.public_key()) == _spki(private.public_key())  # type: ignore[arg-type]
+    ``pending`` holds the key and, if there is one, the request that was made for it: the key may be
+    one that cannot be read.
+    """
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+    from cryptography.x509 import load_pem_x509_csr
+
+    if (at := pending.find(_REQUEST)) >= 0:
+        mine = _spki(load_pem_x509_csr(pending[at:].encode()).public_key())
+    else:
+        private = load_pem_private_key(pending.encode(), password=None)
+        mine = _spki(private.public_key())  # type: ignore[arg-type]
+    return _spki(certificate.public_key()) == mine
+
+
+def is_request(pem: str, common_name: str) -> bool:
+    """Whether a text is a request for a certificate in this name, signed with its own key."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.x509 import load_pem_x509_csr
+    from cryptography.x509.oid import NameOID
+
+    try:
+        asked = load_pem_x509_csr(pem.encode())
+        return (
+            asked.is_signature_valid and _first(asked.subject, NameOID.COMMON_NAME) == common_name
+        )
+    except (ValueError, UnsupportedAlgorithm):
+        return False
 
 
 def responder(certificate: "x509.Certificate") -> str:

@@ -229,7 +229,7 @@ def _assemble(
     secured.refresh()
     view.station, view.session = station, session
     view.routes, view.secured = routes, secured
-    session.on_rejected = view.rejected
+    session.on_rejected, routes.event = view.rejected, station.security.event
     session.attach(view, adapters)
     provide(config, station, profile, link=link, session=session)
     return Life(config, station, session, link, secured, store, identity, routes)

@@ -85,6 +85,7 @@ class Secured:
         self._credentials.attempts = lambda: model[NETWORK_PROFILE_CONNECTION_ATTEMPTS]
         self._credentials.downgrade = lambda: model[ALLOW_SECURITY_PROFILE_DOWNGRADE]
         model.subscribe(ALLOW_CSMS_TLS_WILDCARDS, lambda _: self.refresh())
+        session.unproven = lambda: self._credentials.trying
         session.on_invalid = lambda what: security.event(Event.INVALID_MESSAGES, what)
         session.on_replay = lambda what: security.event(Event.ATTEMPTED_REPLAY, what)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from chargepoint.config_model import CsmsSection
 from meters.catalog import driver_names
 from meters.simulators.catalog import load_simulator, simulator_names
 
@@ -63,3 +64,10 @@ def test_the_table_of_meters_names_every_driver_and_its_simulator() -> None:
 
     assert set(rows) == set(driver_names())
     assert {simulators[word.replace("-", "_")]: word for word in rows.values()} == rows
+
+
+def test_the_keys_of_the_section_about_tls_exist() -> None:
+    block = README.split("## TLS and certificates")[1].split("```yaml")[1].split("```")[0]
+    named = {line.split(":")[0].strip() for line in block.splitlines() if line.startswith("  ")}
+
+    assert {"crl_file", "crl_url", "ocsp"} <= named <= set(CsmsSection.__struct_fields__)

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from chargepoint.core.certificates import lower_profiles, lowest_profile
 from chargepoint.core.network import Walk, check_priority
+from chargepoint.core.security import Event
 from chargepoint.core.variables import (
     ACTIVE_NETWORK_PROFILE,
     ALLOW_SECURITY_PROFILE_DOWNGRADE,
@@ -23,7 +24,7 @@ from chargepoint.core.variables import (
     NETWORK_PROFILE_CONNECTION_ATTEMPTS,
     SECURITY_PROFILE,
 )
-from chargepoint.csms.credentials import Basis
+from chargepoint.csms.credentials import Basis, Report
 from chargepoint.errors import Refused, StoreError
 from chargepoint.station.device_model import DeviceModel
 from chargepoint.station.security import check_profile
@@ -44,7 +45,7 @@ class Followed(Protocol):
 class Routes:
     """The way to the CSMS in use, and the next one when it fails.
 
-    ``base`` is what the installer's file says.
+    ``base`` is what the installer's file says, ``event`` puts something into the security log.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Routes:
         self._store = store
         self._keys = keys
         self._model = model
+        self.event: Report = lambda *_: None
         self._failures = 0
         self._worked = False  # on the present connection
         good = store.good()
@@ -143,9 +145,11 @@ class Routes:
         self._failures = 0
         self._walk = replace(self._walk, tried=0)
         try:
-            reached = self._reached()
+            known, reached = self._store.good() is not None, self._reached()
             back = self._lowest(reached) <= self.security
             self._store.mark_good(self.slot, self.security if back else reached)
+            if known and self.security != reached:
+                self.event(Event.RECONFIGURED, f"security profile {self.security}")
             self._forget_below(self.security if self.security > reached else self._lowest(reached))
         except (StoreError, Refused) as error:
             log.warning("network profile %d not noted: %s", self.slot, error)

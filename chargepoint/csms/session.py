@@ -70,7 +70,8 @@ class Session:
 
     ``online`` is true while the station may send what it wants; ``on_invalid`` is told of illegal
     messages, ``on_replay`` of one that came twice, ``on_rejected`` of a BootNotification that was
-    rejected or not answered; it must not wait.
+    rejected or not answered; it must not wait. ``unproven`` says whether the connection shows or
+    trusts something new: then it only is good once the CSMS has answered something on it.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Session:
         self.on_invalid: Callable[[str], None] = lambda _: None
         self.on_replay: Callable[[str], None] = lambda _: None
         self.on_rejected: Callable[[], None] = lambda: None
+        self.unproven: Callable[[], bool] = lambda: False
         self._adapters: Mapping[str, Adapter] = {}
         self._store = store
         self._outbox = outbox
@@ -213,8 +215,11 @@ class Session:
 
     async def _live(self, endpoint: Endpoint, adapter: Adapter) -> None:
         try:
-            if await self._be_accepted(endpoint, adapter) or self._was_away_for_long():
+            booted = await self._be_accepted(endpoint, adapter)
+            if booted or self._was_away_for_long():
                 self._owe_statuses()
+            if not booted and self.unproven():
+                await self._hear(endpoint, adapter)
             self._good()
             if self._statuses_owed:
                 await self._tell_statuses(endpoint, adapter)
@@ -246,6 +251,17 @@ class Session:
             if answer is None or answer.registration is Registration.REJECTED:
                 self.on_rejected()
             await sleep_unless(self._clock, wait, self._boot_now)
+
+    async def _hear(self, endpoint: Endpoint, adapter: Adapter) -> None:
+        """Return once the CSMS answered: some open a connection first and then look who it is.
+
+        Raises:
+            CsmsUnavailable: it did not.
+        """
+        try:
+            await adapter.heartbeat(endpoint)
+        except CsmsRejected as error:
+            log.debug("heartbeat refused: %s", error)
 
     async def _announce(self, endpoint: Endpoint, adapter: Adapter) -> BootAnswer | None:
         try:

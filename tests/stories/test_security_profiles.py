@@ -99,6 +99,10 @@ async def test_a_higher_profile_is_reached_and_the_lower_one_goes(
         assert (stored, preferred) == ("Accepted", "RebootRequired")
         assert await site.get("SecurityCtrlr", "SecurityProfile") == "2"
         assert await site.get("OCPPCommCtrlr", "NetworkConfigurationPriority") == "2"
+        await secure.wait_for(
+            "SecurityEventNotification",
+            lambda event: event.get("techInfo") == "security profile 2",
+        )
         told = len(plain.frames)
         secure.refuse = 503
         secure.drop("CP1")

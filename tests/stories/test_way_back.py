@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 from case_rig import SILENCE, STATION, Case, case
-from scripted_csms import Answer, ScriptedCsms
+from scripted_csms import GONE, Answer, ScriptedCsms
 
 SETTINGS = {
     "OCPPCommCtrlr.RetryBackOffWaitMinimum": "10",
     "OCPPCommCtrlr.RetryBackOffRandomRange": "0",
 }
+NEW = "correct horse battery"
 REJECTED = {"status": "Rejected", "interval": 20, "currentTime": "2026-03-01T10:00:00Z"}
 
 
@@ -59,6 +60,30 @@ async def test_a_csms_that_does_not_accept_the_station_is_left(
             assert run.life.session.online
             assert [one["reason"] for one in run.take("BootNotification")] == ["RemoteReset"]
             await run.charge()  # it is fully there again
+
+
+@pytest.mark.spec("2.0.1", "A01.FR.02")
+@pytest.mark.spec("1.6", "whitepaper A01.FR.03")
+@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+async def test_a_csms_that_opens_first_and_looks_then_does_not_prove_a_password(
+    tmp_path: Path, version: str
+) -> None:
+    file = {"security_profile": 1, "password": "the password before"}
+    async with case(version, tmp_path, settings=SETTINGS, csms=file) as run:
+        run.answers("Heartbeat", *[GONE] * 3)
+        item = {"component": {"name": "SecurityCtrlr"}, "variable": {"name": "BasicAuthPassword"}}
+        if version == "1.6":
+            await run.ask("ChangeConfiguration", key="AuthorizationKey", value=NEW)
+        else:
+            await run.ask("SetVariables", setVariableData=[{**item, "attributeValue": NEW}])
+        await run.advance(15)
+        kept = run.life.store.credentials
+        assert kept.fresh == NEW.encode()  # one connection does not give it up
+
+        await run.advance(120)
+
+        assert run.life.session.online
+        assert (kept.fresh, kept.proven) == (None, b"the password before")
 
 
 async def test_a_csms_that_lets_the_station_wait_is_not_left(tmp_path: Path) -> None:

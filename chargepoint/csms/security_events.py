@@ -26,20 +26,23 @@ MALFORMED: Final = frozenset(
 
 
 async def tell_event(
-    fact: SecurityEvent, delivery: Delivery, payload: Callable[[str, str], dict[str, Any]]
+    action: str,
+    fact: SecurityEvent,
+    delivery: Delivery,
+    payload: Callable[[str, str], dict[str, Any]],
 ) -> None:
     """Tell an event; if the CSMS cannot make out its word, once more with an older one.
 
-    ``payload`` makes the message from a type and what else is known.
+    ``payload`` makes the message of this ``action`` from a type and what else is known.
 
     Raises:
         CsmsRejected, CsmsUnavailable: as a call does.
     """
     try:
-        await delivery.call("SecurityEventNotification", payload(fact.type, fact.info))
+        await delivery.call(action, payload(fact.type, fact.info))
     except CsmsRejected as error:
         older = OLDER_WORD.get(fact.type)
         if older is None or error.code not in MALFORMED:
             raise
         words = f"{fact.type}: {fact.info}"
-        await delivery.call("SecurityEventNotification", payload(older, words), part=1)
+        await delivery.call(action, payload(older, words), part=1)

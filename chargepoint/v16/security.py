@@ -43,7 +43,7 @@ class Security:
                 made["techInfo"] = wire.cut(info, INFO_MOST, "techInfo of a security event")
             return made
 
-        await tell_event(fact, delivery, payload)
+        await tell_event("SecurityEventNotification", fact, delivery, payload)
 
     @delivers(CertificateRequested)
     async def requested(self, fact: CertificateRequested, delivery: Delivery) -> None:

@@ -34,7 +34,7 @@ class Security:
             made = {"type": kind[:TYPE_MOST], "timestamp": wire.timestamp(fact.at)}
             return made | ({"techInfo": info[:INFO_MOST]} if info else {})
 
-        await tell_event(fact, delivery, payload)
+        await tell_event("SecurityEventNotification", fact, delivery, payload)
 
     @delivers(CertificateRequested)
     async def requested(self, fact: CertificateRequested, delivery: Delivery) -> None:

@@ -94,6 +94,13 @@ def test_a_config_without_a_way_to_ask_is_a_mistake(tmp_path: Path) -> None:
     assert main(["health", str(config)]) == 2
 
 
+def test_the_default_is_that_of_the_config() -> None:
+    from chargepoint.cli.health import _LISTEN
+    from chargepoint.config_model import LocalSection
+
+    assert LocalSection().listen == _LISTEN
+
+
 def test_it_imports_nothing_of_the_station() -> None:
     script = """
 import sys

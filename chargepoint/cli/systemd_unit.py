@@ -69,7 +69,7 @@ SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
 SystemCallErrorNumber=EPERM
 UMask=0077
-# An idle station has 40 MB, one with ten outlets and an update under way less than 150.
+# An idle station has 40 to 50 MB; the rest is for updates, uploads and certificates.
 MemoryHigh=192M
 MemoryMax=256M
 TasksMax=64

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 INTERNAL_ERROR = "InternalError"  # OCPP 1.6 section 7.6
 _INFO_MOST = 50
+_FAILED = "failed: "
 
 
 class Supervision:
@@ -64,7 +65,11 @@ class Supervision:
         well = books.name not in failing
         told = self._station.told
         told.tell("part", name=books.name, failures=books.failures, well=well)
-        fault = Fault(INTERNAL_ERROR, f"failed: {', '.join(failing)}"[:_INFO_MOST], blocks=False)
+        known = self._station.faults.get(INTERNAL_ERROR)
+        if known is not None and not known.info.startswith(_FAILED):
+            return  # one that a board has raised: it is for the board to clear
+        info = f"{_FAILED}{', '.join(failing)}"[:_INFO_MOST]
+        fault = Fault(INTERNAL_ERROR, info, blocks=False)
         self._station.availability.warn(fault, active=bool(failing))
 
     async def _serve_board(self) -> None:

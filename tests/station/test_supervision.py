@@ -10,7 +10,7 @@ from station_bench import TOKEN, Bench, station_bench
 
 from chargepoint.core.facts import StatusChanged, TransactionEnded, TransactionStarted
 from chargepoint.core.inputs import Unplugged, VehicleReady
-from chargepoint.core.model import Stage, StopReason
+from chargepoint.core.model import Fault, Stage, StopReason
 from chargepoint.errors import HardwareFault
 from chargepoint.hardware.api import BoardEvent
 from chargepoint.hardware.simulated import Vehicle
@@ -198,6 +198,20 @@ async def test_charging_goes_on_without_a_part_that_it_does_not_need(
         bench.outlets[1].plug_out()
         await bench.clock.settle()
         assert ended(bench).reason is StopReason.EV_DISCONNECTED
+
+
+async def test_an_internal_error_of_the_board_is_not_cleared_by_a_part_that_is_well(
+    tmp_path: Path,
+) -> None:
+    async def defective() -> None:
+        raise Defect
+
+    async with station_bench(tmp_path, running=True) as bench:
+        await bench.station.set_fault(0, Fault("InternalError", "sensor"), active=True)
+        bench.supervisor.keep("broken", defective)
+        await bench.clock.advance(PROVEN.total_seconds())
+
+        assert bench.station.faults["InternalError"].info == "sensor"
 
 
 async def test_nothing_is_closed_while_nobody_looks_after_it(bench: Bench) -> None:

@@ -45,6 +45,7 @@ from chargepoint.csms.adapter import Adapter, Csms, Delivery, NotYet
 from chargepoint.csms.rpc import OutgoingInvalid
 from chargepoint.csms.security_events import MALFORMED
 from chargepoint.errors import CsmsRejected, CsmsUnavailable, StoreError
+from chargepoint.store.journal import Unreadable
 from chargepoint.store.patience import LONGEST, pauses
 from chargepoint.store.sqlite import Entry, Store
 from chargepoint.store.untold import Lack
@@ -168,6 +169,9 @@ class Outbox:
         for pause in pauses():
             try:
                 return self._store.next_entry(self._holding())
+            except Unreadable as broken:
+                self._put_by(broken)
+                await self._settle()
             except StoreError as error:
                 self._complain("nothing can be told", error)
                 await self._clock.sleep(pause)
@@ -300,6 +304,12 @@ class Outbox:
         log.warning("%s refused (%s), again in %s", name, reason, wait)
         self.note(partial(self._store.attempted, entry))
         self._hold(entry, wait)
+
+    def _put_by(self, broken: Unreadable) -> None:
+        """One fact that nobody can read must not silence all the others."""
+        log.error("a fact cannot be told and is put by: %s", broken)
+        why, now = f"cannot be read: {broken}", self._clock.now().isoformat()
+        self.note(partial(self._store.put_by, broken.number, Lack(self._version, why, now)))
 
     def _give_up(self, entry: Entry, why: str) -> None:
         now = self._clock.now().isoformat()

@@ -20,6 +20,7 @@ from chargepoint.errors import StoreError
 from chargepoint.local.views import Views, age_s, health
 from chargepoint.station.meter_health import Health
 from chargepoint.station.station import Station
+from chargepoint.store.journal import Unreadable
 from meters.model import Quantity
 
 log = logging.getLogger(__name__)
@@ -186,7 +187,10 @@ def _store(station: Station) -> Iterator[Family]:
 
 
 def _oldest_s(station: Station) -> float:
-    entry = station.store.next_entry()
+    try:
+        entry = station.store.next_entry()
+    except Unreadable:
+        return 0.0  # of an age that nobody knows; it is put by when its turn comes
     if entry is None or isinstance(entry.fact, SampleKept | RecordKept | ReservationUsed):
         return 0.0
     return max(0.0, (station.clock.now() - entry.fact.at).total_seconds())

@@ -330,7 +330,7 @@ def _record(row: RecordRow) -> Json:
 
 def _untold(untold: Untold) -> Json:
     return {
-        "kind": type(untold.fact).__name__,
+        "kind": untold.kind,
         "transaction_id": getattr(untold.fact, "transaction_id", "") or None,
         "ocpp": untold.lack.version,
         "why": untold.lack.why,

@@ -4,6 +4,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from chargepoint.core.facts import Fact
+from chargepoint.errors import StoreError
 from chargepoint.store import codec
 from chargepoint.store.tables import translated
 
@@ -22,10 +23,25 @@ class Entry:
     attempts: int
 
 
+class Unreadable(StoreError):  # noqa: N818 - reads as a state
+    """A fact that this version cannot read: of a newer one, or damaged. ``number`` is its entry."""
+
+    def __init__(self, number: int, why: str) -> None:
+        super().__init__(why)
+        self.number = number
+
+
 def entry_of(row: tuple[int, str, str, str, bytes, int, int]) -> Entry:
-    """What a row of ``COLUMNS`` holds."""
+    """What a row of ``COLUMNS`` holds.
+
+    Raises:
+        Unreadable: nothing that this version knows.
+    """
     number, message_id, stream, kind, fact, offline, attempts = row
-    known = codec.decode_fact(kind, fact)
+    try:
+        known = codec.decode_fact(kind, fact)
+    except StoreError as error:
+        raise Unreadable(number, str(error)) from error
     return Entry(number, message_id, stream, known, bool(offline), attempts)
 
 

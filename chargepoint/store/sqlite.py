@@ -212,7 +212,11 @@ class Store:
         return self._waiting
 
     def next_entry(self, held: frozenset[str] = frozenset()) -> Entry | None:
-        """The oldest fact whose stream is not held back, or None."""
+        """The oldest fact whose stream is not held back, or None.
+
+        Raises:
+            Unreadable: there is one that cannot be read; to be given up by ``put_by``.
+        """
         marks = ",".join("?" * len(held))
         where = f"WHERE stream NOT IN ({marks})" if held else ""
         with self._reading("journal"):
@@ -267,6 +271,13 @@ class Store:
             self.untold.keep(entry.number, lack)
             self.untold.passed(entry.fact, "")
             self._forget(entry)
+
+    def put_by(self, number: int, lack: Lack) -> None:
+        """A fact that cannot be read leaves the journal and is kept as it is, with the reason."""
+        with self._write():
+            self.untold.keep(number, lack)
+            gone = self._db.execute("DELETE FROM journal WHERE number = ?", (number,))
+            self._waiting -= gone.rowcount
 
     def forget_statuses(self) -> None:
         """Every status is about to be told afresh: what waits is history."""

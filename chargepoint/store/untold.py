@@ -16,6 +16,7 @@ from chargepoint.core.facts import (
     TransactionEnded,
     TransactionStarted,
 )
+from chargepoint.errors import StoreError
 from chargepoint.store import codec
 from chargepoint.store.tables import translated
 
@@ -35,11 +36,12 @@ class Lack:
 
 @dataclass(frozen=True, slots=True)
 class Untold:
-    """A fact of which something is missing at the CSMS."""
+    """A fact of which something is missing at the CSMS; None if it cannot be read."""
 
     message_id: str
     stream: str
-    fact: Fact
+    kind: str
+    fact: Fact | None
     lack: Lack
 
 
@@ -71,7 +73,7 @@ class UntoldFacts:
                 " ORDER BY number"
             ).fetchall()
         return [
-            Untold(message_id, stream, codec.decode_fact(kind, fact), Lack(version, why, at))
+            Untold(message_id, stream, kind, _read(kind, fact), Lack(version, why, at))
             for message_id, stream, kind, fact, version, why, at in rows
         ]
 
@@ -99,3 +101,10 @@ class UntoldFacts:
             self._db.execute(
                 "DELETE FROM begin_told WHERE transaction_id = ?", (fact.transaction_id,)
             )
+
+
+def _read(kind: str, fact: bytes) -> Fact | None:
+    try:
+        return codec.decode_fact(kind, fact)
+    except StoreError:
+        return None

@@ -338,6 +338,9 @@ class EvseRunner:
             case CloseContactor() if self.supervised:
                 self.opened.clear()
                 await self.outlet.close_contactor()
+                if not self.supervised:  # any more: it was opened before it had closed
+                    self.opened.clear()
+                    await self.make_safe()
             case OpenContactor():
                 await self.outlet.open_contactor()
                 self.opened.set()

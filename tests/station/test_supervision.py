@@ -227,6 +227,27 @@ async def test_nothing_is_closed_while_nobody_looks_after_it(bench: Bench) -> No
     assert ended(bench).reason is StopReason.OTHER
 
 
+async def test_a_contactor_that_closes_while_its_supervision_ends_is_opened_again(
+    bench: Bench,
+) -> None:
+    outlet, runner, gate = bench.outlets[1], bench.evse().runner, asyncio.Event()
+    close = outlet.close_contactor
+
+    async def slow() -> None:
+        await gate.wait()
+        await close()
+
+    outlet.close_contactor = slow  # type: ignore[method-assign]
+    charging = asyncio.ensure_future(bench.charge())
+    await bench.clock.settle()
+    await runner.make_safe()
+    gate.set()
+    await charging
+
+    assert outlet.orders[-2:] == ["close", "open"]
+    assert not outlet.closed
+
+
 async def test_a_contactor_that_does_not_open_is_an_alarm_and_a_fault(
     alive: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -61,6 +61,17 @@ class Journal:
             (number,) = self._db.execute("SELECT max(number) FROM journal").fetchone()
         return int(number or 0)
 
+    def waits_for(self, transaction_id: str | None = None) -> bool:
+        """Whether a fact about this transaction waits for the CSMS; None is about any at all."""
+        stream = "transaction *" if transaction_id is None else f"transaction {transaction_id}"
+        comparison = "GLOB" if transaction_id is None else "="
+        with translated("journal"):
+            row = self._db.execute(
+                f"SELECT 1 FROM journal WHERE stream {comparison} ? LIMIT 1",  # noqa: S608 - ours
+                (stream,),
+            ).fetchone()
+        return row is not None
+
     def oldest(self) -> bytes | None:
         """The oldest waiting fact as stored, for diagnosis."""
         with translated("journal"):

@@ -226,17 +226,6 @@ class Store:
             ).fetchone()
         return None if row is None else entry_of(row)
 
-    def waits_for(self, transaction_id: str | None = None) -> bool:
-        """Whether a fact about this transaction waits for the CSMS; None is about any at all."""
-        stream = "transaction *" if transaction_id is None else f"transaction {transaction_id}"
-        comparison = "GLOB" if transaction_id is None else "="
-        with self._reading("journal"):
-            row = self._db.execute(
-                f"SELECT 1 FROM journal WHERE stream {comparison} ? LIMIT 1",  # noqa: S608 - ours
-                (stream,),
-            ).fetchone()
-        return row is not None
-
     def delivered(
         self,
         entry: Entry,

@@ -79,7 +79,7 @@ class Transactions:
         Without an id the question is about messages of any transaction.
         """
         transaction_id = payload.get("transactionId")
-        waits = {"messagesInQueue": self._station.store.waits_for(transaction_id)}
+        waits = {"messagesInQueue": self._station.store.journal.waits_for(transaction_id)}
         if transaction_id is None:
             return waits
         runner = self._station.find(transaction_id)

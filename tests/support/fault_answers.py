@@ -114,5 +114,6 @@ ROWS: Final = (
         "csms-restarts",
         f"the CSMS restarts every {EVERY_S:g} s, in order or not, away for up to {DOWN_S:g} s",
         restart,
+        pause_s=4,
     ),
 )

@@ -19,6 +19,9 @@ VERSIONS: Final = ("2.0.1", "1.6")
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a disk where nobody waits for a sync
 FAST: Final = _MEMORY if _MEMORY.is_dir() else None
 
+LEAKED: Final = "words to a stranger"
+"""Noted when a station spoke to who had not shown that he is its CSMS."""
+
 Strike = Callable[[Site], Awaitable[None]]
 Options = Callable[[Path, Random], Mapping[str, Any]]
 
@@ -116,6 +119,7 @@ class _Course:
             self.books = audit(it.csms.stations[STATION].transactions, truth_of(it, self.row))
             self.books.other += [str(one) for one in it.csms.violations]
             self.books.other += [stuck] if stuck else []
+            self.books.other += [LEAKED] if LEAKED in it.notes else []
             self.what = happened(it)
 
     async def _under_fault(self, it: Site, count: int) -> None:

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from fault_gateway import Way, Wire
 from fault_network import struck
 from fault_rig import Site
-from fault_rows import Row
+from fault_rows import LEAKED, Row
 from pki import Authority, key_pem, pem, root
 from site_rig import LIVING, server
 
@@ -141,7 +141,7 @@ class Stranger:
     async def _heard(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             if await reader.read(1):
-                self._it.note("LEAKED")
+                self._it.note(LEAKED)
         writer.close()
         with suppress(OSError):
             await writer.wait_closed()

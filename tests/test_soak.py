@@ -64,8 +64,19 @@ def test_growth_is_that_of_the_line_that_fits_best() -> None:
 
 
 def test_a_verdict_says_growth_and_bound() -> None:
-    assert "GROWS" in str(Verdict(Quantity("rss", "KiB", 10), 11.0))
-    assert "at most 10 KiB: flat" in str(Verdict(Quantity("rss", "KiB", 10), 9.0))
+    assert "GROWS" in str(Verdict(Quantity("rss", "KiB", 10), 11.0, 11.0))
+    assert "bound 10 KiB: flat" in str(Verdict(Quantity("rss", "KiB", 10), 9.0, 11.0))
+
+
+def test_a_step_below_what_it_had_been_is_no_growth() -> None:
+    steps = [
+        {**one, "rss": 9000.0 * (one["seconds"] in {*range(9), *range(90, 99)})}
+        for one in samples(99)
+    ]
+
+    (verdict,) = (one for one in verdicts(steps) if one.quantity.name == "rss")
+    assert verdict.growth > 1024
+    assert verdict.flat
 
 
 def test_the_table_ends_with_the_last_sample() -> None:

@@ -41,33 +41,42 @@ Sample = dict[str, float]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How much a quantity grew over the second half, by the line that fits best."""
+    """How much a quantity grew over the second half, by the line that fits best.
+
+    ``above`` is by how much it was higher in it than ever before. An allocator that keeps what a
+    giant message took, and gives it back later, makes steps that are no growth.
+    """
 
     quantity: Quantity
     growth: float
+    above: float
 
     @property
     def flat(self) -> bool:
-        """Whether it stayed within its bound."""
-        return self.quantity.bound is None or self.growth <= self.quantity.bound
+        """Whether it stayed within its bound, or below what it had been."""
+        return self.quantity.bound is None or min(self.growth, self.above) <= self.quantity.bound
 
     def __str__(self) -> str:
         unit = f" {self.quantity.unit}" if self.quantity.unit else ""
         word = "flat" if self.flat else "GROWS"
         return (
             f"{self.quantity.name:<12} {self.growth:+9.1f}{unit} over the second half,"
-            f" at most {self.quantity.bound:g}{unit}: {word}"
+            f" highest {self.above:+.1f}{unit}, bound {self.quantity.bound:g}{unit}: {word}"
         )
 
 
 def verdicts(samples: Sequence[Sample]) -> list[Verdict]:
     """Of every quantity that has a bound."""
-    half = samples[len(samples) // 2 :]
+    first, half = samples[: len(samples) // 2], samples[len(samples) // 2 :]
     return [
-        Verdict(quantity, growth(half, quantity.name))
+        Verdict(quantity, growth(half, quantity.name), _above(first, half, quantity.name))
         for quantity in QUANTITIES
         if quantity.bound is not None
     ]
+
+
+def _above(first: Sequence[Sample], second: Sequence[Sample], name: str) -> float:
+    return max(one[name] for one in second) - max((one[name] for one in first), default=0.0)
 
 
 def growth(samples: Sequence[Sample], name: str) -> float:

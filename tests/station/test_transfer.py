@@ -261,6 +261,7 @@ async def test_a_server_that_gives_no_rest_is_asked_for_the_whole(
     "said",
     [
         b"220 hell\xf6\r\n",
+        b"220 a\r\n\r\x1b[\r\n",
         b"220 a\r\n230 b\r\n200 c\r\n213 many\r\n",
         b"220 a\r\n230 b\r\n200 c\r\n500 d\r\n229 (|||port|)\r\n",
         b"220 a\r\n230 b\r\n200 c\r\n500 d\r\n229 (|||99999|)\r\n",
@@ -278,8 +279,10 @@ async def test_what_is_no_answer_of_ftp_is_a_failure(
         port = server.sockets[0].getsockname()[1]
         place = transfer.location(f"ftp://127.0.0.1:{port}/fw")
 
-        with pytest.raises(TransferFailed):
+        with pytest.raises(TransferFailed) as failed:
             await transfer.download(place, tmp_path / "fw", 1000)
+
+    assert str(failed.value).isprintable()
 
 
 @pytest.mark.parametrize("most", [10, 1500])

@@ -59,6 +59,7 @@ def about(certificate: "x509.Certificate") -> Certificate:
         )
     except (
         ValueError,
+        TypeError,  # a name that is a bit string
         UnsupportedAlgorithm,
         DuplicateExtension,
         UnsupportedGeneralNameType,

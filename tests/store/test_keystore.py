@@ -185,6 +185,7 @@ def test_an_answer_of_ocsp_that_is_no_ascii_is_no_defect(keys: KeyStore) -> None
     ("good", "bad"),
     [
         (b"\x0c\x040001", b"\x0c\x04\xff001"),  # a name that is not UTF-8
+        (b"\x0c\x040001", b"\x03\x04\x00001"),  # one that is a bit string
         (b"\x0c\x02CA", b"\x0c\x02\xffA"),  # the same of the issuer
         (b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x07"),  # a version that there is not
         (b"\x06\x03\x2a\x03\x05", b"\x06\x03\x2a\x03\x04"),  # one extension twice

@@ -92,7 +92,7 @@ def _look_through(db: sqlite3.Connection) -> None:
     """Raise what SQLite would raise once it came to a damaged page."""
     (word,) = db.execute("PRAGMA quick_check(1)").fetchone()
     if word != "ok":
-        error = sqlite3.DatabaseError(word)
+        error = sqlite3.DatabaseError(word.splitlines()[-1])
         error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
         raise error
 

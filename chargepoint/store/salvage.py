@@ -2,7 +2,8 @@
 
 Table by table, in the order of its keys from both ends, then what lies between by its number. A row
 counts if it says what it should: a fact or a state that decodes, a record whose bytes are those
-that were signed. What is not taken over stays in the damaged file.
+that were signed. A record that waits for the CSMS is in its fact, too. What is not taken over stays
+in the damaged file.
 
 The new database may know less than the old one did, so that sequence numbers of a transaction
 that runs go on far beyond those that were given: a gap is better than a number that two messages
@@ -20,9 +21,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from chargepoint.core.facts import TransactionEnded, TransactionStarted
 from chargepoint.core.model import EvseState
 from chargepoint.errors import StoreError
 from chargepoint.store import codec, damage
+from chargepoint.store.tables import Records
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +50,7 @@ def salvage(damaged: Path, fresh: sqlite3.Connection) -> str:
         for table in tables:
             counts[table] = _take_over(old, fresh, table)
         _keep_counting(old, fresh)
+        counts["records from facts"] = _records_of_facts(fresh)
         fresh.execute("COMMIT")
     skip_numbers(fresh)
     found = ", ".join(f"{table} {count}" for table, count in counts.items() if count)
@@ -200,6 +204,29 @@ def _is_sound(table: str, row: dict[str, Any]) -> bool:
     except (StoreError, TypeError):
         return False
     return True
+
+
+def _records_of_facts(fresh: sqlite3.Connection) -> int:
+    """Records whose rows cannot be read, but the facts that wait with them; how many."""
+    records = Records(fresh)
+    facts = fresh.execute(
+        "SELECT kind, fact FROM journal WHERE kind IN ('TransactionStarted', 'TransactionEnded')"
+    ).fetchall()
+    known = set(fresh.execute("SELECT transaction_id, digest FROM record"))
+    added = 0
+    for kind, text in facts:
+        fact = codec.decode_fact(kind, text)
+        if not isinstance(fact, TransactionStarted | TransactionEnded):
+            continue
+        reading = fact.begin if isinstance(fact, TransactionStarted) else fact.end
+        if reading is None or reading.signed is None:
+            continue
+        digest = hashlib.sha256(reading.signed.document).digest()
+        if (fact.transaction_id, digest) not in known:
+            place = (fact.transaction_id, fact.evse_id)
+            records.add(*place, reading, reading.signed, fact.verdict)
+            added += 1
+    return added
 
 
 def _is_intact(document: bytes, digest: bytes) -> bool:

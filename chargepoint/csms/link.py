@@ -125,6 +125,7 @@ class Link:
         outage: why the last attempt or connection failed; None while a good one lasts.
         failures: attempts in a row that brought no good connection.
         opened_with: the ``config`` of the last connection.
+        works: whether the open connection was called ``good``.
     """
 
     def __init__(
@@ -143,6 +144,7 @@ class Link:
         self.outage: Outage | None = None
         self.failures = 0
         self.opened_with: LinkConfig | None = None
+        self.works = False
         self._clock = clock
         self._random = random
         self._back_off = back_off
@@ -186,6 +188,7 @@ class Link:
         if self.failures:
             log.info("the CSMS is back after %s failed attempts", self.failures)
         self.outage = None
+        self.works = True
         self.failures = 0
         self._waits = 0
         self._said.clear()
@@ -289,6 +292,7 @@ class Link:
             await connection.close()
             self._connection = None
             self.subprotocol = None
+            self.works = False
         self._fail(Outage(Cause.LOST, reason or _farewell(connection)))
 
     async def _keep_alive(self, connection: ClientConnection) -> None:

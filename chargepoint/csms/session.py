@@ -218,12 +218,14 @@ class Session:
             booted = await self._be_accepted(endpoint, adapter)
             if booted or self._was_away_for_long():
                 self._owe_statuses()
-            if not booted and self.unproven():
-                await self._hear(endpoint, adapter)
-            self._good()
+            unheard = not booted and self.unproven()
+            if not unheard:
+                self._good()
             if self._statuses_owed:
                 await self._tell_statuses(endpoint, adapter)
             async with asyncio.TaskGroup() as tasks:
+                if unheard:
+                    tasks.create_task(self._prove(endpoint, adapter))
                 tasks.create_task(Schemas(adapter.version).warm(adapter.ahead))
                 tasks.create_task(self._outbox.drain(adapter, endpoint))
                 tasks.create_task(self._beat(endpoint, adapter))
@@ -252,16 +254,22 @@ class Session:
                 self.on_rejected()
             await sleep_unless(self._clock, wait, self._boot_now)
 
-    async def _hear(self, endpoint: Endpoint, adapter: Adapter) -> None:
-        """Return once the CSMS answered: some open a connection first and then look who it is.
+    async def _prove(self, endpoint: Endpoint, adapter: Adapter) -> None:
+        """The connection is good once the CSMS answers; some open one and then look who it is.
 
-        Raises:
-            CsmsUnavailable: it did not.
+        One that leaves the question unanswered and is there all the same is asked again.
         """
-        try:
-            await adapter.heartbeat(endpoint)
-        except CsmsRejected as error:
-            log.debug("heartbeat refused: %s", error)
+        while True:
+            try:
+                await adapter.heartbeat(endpoint)
+                break
+            except CsmsRejected as error:
+                log.debug("heartbeat refused: %s", error)
+                break
+            except CsmsUnavailable:
+                if is_dead(endpoint):
+                    raise
+        self._good()
 
     async def _announce(self, endpoint: Endpoint, adapter: Adapter) -> BootAnswer | None:
         try:

@@ -58,7 +58,7 @@ class Site:
     async def back(self) -> None:
         """The station has left and come again."""
         await until(lambda: not self.life.session.online)
-        await until(lambda: self.life.session.online)
+        await until(lambda: self.life.session.online and self.life.link.works)
 
 
 async def until(condition: Callable[[], bool]) -> None:

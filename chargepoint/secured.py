@@ -73,7 +73,7 @@ class Secured:
 
     def _subscribe(self, session: Session) -> None:
         model, security = self._station.model, self._station.security
-        model.provide(SECURITY_PROFILE, lambda: self._credentials.profile)
+        model.provide(SECURITY_PROFILE, lambda: self._profile)
         model.require(SECURITY_PROFILE, self._check_profile)
         model.subscribe(SECURITY_PROFILE, self._profile_changed)
         model.subscribe(BASIC_AUTH_PASSWORD, self._password_changed)
@@ -88,6 +88,13 @@ class Secured:
         session.unproven = lambda: self._credentials.trying
         session.on_invalid = lambda what: security.event(Event.INVALID_MESSAGES, what)
         session.on_replay = lambda what: security.event(Event.ATTEMPTED_REPLAY, what)
+
+    @property
+    def _profile(self) -> int:
+        """The one in use: that of the open connection, also if it is yet to be proven."""
+        link, credentials = self._link, self._credentials
+        present = link.subprotocol is not None and link.opened_with is link.config
+        return credentials.next_profile if present else credentials.profile
 
     def rebase(self, basis: Basis) -> None:
         """The next attempt goes elsewhere, or the installer's file was read again."""

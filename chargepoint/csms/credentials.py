@@ -113,6 +113,11 @@ class Credentials:
         return max(asked, reached)
 
     @property
+    def next_profile(self) -> int:
+        """The security profile of the next attempt, which may be one that is tried."""
+        return self.profile if self._back or self._wanted is None else self._wanted
+
+    @property
     def _turn(self) -> _Turn:
         """A raised profile is for the address where it was asked for; elsewhere it comes second."""
         elsewhere = self._wanted is not None and bool(self._turns)
@@ -131,7 +136,7 @@ class Credentials:
 
     def config(self) -> LinkConfig:
         """How to connect next."""
-        profile = self.profile if self._back or self._wanted is None else self._wanted
+        profile = self.next_profile
         link = self.basis.link
         if profile != self.basis.profile:
             scheme = "wss" if profile >= _TLS else "ws"

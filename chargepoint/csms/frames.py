@@ -20,7 +20,8 @@ _SECRET_KEYS = frozenset(
     {"idTag", "parentIdTag", "idToken", "additionalIdToken", "password", "apnPassword", "simPin"}
 )
 _USER_INFO = re.compile(r"://[^/\s]*@")  # of an address: ftp://user:password@host
-_PASSWORD_SETTINGS = frozenset({"AuthorizationKey", "BasicAuthPassword"})
+# A tuple, not a set: what stands in the place of a name may be something that cannot be hashed.
+_PASSWORD_SETTINGS = ("AuthorizationKey", "BasicAuthPassword")
 
 _encoder: Final = msgspec.json.Encoder(decimal_format="number")
 _decoder: Final = msgspec.json.Decoder()
@@ -139,7 +140,7 @@ def masked(text: str) -> str:
     """
     try:
         frame = _exact_decoder.decode(text)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, RecursionError, ArithmeticError):  # 1e9999999999999999999
         return f"<{len(text)} characters that are not JSON>"
     return _encoder.encode(_masked(frame)).decode()
 

@@ -31,6 +31,7 @@ Direction = Literal["request", "response"]
 _PROSE = frozenset({"description", "javaType", "comment", "default", "title", "$id"})
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)")
 _SECRET = frozenset({"idTag", "parentIdTag", "idToken", "additionalIdToken", "password", "value"})
+_MOST_NAMES = 10  # that a message lists
 _SHOWN = 40  # characters of an offending value that a message repeats
 
 
@@ -191,7 +192,8 @@ def _words(error: fastjsonschema.JsonSchemaValueException, path: str) -> str:
 
 
 def _sorted_names(names: Iterable[str], *, without: Iterable[str]) -> list[str]:
-    return [name[:_SHOWN] for name in sorted(set(names) - set(without))]
+    found = sorted(set(names) - set(without))
+    return [name[:_SHOWN] for name in found[:_MOST_NAMES]] + ["..."] * (len(found) > _MOST_NAMES)
 
 
 def _shown(value: object, path: str) -> str:

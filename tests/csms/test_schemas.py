@@ -283,3 +283,13 @@ def test_the_classes_of_the_ocpp_distribution_are_not_imported() -> None:
     )
 
     assert shown.stdout.strip() == "[]"
+
+
+def test_a_flood_of_unknown_names_is_told_in_short() -> None:
+    flood = {f"name{number}": 1 for number in range(50_000)}
+
+    with pytest.raises(Violation) as violation:
+        Schemas("2.0.1").request("Reset", {"type": "Immediate", **flood})
+
+    assert str(violation.value).endswith(", ...")
+    assert len(str(violation.value)) < 500

@@ -18,6 +18,7 @@ from chargepoint.config_model import Password, SettingText
 from chargepoint.config_yaml import Node, child
 
 _SECRET_KEYS = ("password", "token")
+_SHOWN = 100  # characters of a value that a complaint repeats
 
 
 def complaint(where: str, path: str, found: str, allowed: str, hint: str = "") -> str:
@@ -210,7 +211,8 @@ def found(node: Node) -> str:
         return "a list"
     if node.value is None and not node.raw:
         return "nothing"
-    return f'"{node.raw}"' if isinstance(node.value, str) else node.raw
+    raw = node.raw if len(node.raw) <= _SHOWN else f"{node.raw[:_SHOWN]}..."
+    return f'"{raw}"' if isinstance(node.value, str) else raw
 
 
 def shown(node: Node, path: str) -> str:

@@ -22,6 +22,8 @@ MAX_VALUES: Final = 20_000  # aliases make copies: nine lines of them could ask 
 MAX_DEPTH: Final = 20
 PREFIX: Final = "CHARGEPOINT__"
 
+_LONGEST_NUMBER: Final = 100  # characters
+
 _PLAIN_TAGS: Final = {
     f"tag:yaml.org,2002:{name}"
     for name in ("null", "bool", "int", "float", "str", "map", "seq", "timestamp", "value")
@@ -188,6 +190,8 @@ class _Reader:
 
 def _scalar(loader: "yaml.SafeLoader", node: "yaml.Node") -> Scalar:
     """The value by YAML 1.1; what only looks like a number or date is text."""
+    if len(node.value) > _LONGEST_NUMBER:  # 1:1:1:1 is a number to the base of 60, of any length
+        return str(node.value)
     try:
         value = loader.construct_object(node)
     except (ValueError, LookupError, AttributeError):  # a tag that is written out is not checked

@@ -549,6 +549,14 @@ def test_a_value_that_is_not_what_its_tag_says_is_text(
     assert config.station.vendor == "none"
 
 
+@pytest.mark.timeout(60)  # hours, if it were calculated
+def test_a_number_to_the_base_of_60_may_not_be_endless(site: Callable[[str], Path]) -> None:
+    said = complaint(site(f"station: {'1:' * 400_000}1\n"))
+
+    assert said.startswith("site.yaml:1: station: found ")
+    assert len(said) < 1000
+
+
 def test_copies_by_alias_end_at_a_bound(site: Callable[[str], Path]) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]

@@ -195,3 +195,30 @@ def _ways_of_list(part: Schema, whole: Schema, value: list[Any], where: str) -> 
 
 def _of_another_type(part: Schema) -> Any:
     return 7 if part["type"] in {"string", "object", "array", "boolean"} else "seven"
+
+
+def example(version: str, action: str, *, whole: bool) -> dict[str, Any]:
+    """One payload that the schema allows: with all that it may hold, or with what it must."""
+    read = schema(version, action)
+    made: dict[str, Any] = _example(read, read, whole=whole)
+    return made
+
+
+def _example(part: Schema, all_of_it: Schema, *, whole: bool) -> Any:
+    part = _resolved(part, all_of_it)
+    if "enum" in part:
+        return part["enum"][0]
+    match part.get("type"):
+        case "object":
+            names = part.get("properties", {}) if whole else part.get("required", [])
+            return {
+                name: _example(part["properties"][name], all_of_it, whole=whole) for name in names
+            }
+        case "array":
+            return [_example(part["items"], all_of_it, whole=whole)]
+        case "string":
+            formats = {"date-time": "2026-03-01T10:00:00Z", "uri": "http://127.0.0.1:9/file"}
+            return formats.get(part.get("format", ""), "1")
+        case "boolean":
+            return True
+    return 1

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 import aiohttp
-from citrine_office import MODULES, TENANT, Door, Office
+from citrine_office import TENANT, Door, Office
 from day_desk import End, Kept
 
 _PATIENCE: Final = aiohttp.ClientTimeout(total=10)
@@ -52,8 +52,8 @@ class CitrineDesk:
 
     async def call(self, station: str, action: str, payload: dict[str, Any]) -> bool:
         """Through the REST interface; it says at once whether the station is there."""
-        name = f"{MODULES[action]}/{action[0].lower()}{action[1:]}"
-        path = f"/ocpp/{self.door.version}/{name}?identifier={station}&tenantId={TENANT}"
+        name = self.office.calls[self.door.version, action]
+        path = f"{name}?identifier={station}&tenantId={TENANT}"
         try:
             url = self.office.rest + path
             async with self.office.http.post(url, json=payload, timeout=_PATIENCE) as answer:

@@ -119,8 +119,12 @@ class Credentials:
 
     @property
     def _turn(self) -> _Turn:
-        """A raised profile is for the address where it was asked for; elsewhere it comes second."""
-        elsewhere = self._wanted is not None and bool(self._turns)
+        """A raised profile is for the address where it was asked for; elsewhere it comes second.
+
+        So does a new root: the CSMS before is gone back to with the root before (M05.FR.12 to .16).
+        """
+        new = self._wanted is not None or bool(self._new_roots())
+        elsewhere = new and bool(self._turns)
         return self._turns.setdefault(self.basis.link.url, _Turn(before=elsewhere))
 
     @property

@@ -16,7 +16,7 @@ from chargepoint.core.variables import (
 )
 from chargepoint.core.variables_answers import Answer, KeyValue
 from chargepoint.csms.adapter import BootAnswer, Csms, handles
-from chargepoint.csms.announcing import announce, beat
+from chargepoint.csms.announcing import alive, announced
 from chargepoint.csms.identity import Identity
 from chargepoint.csms.rpc import CallError, Reply
 from chargepoint.station.station import Station
@@ -50,11 +50,12 @@ class Provisioning:
 
     async def boot(self, csms: Csms, _reason: str) -> BootAnswer:
         """Section 4.2: announce the station; 1.6 has no word for the reason."""
-        return await announce(csms, self._station, boot_notification(self._identity))
+        asked = csms.call("BootNotification", boot_notification(self._identity))
+        return await announced(asked, self._station)
 
     async def heartbeat(self, csms: Csms) -> datetime:
         """Section 4.6: say that the station lives."""
-        return await beat(csms, self._station)
+        return await alive(csms.call("Heartbeat", {}), self._station)
 
     # --- the CSMS asks ----------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from chargepoint.core.variables import (
 )
 from chargepoint.core.variables_answers import Answer, Outcome
 from chargepoint.csms.adapter import BootAnswer, Csms, handles
-from chargepoint.csms.announcing import announce, beat
+from chargepoint.csms.announcing import alive, announced
 from chargepoint.csms.identity import Identity
 from chargepoint.csms.rpc import Reply
 from chargepoint.errors import Refused
@@ -43,12 +43,12 @@ class Provisioning:
             station["serialNumber"] = who.serial_number[:SERIAL_MOST]
         if who.firmware_version:
             station["firmwareVersion"] = who.firmware_version[:FIRMWARE_MOST]
-        payload = {"reason": reason, "chargingStation": station}
-        return await announce(csms, self._station, payload)
+        asked = csms.call("BootNotification", {"reason": reason, "chargingStation": station})
+        return await announced(asked, self._station)
 
     async def heartbeat(self, csms: Csms) -> datetime:
         """G02: say that the station lives."""
-        return await beat(csms, self._station)
+        return await alive(csms.call("Heartbeat", {}), self._station)
 
     # --- the CSMS asks ----------------------------------------------------------------------
 

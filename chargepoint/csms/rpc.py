@@ -393,3 +393,4 @@ class Endpoint:
         if self._waiting is not None and not self._waiting.answer.done():
             out = asyncio.get_running_loop().time() - self._waiting.since
             self._waiting.answer.set_exception(ended(closed, timedelta(seconds=out)))
+            self._waiting.answer.exception()  # who waits may be cancelled before it looks

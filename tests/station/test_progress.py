@@ -16,6 +16,7 @@ from chargepoint.station.progress import (
     ROUND_MOST,
     STORE_MOST,
 )
+from chargepoint.store.patience import LONGEST
 from meters.errors import MeterUnreachable
 
 
@@ -126,6 +127,6 @@ async def test_an_input_that_waits_for_the_disk_is_left_to_the_disk(
         assert alive.evse().runner.waits_for_disk
 
         other.execute("ROLLBACK")
-        await alive.clock.advance(2)
+        await alive.clock.advance(LONGEST.total_seconds() + 1)
     other.close()
     assert alive.state().plugged

@@ -133,7 +133,6 @@ CALLS: dict[str, Call] = {
     "record": lambda store: store.record(started()),
     "load": lambda store: store.load(1),
     "next_entry": lambda store: store.next_entry(),
-    "oldest": lambda store: store.journal.oldest(),
     "forget_statuses": lambda store: store.forget_statuses(),
     "csms_transaction": lambda store: store.csms_transaction("T1"),
     "bind_csms_transaction": lambda store: store.bind_csms_transaction("T1", 1),

@@ -223,7 +223,7 @@ def main() -> int:
     ending.STOP_MOST = timedelta(seconds=STOP_MOST_S - 1)  # type: ignore[misc]
     ending.HURRY_MOST = timedelta(seconds=HURRY_MOST_S - 1)  # type: ignore[misc]
     ending.LEFT_MOST = timedelta(seconds=0.5)  # type: ignore[misc]
-    evse.CLOCK_CHECK = timedelta(seconds=0.2)
+    evse.LOOK = timedelta(seconds=0.2)
     for name in ("ROUND_MOST", "INPUT_MOST", "METER_MOST", "FAILING_MOST", "STORE_MOST"):
         setattr(progress, name, timedelta(seconds=1.2))
     progress._TRIED_EVERY = timedelta(seconds=0.5)

@@ -41,7 +41,8 @@ MODULES = (
 )
 STRUCTURED = True
 VERSIONS = {"1.6": v16, "2.0.1": v201}
-FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-calls-"))
+MEMORY = Path("/dev/shm")  # noqa: S108 - a database per input, and nothing to survive a power cut
+FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-calls-", dir=MEMORY if MEMORY.is_dir() else None))
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 CONNECTORS = (("cType2",), ("cType2", "sType3"))
 WORDS = (

@@ -11,7 +11,6 @@ MODULES = ("chargepoint.csms.frames", "chargepoint.csms.schemas")
 STRUCTURED = True
 SECRET = "04A1B2C3D4E5F6SECRET"
 VERSIONS = [Schemas(version) for version in ("1.6", "2.0.1")]
-"""Actions of which a frame is tried: with the shapes that schemas have."""
 WORDS = (
     "idTag", "parentIdTag", "idToken", "additionalIdToken", "password", "apnPassword", "simPin",
     "AuthorizationKey", "BasicAuthPassword", "variable", "attributeValue", "server", "key", "value",

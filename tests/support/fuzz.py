@@ -24,18 +24,21 @@ HERE: Final = Path(__file__).resolve().parent
 MOST_MB: Final = 600
 HANG_S: Final = 300
 """By the clock, while the child counts processor time: it may have to wait for a processor."""
-KEPT_BYTES: Final = 22_000
+KEPT_BYTES: Final = 21_000
 """Of one target's file in the corpus; the gate allows 300 KiB in all."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What the runs of one target came to so far."""
+    """What the runs of one target came to so far.
+
+    ``grown_kb`` is how much the peak rose after the first fifth of a run.
+    """
 
     cpu_s: float = 0.0
     runs: int = 0
-    early_kb: int = 0
     peak_kb: int = 0
+    grown_kb: int = 0
 
     @property
     def speed(self) -> float:
@@ -102,20 +105,21 @@ def figures(folder: Path) -> Figures:
     """All runs of a target together."""
     total = Figures()
     for path in folder.glob("figures-*.json"):
-        one = Figures(**json.loads(path.read_text()))
+        one = json.loads(path.read_text())
+        grown = one["peak_kb"] - one["early_kb"] if one["early_kb"] else 0
         total = Figures(
-            total.cpu_s + one.cpu_s,
-            total.runs + one.runs,
-            max(total.early_kb, one.early_kb),
-            max(total.peak_kb, one.peak_kb),
+            total.cpu_s + one["cpu_s"],
+            total.runs + one["runs"],
+            max(total.peak_kb, one["peak_kb"]),
+            max(total.grown_kb, grown),
         )
     return total
 
 
 def table(names: Sequence[str], folder: Path, *, write: bool) -> Iterator[str]:
     """One line for each target; measures coverage by replaying what was found."""
-    head = ("target", "CPU min", "runs", "runs/s", "lines", "of", "branches", "peak MB", "kept B")
-    yield ("{:<16}" + "{:>10}" * 8).format(*head)
+    head = ("CPU min", "runs", "runs/s", "lines", "of", "branches", "peak MB", "grown MB", "kept B")
+    yield ("{:<16}" + "{:>10}" * len(head)).format("target", *head)
     for name in names:
         own = figures(folder / name)
         found = fuzz_coverage.measured(name, folder / name, KEPT_BYTES, write=write)
@@ -127,9 +131,10 @@ def table(names: Sequence[str], folder: Path, *, write: bool) -> Iterator[str]:
             found.all_lines,
             found.arcs,
             f"{own.peak_kb / 1024:.0f}",
+            f"{own.grown_kb / 1024:.1f}",
             found.kept_bytes,
         )
-        yield ("{:<16}" + "{:>10}" * 8).format(name, *cells)
+        yield ("{:<16}" + "{:>10}" * len(head)).format(name, *cells)
 
 
 def main() -> int:

@@ -204,6 +204,8 @@ class HttpDevice:
                 # The device had closed a connection that was idle: that is no failure.
             except (aiohttp.ClientError, OSError) as error:
                 raise _translated(where, error) from error
+            except ValueError as error:  # a..b, for instance, cannot even be asked for
+                raise MeterUnreachable(f"{where}: no connection, {error}") from error
 
     def _url(self, asked: "_Asked") -> "URL":
         from yarl import URL

@@ -264,6 +264,8 @@ class TcpLine(Line, asyncio.Protocol):
             raise MeterUnreachable(f"{self.name}: no connection in time") from error
         except OSError as error:
             raise MeterUnreachable(f"{self.name}: no connection, {words(error)}") from error
+        except ValueError as error:  # a..b, for instance, cannot even be asked for
+            raise MeterUnreachable(f"{self.name}: no connection, {error}") from error
 
     def close(self) -> None:  # noqa: D102
         transport, self._transport = self._transport, None

@@ -200,3 +200,10 @@ async def test_a_gateway_that_restarts_is_used_again(framing: str) -> None:
 
             assert before == after == [(1880,), (1880,)]
             assert bus.counters.reopened == 1
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64])
+async def test_a_host_that_cannot_be_asked_for_is_not_reached(host: str) -> None:
+    async with ModbusBus(TcpBusConfig(host=host)) as bus:
+        with pytest.raises(MeterUnreachable, match="no connection"):
+            await bus.unit(1, attempts=1).read_input(0, 1)

@@ -270,3 +270,10 @@ def unused_tcp_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64, "a b"])
+async def test_a_host_that_cannot_be_asked_for_is_not_reached(host: str) -> None:
+    async with HttpDevice(HttpConfig(host=host, port=80)) as client:
+        with pytest.raises(MeterUnreachable, match="no connection"):
+            await client.get("/x")

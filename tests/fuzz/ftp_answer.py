@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, Self
 from unittest import mock
 
+from loopback import LOOPBACK
+
 from chargepoint.core.transfer import Location, Scheme, parse_location
 from chargepoint.station import transfer_ftp
 from chargepoint.station.transfer import TransferFailed, Trust
@@ -23,6 +25,7 @@ LONGEST = 1024
 FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-ftp-"))
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 MOST = 10_000
+HERE = Trust(reach=LOOPBACK)
 BETWEEN = b"\x1e"
 WORDS = (
     "220 hello\r\n", "230 in\r\n", "331 who\r\n", "200 fine\r\n", "213 5\r\n", "150 here\r\n",
@@ -89,7 +92,14 @@ def run(data: bytes) -> str:
         return wires.pop(0)
 
     place = parse_location("ftp://user:secret@127.0.0.1/pub/file", frozenset(Scheme))
-    with mock.patch.object(socket, "create_connection", connect):
+
+    def control(host: str, port: int, *_: Any) -> _Wire:
+        return connect((host, port))
+
+    with (
+        mock.patch.object(transfer_ftp, "connected", control),
+        mock.patch.object(socket, "create_connection", connect),
+    ):
         try:
             (_upload if data[:1] and data[0] & 1 else _download)(place)
         except TransferFailed as failed:
@@ -105,7 +115,12 @@ def _download(place: Location) -> None:
     async def here(_place: Location, _trust: Trust, fetch: Any) -> None:
         work.append(fetch)
 
-    _drive(transfer_ftp.download, (place, FOLDER / "file.part", MOST, Trust(), None), here, work)
+    _drive(
+        transfer_ftp.download,
+        (place, FOLDER / "file.part", MOST, HERE, None),
+        here,
+        work,
+    )
     _session(place, work[0])
     assert (FOLDER / "file.part").stat().st_size <= MOST
 
@@ -118,7 +133,7 @@ def _upload(place: Location) -> None:
     async def here(_place: Location, _trust: Trust, put: Any) -> None:
         work.append(put)
 
-    _drive(transfer_ftp.upload, (place, source, Trust()), here, work)
+    _drive(transfer_ftp.upload, (place, source, HERE), here, work)
     _session(place, work[0])
 
 
@@ -131,4 +146,4 @@ def _drive(way: Any, given: tuple[Any, ...], here: Any, work: list[Any]) -> None
 
 
 def _session(place: Location, work: Any) -> None:
-    transfer_ftp._session(transfer_ftp._client(place, Trust()), place, work, threading.Event())
+    transfer_ftp._session(transfer_ftp._client(place, HERE), place, work, threading.Event())

@@ -11,11 +11,13 @@ from typing import Any
 from fuzz_meters import run as in_still_time
 
 from chargepoint.local import bodies
-from chargepoint.local.http import Limits, Request, Response, Route, _Connection, _Gate
+from chargepoint.local.gate import Gate
+from chargepoint.local.http import Limits, Request, Response, Route, _Connection, _Load
 from chargepoint.local.records import _number, _selection
 from chargepoint.local.server import _page
 
 MODULES = (
+    "chargepoint.local.gate",
     "chargepoint.local.http",
     "chargepoint.local.http_messages",
     "chargepoint.local.bodies",
@@ -109,9 +111,9 @@ def run(data: bytes) -> str:
 
 async def _talk(size: int, data: bytes) -> str:
     reader, writer = asyncio.StreamReader(limit=16 * 1024), _Writer()
-    gate = _Gate(_routes(), host="127.0.0.1", token=TOKEN, attempted=lambda *_: None)
     limits = Limits(header_bytes=2048, body_bytes=1024)
-    connection = _Connection(reader, writer, gate, limits)  # type: ignore[arg-type]
+    gate = Gate(_routes(), host="127.0.0.1", token=TOKEN, limits=limits, attempted=lambda *_: None)
+    connection = _Connection(reader, writer, gate, _Load(limits))  # type: ignore[arg-type]
     serving = asyncio.ensure_future(connection.serve())
     step = size or len(data) or 1
     for at in range(0, len(data), step):

@@ -1,5 +1,6 @@
 """What operators of a real CitrineOS do with a station, on its open ports."""
 
+import secrets
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -198,10 +199,18 @@ def limited(site: Site, amps: float | None) -> Callable[[], Awaitable[bool]]:
     return is_limited
 
 
+def some_root() -> str:
+    """A name that none had before: of a serial number CitrineOS keeps its leading digits alone.
+
+    A second root of that name is then likely to be taken for the first, and answered with 500.
+    """
+    return f"Root {secrets.token_hex(8)}"
+
+
 async def test_a_root_is_installed_listed_and_deleted(open_site: "Open") -> None:
     async with open_site("2.0.1") as site:
         now = datetime.now(UTC)
-        pem = root("Root of a test", start=now - timedelta(days=1)).pem
+        pem = root(some_root(), start=now - timedelta(days=1)).pem
 
         installed = await site.ask(
             "InstallCertificate", certificateType="CSMSRootCertificate", certificate=pem
@@ -224,7 +233,7 @@ async def test_a_certificate_is_asked_for_signed_and_taken(open_site: "Open") ->
     settings = {"SecurityCtrlr.OrganizationName": "Example"}
     async with open_site("2.0.1", settings=settings) as site:
         start = {"start": datetime.now(UTC) - timedelta(days=1)}
-        authority = root("Root of a test", **start)
+        authority = root(some_root(), **start)
         await site.ask(
             "InstallCertificate", certificateType="CSMSRootCertificate", certificate=authority.pem
         )

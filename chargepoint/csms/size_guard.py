@@ -109,8 +109,11 @@ TOO_BIG: Final = 1009
 # too much to do (RFC 6455 section 7.4.1, and the registry of close codes of IANA).
 _OF_ITS_OWN: Final = frozenset({1000, 1001, 1012, 1013})
 
-CLOSES_MOST: Final = 3
-"""Closes right upon one message, none of them 1009, until it is told in its next form."""
+CLOSES_MOST: Final = 15
+"""Closes right upon one message, none of them 1009, until it is told in its next form.
+
+A bad line cuts long messages more often than short ones; that it does so as often in a row, each
+time after a heartbeat came through, does not happen."""
 
 PROMPT: Final = timedelta(seconds=5)
 """How soon after the message a close is one right upon it."""

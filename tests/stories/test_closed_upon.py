@@ -119,7 +119,7 @@ def close_for_other_reasons(run: Case, version: str, times: int) -> None:
 @pytest.mark.parametrize(
     ("cut", "times"),
     [
-        pytest.param(cut_at_ends, CLOSES_MOST - 1, id="two cuts at the same message"),
+        pytest.param(cut_at_ends, CLOSES_MOST - 1, id="some cuts at the same message"),
         pytest.param(cut_at_everything, 12, id="cuts whatever is sent"),
         pytest.param(close_for_other_reasons, 12, id="a CSMS that goes away again and again"),
     ],

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from chargepoint.cli import run
 from chargepoint.config import load_config
+from chargepoint.ending import Ending
 from chargepoint.hardware.simulated import SimulatedBoard, SimulatedOutlet, Vehicle
 
 PRELOADED = (
@@ -36,7 +37,8 @@ def station(config: str, *, plugged: bool) -> None:
             outlets[0].plug_in(Vehicle())
 
         SimulatedBoard.__init__ = making  # type: ignore[method-assign]
-    asyncio.run(run._run(load_config(Path(config)), Path(config)))
+    with Ending() as ending:
+        asyncio.run(run._run(load_config(Path(config)), Path(config), ending))
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ OUTSIDE: Final = ("random", "meter-random", "both-random")
 class EveryOther(Fault):
     """Strikes every second request: each message once, then it comes through."""
 
-    def strikes(self, action: str) -> bool:  # noqa: ARG002 - all of them
+    def strikes(self, action: str, length: int) -> bool:  # noqa: ARG002 - all of them
         self.skip = 1 - self.skip
         return self.skip == 1
 

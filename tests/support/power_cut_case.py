@@ -17,9 +17,14 @@ OUTSIDE: Final = ("random", "meter-random", "both-random")
 
 
 class EveryOther(Fault):
-    """Strikes every second request: each message once, then it comes through."""
+    """Strikes every second request: each message once, then it comes through.
+
+    A heartbeat, by which the station looks whether anybody is there, is no message of these.
+    """
 
     def strikes(self, action: str, length: int) -> bool:  # noqa: ARG002 - all of them
+        if action == "Heartbeat":
+            return False
         self.skip = 1 - self.skip
         return self.skip == 1
 

@@ -67,7 +67,8 @@ class Timeline:
         with translated("recorded times"):
             fact = self._db.execute(
                 "SELECT json_extract(CAST(fact AS TEXT), '$.at') FROM journal"
-                " WHERE json_extract(CAST(fact AS TEXT), '$.at') IS NOT NULL"
+                " WHERE CASE WHEN json_valid(CAST(fact AS TEXT))"
+                " THEN json_extract(CAST(fact AS TEXT), '$.at') END IS NOT NULL"
                 " ORDER BY number DESC LIMIT 1"
             ).fetchone()
             started, ended = self._db.execute(
@@ -120,7 +121,10 @@ class Timeline:
         rows = self._db.execute(f"SELECT {key}, {column} FROM {table}").fetchall()  # noqa: S608 - ours
         count = 0
         for place, data in rows:
-            whole = json.loads(data)
+            try:
+                whole = json.loads(data)
+            except ValueError:  # damaged: whoever needs it finds out, and the others move
+                continue
             right = _walk(whole, moved)
             if right != whole:
                 text = json.dumps(right, ensure_ascii=False, separators=(",", ":")).encode()

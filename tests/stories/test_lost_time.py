@@ -14,6 +14,7 @@ from chargepoint.errors import StoreError
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 DAYS = timedelta(days=3)
+HALF_HOUR = timedelta(minutes=30)
 SAMPLES = {
     "2.0.1": {
         "SampledDataCtrlr.TxUpdatedInterval": "30",
@@ -198,3 +199,19 @@ def facts(run: Case) -> list[tuple[bytes]]:
         "SELECT fact FROM journal ORDER BY number"
     ).fetchall()
     return rows
+
+
+async def test_a_damaged_fact_does_not_keep_the_others_from_being_put_right(tmp_path: Path) -> None:
+    async with case("2.0.1", tmp_path, settings=SAMPLES["2.0.1"]) as run:
+        await run.cut()
+        await run.restart(EPOCH)
+        await without_csms(run)
+        db = run.station.store._db
+        db.execute("UPDATE journal SET fact = '{' WHERE number = (SELECT max(number) FROM journal)")
+
+        assert run.station.store.timeline.newest() is not None
+        run.station.time_source.told(START + DAYS)
+
+        assert run.station.time_source.known
+        right = [json.loads(row[0])["at"] for row in facts(run)[:-1] if b'"at"' in row[0]]
+        assert all(datetime.fromisoformat(at) > START + DAYS - HALF_HOUR for at in right[-3:])

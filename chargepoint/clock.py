@@ -31,7 +31,7 @@ class Clock(Protocol):
 
 @runtime_checkable
 class CorrectableClock(Clock, Protocol):
-    """A clock that can be put right.
+    """A clock that can be put right, and jumps only then.
 
     ``known``: somebody who should know has confirmed the time since the program started;
     ``provisional``: it cannot be right, and only goes on from what is known. Both are said by
@@ -54,15 +54,17 @@ class CorrectableClock(Clock, Protocol):
         ...
 
     def follow(self) -> None:
-        """Go by the machine's own clock again."""
+        """Take over what the machine's own clock says now."""
         ...
 
 
 class SystemClock:
-    """The machine's clock; once it was corrected, a time of our own that goes on by itself.
+    """A time of our own beside the machine's clock, which it begins with.
 
-    To set the machine's clock is for root, and for one program only; so what somebody else says is
-    right is kept beside it, and does not jump when the machine's clock is set meanwhile.
+    To set the machine's clock is for root, and for one program only; so what somebody says is right
+    is kept beside it. It goes on at the pace of the kernel's monotonic clock, which NTP keeps
+    right, too, and does not jump when the machine's clock is set: ``station.time_source`` decides
+    what becomes of that.
 
     A long sleep is cut into pieces of at most ten seconds, so that a clock that was set is noticed.
 
@@ -86,11 +88,9 @@ class SystemClock:
         self._wall = wall
         self._ticks = ticks
         self._kept_right = kept_right
-        self._own: tuple[datetime, float] | None = None
+        self._own = (self.machine(), ticks())
 
     def now(self) -> datetime:  # noqa: D102
-        if self._own is None:
-            return self.machine()
         then, ticks = self._own
         return then + timedelta(seconds=self._ticks() - ticks)
 
@@ -104,7 +104,7 @@ class SystemClock:
         self._own = (self.now() + by, self._ticks())
 
     def follow(self) -> None:  # noqa: D102
-        self._own = None
+        self._own = (self.machine(), self._ticks())
 
     def monotonic(self) -> float:  # noqa: D102
         return self._ticks()
@@ -130,6 +130,10 @@ class MeterTime:
     def usable(self) -> bool:
         """Whether the clock of a meter may be set by it (``meters.timing``)."""
         return not (isinstance(self._clock, CorrectableClock) and self._clock.provisional)
+
+    def confirmed(self) -> bool:
+        """Whether it may overrule a meter that has a time of its own."""
+        return not isinstance(self._clock, CorrectableClock) or self._clock.known
 
 
 async def sleep_unless(clock: Clock, duration: timedelta, event: asyncio.Event) -> bool:

@@ -22,10 +22,18 @@ class Machine:
         self.ticks += seconds
 
 
-def test_it_is_the_machines_clock() -> None:
+def test_it_begins_with_the_machines_clock() -> None:
     machine = Machine()
     machine.pass_time(1.5)
     assert machine.clock.now() == machine.clock.machine() == NOON + timedelta(seconds=1.5)
+
+
+def test_it_does_not_jump_when_somebody_sets_that() -> None:
+    machine = Machine()
+    machine.wall = 0.0
+    machine.pass_time(1.5)
+    assert machine.clock.now() == NOON + timedelta(seconds=1.5)
+    assert machine.clock.machine().year == 1970
 
 
 def test_a_corrected_one_goes_on_by_itself() -> None:
@@ -39,7 +47,7 @@ def test_a_corrected_one_goes_on_by_itself() -> None:
     assert machine.clock.machine() == NOON - timedelta(days=1) + timedelta(seconds=10)
 
 
-def test_it_follows_the_machine_again() -> None:
+def test_it_takes_over_what_the_machine_says() -> None:
     machine = Machine()
     machine.clock.correct(HOUR)
     machine.clock.follow()

@@ -17,6 +17,8 @@ EARLIEST: Final = datetime(2026, 1, 1, tzinfo=UTC)
 """No moment at which this software runs lies before it."""
 LATEST: Final = EARLIEST + timedelta(days=40 * 365)
 """Nor after it: the longest that a station stands in the street, and then some."""
+LONGEST_OFF: Final = timedelta(days=366)
+"""What a station is at most without power, for its clock to be believed without another word."""
 TOLERANCE: Final = timedelta(seconds=2)
 """Times of some systems have whole seconds only, and small steps of a clock help nobody."""
 STEP: Final = timedelta(minutes=5)
@@ -50,9 +52,9 @@ class Told:
         return cls(moment + took / 2 - now, took / 2 + TOLERANCE)
 
 
-def believable(moment: datetime) -> bool:
-    """Whether it can be now at all."""
-    return EARLIEST <= moment <= LATEST
+def believable(moment: datetime, known: datetime | None = None) -> bool:
+    """Whether it can be now at all; ``known`` was the time once."""
+    return max(EARLIEST, known or EARLIEST) <= moment <= LATEST
 
 
 def judge(
@@ -83,11 +85,13 @@ def first_moment(clock: datetime, known: datetime | None, newest: datetime | Non
     """When a life of the station begins, so that no moment comes twice.
 
     That is what the clock says, unless it cannot be: a clock that stands before what was recorded
-    last was set back, or has lost its time. Then the life begins right after that, and its times
-    are provisional.
+    last was set back, or has lost its time, and one that stands years after it is more likely wrong
+    than right. Then the life begins right after that, and its times are provisional.
     """
-    before = max([EARLIEST, *(moment + _APART for moment in (known, newest) if moment is not None)])
-    return clock if before <= clock <= LATEST else before
+    recorded = [moment + _APART for moment in (known, newest) if moment is not None]
+    before = max([EARLIEST, *recorded])
+    latest = min(LATEST, before + LONGEST_OFF) if recorded else LATEST
+    return clock if before <= clock <= latest else before
 
 
 def moved_up(newest: datetime, now: datetime) -> timedelta:

@@ -54,7 +54,6 @@ class TimeSource:
         self._moved = moved
         self._doubted: Told | None = None
         self._noted_at = float("-inf")
-        self._seen = (clock.now(), clock.monotonic())
         self._step: tuple[datetime, datetime, timedelta] | None = None  # from, to, moved by
         self._complained = False
 
@@ -75,7 +74,6 @@ class TimeSource:
                 self._begin(clock)
             except StoreError as error:
                 log.error("times cannot be put right later: %s", error)  # noqa: TRY400 - the disk
-            self._seen = (clock.now(), clock.monotonic())
             self.look()
 
     def _begin(self, clock: CorrectableClock) -> None:
@@ -122,20 +120,18 @@ class TimeSource:
             case _:
                 pass
 
-    def look(self) -> timedelta:
-        """Look at the machine's clock; by how much the time jumped since the last look.
+    def look(self) -> None:
+        """Look at the machine's clock, and go by it if whoever set it should know.
 
-        A machine whose clock is kept right by others is believed as soon as they say so.
+        A machine whose clock is kept right by others is believed as soon as they say so. Somebody
+        who sets it by hand, or a script at a start, is believed only while the time is not known:
+        it stays so.
         """
         clock = self._clock
-        wall, ticks = clock.now(), clock.monotonic()
-        jump = (wall - self._seen[0]) - timedelta(seconds=ticks - self._seen[1])
         if isinstance(clock, CorrectableClock):
-            if not clock.known and abs(jump) > rules.TOLERANCE:
-                self._put_right(jump, known=False)
+            if not clock.known and not clock.provisional:
+                self._go_along(clock)
             self._follow(clock)
-        self._seen = (clock.now(), clock.monotonic())
-        return jump
 
     def straight(self, reading: Reading) -> Reading:
         """A reading that was under way while recorded times were moved, moved like them."""
@@ -163,6 +159,19 @@ class TimeSource:
     def _first(self) -> str:
         return self._model[TIME_SOURCE][0]
 
+    def _go_along(self, clock: CorrectableClock) -> None:
+        """Somebody has set the machine's clock while the time is not known."""
+        machine = clock.machine()
+        by = machine - clock.now()
+        if abs(by) <= rules.TOLERANCE or not rules.believable(machine, self._timeline.known):
+            return
+        try:
+            self._put_right(by, known=False)
+        except StoreError as error:
+            log.error("the time is put right later: %s", error)  # noqa: TRY400 - the disk
+        else:
+            clock.correct(by)
+
     def _follow(self, clock: CorrectableClock) -> None:
         """Go by the machine's clock if it is kept right, and comes first or is all there is."""
         if clock.known and self._first != Source.SYSTEM:
@@ -179,9 +188,8 @@ class TimeSource:
 
     def _confirm(self, by: timedelta) -> None:
         clock = self._clock
-        if isinstance(clock, CorrectableClock) and self._settle(by) and by:
+        if isinstance(clock, CorrectableClock) and self._settle(by):
             clock.correct(by)
-        self._seen = (clock.now(), clock.monotonic())
 
     def _settle(self, by: timedelta) -> bool:
         """The time is known, and ours is wrong by this; whether the store agreed."""

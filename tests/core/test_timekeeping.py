@@ -7,6 +7,7 @@ import pytest
 from chargepoint.core.timekeeping import (
     EARLIEST,
     LATEST,
+    LONGEST_OFF,
     STEP,
     TOLERANCE,
     Told,
@@ -37,6 +38,11 @@ HOUR = timedelta(hours=1)
 )
 def test_a_moment_can_be_now(moment: datetime, *, can_be: bool) -> None:
     assert believable(moment) is can_be
+
+
+def test_no_time_comes_back() -> None:
+    assert believable(NOW, NOW - SECOND)
+    assert not believable(NOW, NOW + SECOND)
 
 
 # What was told, off by how much; how long the answer took; known, source; before; verdict.
@@ -94,6 +100,9 @@ def test_a_time_that_was_told_is_judged(
         (EARLIEST - HOUR, None, None, EARLIEST),
         (EARLIEST - HOUR, NOW, None, NOW + SECOND),
         (LATEST + HOUR, NOW, NOW - HOUR, NOW + SECOND),
+        (NOW + LONGEST_OFF, None, NOW, NOW + LONGEST_OFF),
+        (NOW + LONGEST_OFF + HOUR, None, NOW, NOW + SECOND),
+        (NOW + LONGEST_OFF + HOUR, None, None, NOW + LONGEST_OFF + HOUR),
     ],
 )
 def test_a_life_begins_after_everything_that_is_recorded(

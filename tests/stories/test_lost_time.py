@@ -149,6 +149,49 @@ async def test_ntp_is_believed_as_soon_as_it_has_the_time(tmp_path: Path) -> Non
         assert moments[-1] <= run.clock.now()
 
 
+@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+@pytest.mark.parametrize("clock", [EPOCH, START - DAYS, START + 7300 * DAYS / 3])
+async def test_a_clock_that_is_set_while_the_time_is_known_changes_nothing(
+    version: str, clock: datetime, tmp_path: Path
+) -> None:
+    async with case(version, tmp_path, settings=SAMPLES[version]) as run:
+        run.take()
+        run.clock.set_machine(clock)
+        await without_csms(run)
+
+        moments = [moment for _, moment in told(run)]
+        assert len(moments) > 4
+        assert all(START <= moment <= START + HALF_HOUR for moment in moments)
+
+
+@pytest.mark.parametrize("looked", [True, False])
+async def test_a_clock_that_is_set_by_hand_moves_what_was_recorded(
+    tmp_path: Path, *, looked: bool
+) -> None:
+    """Whether or not the station has seen it before the CSMS tells the time."""
+    async with case("2.0.1", tmp_path, settings=SAMPLES["2.0.1"]) as run:
+        await run.cut()
+        await run.restart(START + DAYS + HALF_HOUR)  # half an hour ahead, which can be
+        began = run.clock.elapsed
+        assert not run.clock.provisional
+        await without_csms(run)
+        passed = timedelta(seconds=run.clock.elapsed - began)
+        run.clock.set_machine(START + DAYS + passed)
+        if looked:
+            await run.advance(11)
+            assert abs(run.clock.now() - (START + DAYS + passed + 11 * SECOND)) < SECOND
+            assert not run.station.time_source.known
+        run.take()
+        passed = timedelta(seconds=run.clock.elapsed - began)
+        run.answers("BootNotification", booted(START + DAYS + passed))
+        await run.back()
+
+        moments = [moment for _, moment in told(run)]
+        assert moments[0] == START + DAYS
+        assert moments == sorted(moments)
+        assert moments[-1] <= START + DAYS + passed
+
+
 async def test_a_disk_that_refuses_leaves_the_time_for_the_next_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -114,11 +114,8 @@ class QuietClock(FakeClock):
         self.correct(-self.ahead)
 
     def set_machine(self, moment: datetime) -> None:
-        """Somebody sets the machine's clock; a station that has a time of its own goes by that."""
-        if self.ahead:
-            self.ahead = self.wall - moment
-        else:
-            self.set_wall(moment)
+        """Somebody sets the machine's clock; what becomes of that is for the station."""
+        self.ahead = self.wall - moment
 
     def lose(self, moment: datetime) -> None:
         """The power is gone, and the clock begins anew here."""

@@ -132,6 +132,45 @@ def test_a_meter_that_has_the_time_begins_although_nobody_else_does(
     run(look())
 
 
+class Unconfirmed:
+    """A time that nobody has confirmed: it is a day ahead until somebody does."""
+
+    def __init__(self) -> None:
+        self.known = True
+
+    def __call__(self) -> datetime:
+        return now() + timedelta(days=0 if self.known else 1)
+
+    def confirmed(self) -> bool:
+        return self.known
+
+
+@SIGNING
+def test_a_meter_that_has_the_time_keeps_it_until_another_is_confirmed(
+    driver: str, simulator: str
+) -> None:
+    async def look() -> None:
+        async with bench(driver, simulator) as found:
+            found.now = time = Unconfirmed()
+            meter = await found.signing()
+            await meter.begin(transaction())
+            await found.charge()
+            await meter.end(UUID)
+            time.known = False
+            wrong_day = f"{time():%Y-%m-%d}".encode()
+            meter = await found.signing()  # by a station that has just started
+            await meter.read()
+            await meter.release(UUID)
+            await meter.begin(transaction(OTHER))
+            await found.charge()
+            end = await meter.end(OTHER)
+
+            assert end.signed is not None
+            assert wrong_day not in end.signed.document
+
+    run(look())
+
+
 @SIGNING
 def test_begin_end_and_release_may_be_repeated(driver: str, simulator: str) -> None:
     async def look() -> None:

@@ -11,7 +11,7 @@ from functools import partial
 
 from meters.drivers.bauer_bsm.config import Config
 from meters.drivers.bauer_bsm.device import Device
-from meters.timing import certain, usable
+from meters.timing import certain, confirmed
 
 
 class ClockKeeper:
@@ -47,7 +47,7 @@ class ClockKeeper:
 
     async def _right(self, device: Device) -> bool | None:
         right = await device.clock_is_right(self._now, self._offset_min)
-        if right is not None and not usable(self._now):
+        if right is not None and not confirmed(self._now):
             return True  # the meter may well know better
         if right and self._set_at is None:
             self._set_at = asyncio.get_running_loop().time()  # by whoever; renewed a day from now
@@ -60,7 +60,7 @@ class ClockKeeper:
     def _due(self) -> bool:
         now = asyncio.get_running_loop().time()
         return (
-            usable(self._now)
+            confirmed(self._now)
             and self._set_at is not None
             and now - self._set_at >= self._interval_s
         )

@@ -16,7 +16,7 @@ from meters.drivers.carlo_gavazzi_em580.config import Config
 from meters.drivers.carlo_gavazzi_em580.device import Device
 from meters.drivers.carlo_gavazzi_em580.layout import State
 from meters.errors import MeterRefused
-from meters.timing import TimeUnknown, certain, usable
+from meters.timing import TimeUnknown, certain, confirmed
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,8 @@ class ClockKeeper:
         """Set the clock if it is due and no transaction runs. A refusal is for the next time."""
         if not self.due or await device.state() is State.RUNNING:
             return
+        if not confirmed(self._now) and await device.clock_is_set():
+            return
         try:
             await self._set(device)
         except MeterRefused as error:
@@ -63,7 +65,7 @@ class ClockKeeper:
         Raises:
             MeterRefused: it cannot be set, and the meter itself calls it not set.
         """
-        if not self.due and await self._is_right(device):
+        if not (self.due and confirmed(self._now)) and await self._is_right(device):
             return
         for left in range(_TRIES_BEFORE_BEGIN - 1, -1, -1):
             try:
@@ -85,7 +87,7 @@ class ClockKeeper:
         """A short power cut takes the meter's clock away, and ours may have been corrected."""
         if await device.clock_is_set() is False:
             return False
-        if not usable(self._now):
+        if not confirmed(self._now):
             return True
         shown = await device.clock()
         return abs(shown - self._now().timestamp()) <= _DRIFT_S

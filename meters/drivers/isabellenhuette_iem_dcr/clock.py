@@ -15,7 +15,7 @@ from meters.drivers.isabellenhuette_iem_dcr.times import shown, told
 from meters.drivers.isabellenhuette_iem_dcr.wire import UNSET, Values
 from meters.errors import MeterRefused
 from meters.http import HttpRefusal
-from meters.timing import certain, usable
+from meters.timing import certain, confirmed, usable
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,9 @@ class ClockKeeper:
 
     async def attend(self, device: Device) -> None:
         """Set the clock if it is due and no transaction runs. A refusal is for the next time."""
-        if not self.due or (await device.values()).XT:
+        if not self.due or (values := await device.values()).XT:
+            return
+        if values.clock_letter != UNSET and not confirmed(self._now):
             return
         try:
             await self._set(device)
@@ -87,7 +89,7 @@ class ClockKeeper:
         Raises:
             MeterRefused: it cannot be set, and the meter itself calls it not set.
         """
-        if not self.due and values.clock_letter != UNSET:
+        if values.clock_letter != UNSET and not (self.due and confirmed(self._now)):
             return
         try:
             await self._set(device)

@@ -13,7 +13,7 @@ from functools import partial
 from meters.drivers.iskra_wm3m4 import layout
 from meters.drivers.iskra_wm3m4.config import Config
 from meters.drivers.iskra_wm3m4.device import Device
-from meters.timing import certain, usable
+from meters.timing import certain, confirmed
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +72,6 @@ class ClockKeeper:
 
     def _due(self) -> bool:
         now = asyncio.get_running_loop().time()
-        if not usable(self._now):
+        if not confirmed(self._now):
             return False
         return self._set_at is None or now - self._set_at >= self._interval_s

@@ -15,7 +15,7 @@ from meters.drivers.lem_dcbm.answers import SettingsRead, Status
 from meters.drivers.lem_dcbm.config import Config
 from meters.drivers.lem_dcbm.device import Device
 from meters.errors import MeterError, MeterRefused
-from meters.timing import certain
+from meters.timing import certain, confirmed
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ class SetupKeeper:
             self._written.clear()
         known = await device.settings()
         await self._identification(device, known)
-        await self._time(device)
+        timed = await self._time(device)
         await self._ntp(device, known)
         for name, wanted in self._zone.items():
             if known.time.get(name, self._written.get(name)) != wanted:
@@ -110,6 +110,8 @@ class SetupKeeper:
                 self._written[name] = wanted
         self._done_at = loop.time()
         self._next = self._connected_at + _UNSURE_S if unsure else self._done_at + _DAILY_S
+        if not timed:
+            self._next = self._done_at + _AGAIN_S
 
     async def _identification(self, device: Device, known: SettingsRead) -> None:
         wanted = self._config.IT
@@ -120,9 +122,14 @@ class SetupKeeper:
         await device.write("identification type", lambda: {"ocmfId": {"IT": wanted}})
         self._identified = True
 
-    async def _time(self, device: Device) -> None:
-        if not self._servers:
-            await device.write("clock", lambda: {"time": {"utc": _utc(certain(self._now))}})
+    async def _time(self, device: Device) -> bool:
+        """Set the clock; False if the meter keeps its own until ours is confirmed."""
+        if self._servers:
+            return True
+        if not confirmed(self._now) and (await device.look()).status.bits.synchronised:
+            return False
+        await device.write("clock", lambda: {"time": {"utc": _utc(certain(self._now))}})
+        return True
 
     async def _ntp(self, device: Device, known: SettingsRead) -> None:
         if not self._servers or _same(known.ntp, self._servers):

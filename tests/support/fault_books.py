@@ -10,6 +10,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -20,6 +21,8 @@ from chargepoint.bench.csms_ledger import TransactionView
 METHOD: Final = "ECDSA-brainpoolP384r1-SHA256"
 _ENERGY: Final = "Energy.Active.Import.Register"
 _BEGIN, _END = "Transaction.Begin", "Transaction.End"
+LEEWAY: Final = timedelta(seconds=5)
+TOLERANCE: Final = timedelta(seconds=2)  # a clock that is told the time by messages is no better
 _KINDS_16: Final = {"meterStart": "start", "meterStop": "end"}
 
 
@@ -30,7 +33,8 @@ class Truth:
     ``known`` are the transactions in the station's store, with whether they have ended; ``stored``
     the records in it, by transaction; ``made`` those that the meter signed; ``seen`` the
     transactions that a driver saw charging. ``counted_wh`` is what the meter counted, if all of it
-    must be in records. ``keeps_all``: the store has forgotten nothing at a bound.
+    must be in records. ``keeps_all``: the store has forgotten nothing at a bound. ``between``: when
+    all of it happened.
     """
 
     public_key: str
@@ -40,6 +44,7 @@ class Truth:
     seen: Iterable[str] = ()
     counted_wh: int | None = None
     keeps_all: bool = True
+    between: tuple[datetime, datetime] | None = None
 
 
 @dataclass(slots=True)
@@ -69,6 +74,7 @@ def audit(views: Sequence[TransactionView], truth: Truth) -> Books:
         owners = {owner(document) for document in documents}
         told.update(owners)
         books.other += _disorder(view)
+        books.other += _other_times(view, truth)
         books.doubled += _twice(view)
         books.lost += _without(view)
         books.half_signed += _badly_signed(view, documents, truth)
@@ -129,6 +135,36 @@ def _disorder(view: TransactionView) -> Iterator[str]:
         yield f"{view.transaction_id}: {' '.join(kinds)}"
     if view.sequence and view.sequence != list(range(len(view.sequence))):
         yield f"{view.transaction_id}: seqNo {view.sequence}"
+
+
+def _other_times(view: TransactionView, truth: Truth) -> Iterator[str]:
+    """What happened later has no earlier time, and nothing happened before or after all of it."""
+    if truth.between is None:
+        return
+    first, last = truth.between
+    before = datetime.min.replace(tzinfo=UTC)
+    for payload in view.payloads:
+        for at in map(datetime.fromisoformat, _stamps(payload)):
+            if not first - LEEWAY <= at <= last + LEEWAY:
+                yield f"{view.transaction_id}: {_kind(payload)} tells of {at}"
+        own = datetime.fromisoformat(_own_stamp(payload))
+        if own + TOLERANCE < before:
+            yield f"{view.transaction_id}: {_kind(payload)} of {own} comes after {before}"
+        before = max(before, own)
+
+
+def _stamps(value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        yield from (stamp for one in value for stamp in _stamps(one))
+    elif isinstance(value, dict):
+        if "timestamp" in value:
+            yield value["timestamp"]
+        yield from (stamp for one in value.values() for stamp in _stamps(one))
+
+
+def _own_stamp(payload: dict[str, Any]) -> str:
+    """Of a message; those of 1.6 that carry meter values alone have the time there."""
+    return str(payload.get("timestamp") or payload["meterValue"][0]["timestamp"])
 
 
 def _kind(payload: dict[str, Any]) -> str:

@@ -23,6 +23,7 @@ from fault_gateway import Gateway
 from chargepoint import app
 from chargepoint.app import Life
 from chargepoint.bench.csms import CallError, StationAway
+from chargepoint.clock import SystemClock
 from chargepoint.config import StationConfig, load_config
 from chargepoint.core.model import IdToken, Stage
 from chargepoint.hardware.simulated import SimulatedOutlet, Vehicle
@@ -37,40 +38,42 @@ BEGIN_WH: Final = 1_234_567
 LAPSE: Final = Decimal(200)
 
 
-class VirtualClock:
-    """Time of the loop; its wall time can be set wrong and put right."""
+class VirtualClock(SystemClock):
+    """The machine of a station in virtual time, whose own clock can be set wrong and put right.
+
+    It is kept right by somebody as long as nobody sets it (as the kernel sees it, too).
+    """
 
     def __init__(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._time = loop.time
-        self._began = loop.time()
+        self._time = asyncio.get_running_loop().time
+        self._began = self._time()
         self.wall = datetime.now(UTC)
+        self.ahead = timedelta(0)
+        super().__init__(
+            wall=self._machine,
+            ticks=self._time,
+            kept_right=lambda: not self.ahead,
+        )
+
+    def _machine(self) -> float:
+        return (self.true() + self.ahead).timestamp()
 
     def true(self) -> datetime:
         """What a clock would show that was never touched."""
         return self.wall + timedelta(seconds=self._time() - self._began)
 
-    ahead = timedelta(0)
-
-    def now(self) -> datetime:
-        return self.true() + self.ahead
-
-    def monotonic(self) -> float:
-        return self._time()
-
-    def correct(self, by: timedelta) -> None:
-        self.ahead += by
-
-    async def sleep(self, duration: timedelta) -> None:
-        await asyncio.sleep(duration.total_seconds())
-
-    async def sleep_until(self, moment: datetime) -> None:
-        while (left := (moment - self.now()).total_seconds()) > 0:  # noqa: ASYNC110 - time itself
-            await asyncio.sleep(min(left, 10.0))
+    def forget(self) -> None:
+        """The program ends: what it knew of the time is gone with it."""
+        self.known = self.provisional = False
+        self.follow()
 
 
 class Stuck(Exception):  # noqa: N818 - reads as a state
     """Something that had to happen did not."""
+
+
+class Off(Exception):  # noqa: N818 - reads as a state
+    """The station has no power now."""
 
 
 @dataclass
@@ -97,7 +100,9 @@ class Site:
 
     @property
     def evse(self) -> Evse:
-        assert self.life is not None
+        """Raises ``Off``."""
+        if self.life is None:
+            raise Off
         return self.life.station.evses[1]
 
     @property
@@ -138,6 +143,7 @@ class Site:
         if life is not None:
             await self._stack.aclose()
             self.meter.set_load(0)
+            self.clock.forget()
 
     async def _load(self, _evse: int, watts: Decimal, phases: int) -> None:
         self.meter.set_load(watts, phases)
@@ -149,6 +155,7 @@ class Site:
 
         Raises:
             Stuck: the outlet does not become free again.
+            Off: the station has no power now.
         """
         token = f"{len(self.tried) + 1:08X}"
         self.tried.append(token)
@@ -185,8 +192,9 @@ class Site:
         await self.until(lambda: self.stage is Stage.AVAILABLE, "free outlet", SESSION_S)
 
     def present(self, token: str) -> None:
-        """A card at the reader."""
-        assert self.life is not None
+        """A card at the reader; raises ``Off``."""
+        if self.life is None:
+            raise Off
         self.life.station.present(IdToken(token))
 
     @property
@@ -207,9 +215,15 @@ class Site:
         await self.csms.call(STATION, action, {"transactionId": name}, within=patience)
 
     async def drive(self, enough: asyncio.Event) -> None:
-        """Drivers, one after the other."""
+        """Drivers, one after the other; one whose station goes off looks for another."""
         while not enough.is_set():
-            await self.session()
+            try:
+                if self.outlet.vehicle is not None:  # the power failed, and it is still there
+                    self.outlet.plug_out()
+                    await self.until(lambda: self.stage is Stage.AVAILABLE, "free", SESSION_S)
+                await self.session()
+            except Off:
+                await self.until(lambda: self.life is not None, "power", SESSION_S)
             await asyncio.sleep(self.numbers.uniform(0, self.pause_s))
 
     async def come_to_rest(self) -> None:

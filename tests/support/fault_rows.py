@@ -142,7 +142,8 @@ def truth_of(it: Site, row: Row) -> Truth:
     known = {one.transaction_id: one.ended_at is not None for one in rows}
     stored = {name: [one.document for one in store.records.of(name)] for name in it.records}
     counted = int(it.meter.energy_wh) - BEGIN_WH if row.all_counted else None
-    return Truth(it.meter.public_key, known, stored, it.records, it.seen, counted)
+    between = (it.clock.wall, it.clock.true())
+    return Truth(it.meter.public_key, known, stored, it.records, it.seen, counted, between=between)
 
 
 def happened(it: Site) -> dict[str, int]:

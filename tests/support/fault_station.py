@@ -47,21 +47,50 @@ async def meter(it: Site) -> None:
 
 
 async def jump(it: Site) -> None:
-    """The clock is set to any time, past or to come, and put right a while later."""
-    seconds = it.numbers.choice(JUMPS_S) * it.numbers.choice((-1, 1))
-    if it.numbers.random() < 0.1:
-        seconds = -it.clock.now().timestamp()  # to 1970
-    it.clock.correct(timedelta(seconds=seconds))
+    """The machine's clock is set to any time, past or to come, and put right a while later."""
+    if it.numbers.random() < 0.3:
+        await _start_anew(it)
+        return
+    it.clock.ahead = _any_time(it)
+    it.note("clock set")
     if it.numbers.random() < 0.5:
         await struck(it, Wire.reset)
     await asyncio.sleep(it.numbers.uniform(0, 3))
-    it.clock.correct(-timedelta(seconds=seconds))
+    it.clock.ahead = timedelta(0)
     await asyncio.sleep(it.numbers.uniform(0, 2))
+
+
+async def _start_anew(it: Site) -> None:
+    """The power fails and the clock with it; often nobody is there to tell the time at first."""
+    vehicle = it.outlet.vehicle
+    await it.stop()
+    it.clock.ahead = _any_time(it)
+    it.gateway.down = it.numbers.random() < 0.7
+    await it.start()
+    it.note("started with a wrong clock")
+    if vehicle is not None and it.numbers.random() < 0.5:
+        it.outlet.plug_in(vehicle)  # else it has left meanwhile
+    await asyncio.sleep(it.numbers.uniform(0, 10))
+    if it.numbers.random() < 0.3:
+        it.clock.ahead = timedelta(0)
+        it.note("put right before the CSMS was back")
+        await asyncio.sleep(it.numbers.uniform(0, 20))
+    it.gateway.down = False
+    await it.until(lambda: it.online, "way back", 600)
+    it.clock.ahead = timedelta(0)
+
+
+def _any_time(it: Site) -> timedelta:
+    """How far the clock is ahead."""
+    if it.numbers.random() < 0.2:
+        return timedelta(seconds=-it.clock.true().timestamp())  # 1970
+    return timedelta(seconds=it.numbers.choice(JUMPS_S) * it.numbers.choice((-1, 1)))
 
 
 def _calm(it: Site) -> None:
     it.meter.faults.clear()
     it.clock.ahead = timedelta(0)
+    it.gateway.down = False
 
 
 ROWS: Final = (
@@ -72,5 +101,10 @@ ROWS: Final = (
         _calm,
         all_counted=False,
     ),
-    Row("clock-jumps", "the clock jumps by 0.5 s to 20 years or to 1970, and back", jump, _calm),
+    Row(
+        "clock-jumps",
+        "the clock is set by 0.5 s to 20 years or to 1970, and back, also while the power is off",
+        jump,
+        _calm,
+    ),
 )

@@ -119,7 +119,10 @@ def revoked(folder: Path) -> ssl.SSLContext:
 
 
 class Stranger:
-    """Listens with one of these contexts while it is entered; hears what it is told."""
+    """Listens with one of these contexts while it is entered; hears what it is told.
+
+    Its TLS is its own: a server of asyncio hangs up before its alert has left.
+    """
 
     def __init__(self, it: Site, made: ssl.SSLContext) -> None:
         self.port = 0
@@ -127,9 +130,7 @@ class Stranger:
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(
-            self._heard, "127.0.0.1", 0, ssl=self._context, ssl_handshake_timeout=10
-        )
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -138,13 +139,37 @@ class Stranger:
         self._server.close()
         await asyncio.sleep(0.1)
 
-    async def _heard(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
-            if await reader.read(1):
+            if await self._heard(reader, writer):
                 self._it.note(LEAKED)
+        with suppress(OSError):
+            writer.write_eof()
+            while await reader.read(4096):  # or the alert would be lost with the connection
+                pass
         writer.close()
         with suppress(OSError):
             await writer.wait_closed()
+
+    async def _heard(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        """The first word after the handshake; raises ``ssl.SSLError`` if there is none of those."""
+        coming, going = ssl.MemoryBIO(), ssl.MemoryBIO()
+        stream = self._context.wrap_bio(coming, going, server_side=True)
+        shaken = False
+        while True:
+            try:
+                if shaken:
+                    return stream.read(1)
+                stream.do_handshake()
+                shaken = True
+            except ssl.SSLWantReadError:
+                writer.write(going.read())
+                data = await reader.read(65536)
+                if not data:
+                    return b""
+                coming.write(data)
+            finally:
+                writer.write(going.read())
 
 
 async def instead(it: Site, make: Context) -> None:

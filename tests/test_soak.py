@@ -39,7 +39,9 @@ def test_a_station_under_faults_loses_nothing() -> None:
     assert result.books.transactions == result.books.records
     assert len(result.samples) > 3
     assert result.samples[-1]["sessions"] > result.samples[0]["sessions"]
-    assert all(result.samples[-1][one] > 0 for one in ("pss", "rss", "tasks", "database"))
+    assert all(
+        result.samples[-1][one] > 0 for one in ("pss", "rss", "heap", "tasks", "used", "database")
+    )
 
 
 def test_what_stays_is_flat() -> None:
@@ -47,13 +49,13 @@ def test_what_stays_is_flat() -> None:
 
 
 def test_what_grows_is_not_flat() -> None:
-    grown = [one.quantity.name for one in verdicts(samples(100, pss=50, tasks=1)) if not one.flat]
+    grown = [one.quantity.name for one in verdicts(samples(100, rss=50, tasks=1)) if not one.flat]
 
-    assert grown == ["pss", "tasks"]
+    assert grown == ["rss", "tasks"]
 
 
 def test_growth_before_the_second_half_does_not_count() -> None:
-    early = [{**one, "pss": min(one["seconds"], 50) * 100} for one in samples(100)]
+    early = [{**one, "rss": min(one["seconds"], 50) * 100} for one in samples(100)]
 
     assert all(verdict.flat for verdict in verdicts(early))
 

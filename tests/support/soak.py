@@ -10,11 +10,12 @@ import asyncio
 import random
 import re
 import signal
+import sqlite3
 import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -64,7 +65,7 @@ _SERIES: Final = {
     "journal": "chargepoint_journal_facts",
 }
 _SERIES_LINE: Final = re.compile(r"^(chargepoint_\S+) (\S+)$", re.MULTILINE)
-_MEMORY_LINE: Final = re.compile(r"^(Pss|Rss): +(\d+) kB$", re.MULTILINE)
+_MEMORY_LINE: Final = re.compile(r"^(Pss|Rss|Anonymous): +(\d+) kB$", re.MULTILINE)
 _IN_KIB: Final = {"database", "wal"}
 _SETTINGS: Final = {
     "SampledDataCtrlr.TxUpdatedInterval": "1",
@@ -177,7 +178,7 @@ async def _measured(it: Plant, result: Soak, seconds: float) -> Sample:
     for name, series in _SERIES.items():
         value = float(found[series])
         sample[name] = value / 1024 if name in _IN_KIB else value
-    return {**sample, **_memory(it)}
+    return {**sample, **_memory(it), "used": _used(it.folder)}
 
 
 def _memory(it: Plant) -> Sample:
@@ -185,7 +186,19 @@ def _memory(it: Plant) -> Sample:
     assert it.process is not None
     rollup = Path(f"/proc/{it.process.pid}/smaps_rollup").read_text(encoding="ascii")
     found = dict(_MEMORY_LINE.findall(rollup))
-    return {"pss": float(found["Pss"]), "rss": float(found["Rss"])}
+    names = {"pss": "Pss", "rss": "Rss", "heap": "Anonymous"}
+    return {name: float(found[word]) for name, word in names.items()}
+
+
+def _used(folder: Path) -> float:
+    """KiB of the database that hold something."""
+    (path,) = (folder / "state").rglob("station.db")
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
+        pages, free, size = (
+            int(db.execute(f"PRAGMA {name}").fetchone()[0])
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+    return (pages - free) * size / 1024
 
 
 def _close(it: Plant, result: Soak, code: int) -> None:

@@ -15,7 +15,13 @@ _PLOT: Final = _WIDTH - _LEFT - 20
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """One that is measured; ``bound`` is how much it may grow over the second half."""
+    """One that is measured; ``bound`` is how much it may grow over the second half.
+
+    Private memory and shared pages together are ``rss``, of which ``heap`` is what the program
+    asked for itself. ``pss`` has no bound: it rises when another process that shared a page ends.
+    ``used`` are the pages of the ``database`` in use; the file keeps those that its largest backlog
+    of facts needed, so it may rise by one that was larger still.
+    """
 
     name: str
     unit: str
@@ -25,12 +31,14 @@ class Quantity:
 QUANTITIES: Final = (
     Quantity("sessions", ""),
     Quantity("faults", ""),
-    Quantity("pss", "KiB", 1024),
     Quantity("rss", "KiB", 1024),
+    Quantity("heap", "KiB", 1024),
+    Quantity("pss", "KiB"),
     Quantity("tasks", "", 2),
     Quantity("threads", "", 1),
     Quantity("descriptors", "", 2),
-    Quantity("database", "KiB", 128),
+    Quantity("used", "KiB", 128),
+    Quantity("database", "KiB", 1024),
     Quantity("wal", "KiB", 128),
     Quantity("journal", "facts", 5),
 )

@@ -3,9 +3,13 @@ import sys
 from decimal import Decimal
 from typing import Any
 
+import fastjsonschema
 import pytest
+from generated_calls import broken
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from chargepoint.csms.schemas import Kind, Schemas, Violation
+from chargepoint.csms.schemas import _NEEDED, _WHERE, Kind, Schemas, Violation
 
 BOOT_16 = {"chargePointVendor": "Example", "chargePointModel": "One"}
 BOOT_201 = {
@@ -293,3 +297,32 @@ def test_a_flood_of_unknown_names_is_told_in_short() -> None:
 
     assert str(violation.value).endswith(", ...")
     assert len(str(violation.value)) < 500
+
+
+def test_what_only_says_no_does_not_follow_where_it_is() -> None:
+    """A third of the time of a check goes there, if the code is generated as it was known."""
+    code = fastjsonschema.compile_to_code(
+        {
+            "type": "object",
+            "properties": {"one": {"type": "array", "items": {"$ref": "#/definitions/Two"}}},
+            "definitions": {"Two": {"type": "string"}},
+            "required": ["one"],
+        },
+        detailed_exceptions=False,
+    )
+
+    assert len(_WHERE.findall(code)) == 1
+    assert len(_NEEDED.findall(code)) == 1
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_it_says_no_to_whatever_has_one_thing_wrong(version: str, data: st.DataObject) -> None:
+    schemas = Schemas(version)
+    action = data.draw(st.sampled_from(sorted(schemas.actions())))
+    wrong = data.draw(broken(version, action))
+
+    with pytest.raises(Violation) as caught:
+        schemas.request(action, wrong.payload)
+    assert caught.value.code == wrong.code(version), wrong

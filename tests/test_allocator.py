@@ -1,9 +1,9 @@
-"""One arena for all threads, where the C library can do it."""
+"""Little memory that nobody uses, where the C library can do it."""
 
 import platform
 
-from chargepoint.allocator import one_arena
+from chargepoint.allocator import be_thrifty
 
 
 def test_the_library_takes_it_or_cannot() -> None:
-    assert one_arena() is (platform.libc_ver()[0] == "glibc")
+    assert be_thrifty() is (platform.libc_ver()[0] == "glibc")

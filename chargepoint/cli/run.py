@@ -32,11 +32,11 @@ def run(config: Path, *, log_format: str | None) -> int:
     rest with the next start, which the log tells key by key; a config with mistakes changes
     nothing.
     """
-    from chargepoint.allocator import one_arena
+    from chargepoint.allocator import be_thrifty
     from chargepoint.config import load_config
     from chargepoint.ending import Ending
 
-    one_arena()
+    be_thrifty()
     if log_format is not None:
         logs.reformat(log_format)
     with Ending() as ending:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from chargepoint.errors import Refused
 
 if TYPE_CHECKING:
-    from cryptography.x509 import Certificate
+    from cryptography.x509 import Certificate, Extensions
 
 BLOCK = 1024 * 1024
 RSA_LEAST, CURVE_LEAST = 2048, 224  # bits
@@ -127,11 +127,11 @@ def _digest(file: Path) -> bytes:
 
 
 def _read(pem: str) -> "Certificate":
-    from cryptography.x509 import load_pem_x509_certificate
+    from cryptography.x509 import InvalidVersion, load_pem_x509_certificate
 
     try:
         return load_pem_x509_certificate(pem.encode())
-    except ValueError:
+    except (ValueError, InvalidVersion):
         raise Refused("the signing certificate cannot be read", reason=_INVALID) from None
 
 
@@ -140,7 +140,7 @@ def _may_sign(certificate: "Certificate") -> bool:
     from cryptography.x509 import ExtensionNotFound, KeyUsage
 
     try:
-        return certificate.extensions.get_extension_for_class(KeyUsage).value.digital_signature
+        return _extensions(certificate).get_extension_for_class(KeyUsage).value.digital_signature
     except ExtensionNotFound:
         return True
     except ValueError:
@@ -149,13 +149,13 @@ def _may_sign(certificate: "Certificate") -> bool:
 
 def _roots(folder: Path) -> "list[Certificate]":
     """What the files of a folder hold that may sign certificates."""
-    from cryptography.x509 import load_pem_x509_certificates
+    from cryptography.x509 import InvalidVersion, load_pem_x509_certificates
 
     found: list[Certificate] = []
     for file in sorted(folder.glob("*.pem")):
         try:
             found += load_pem_x509_certificates(file.read_bytes())
-        except (ValueError, OSError):
+        except (ValueError, InvalidVersion, OSError):
             continue
     return [certificate for certificate in found if _may_vouch(certificate)]
 
@@ -164,8 +164,8 @@ def _may_vouch(certificate: "Certificate") -> bool:
     """A certificate that says it is no authority's vouches for no other."""
     from cryptography.x509 import BasicConstraints, ExtensionNotFound, KeyUsage
 
-    extensions = certificate.extensions
     try:
+        extensions = _extensions(certificate)
         if not extensions.get_extension_for_class(BasicConstraints).value.ca:
             return False
         return extensions.get_extension_for_class(KeyUsage).value.key_cert_sign
@@ -175,13 +175,27 @@ def _may_vouch(certificate: "Certificate") -> bool:
         return False
 
 
+def _extensions(certificate: "Certificate") -> "Extensions":
+    """The library reads them only when it is asked for them.
+
+    Raises:
+        ValueError: they cannot be read.
+    """
+    from cryptography.x509 import DuplicateExtension, UnsupportedGeneralNameType
+
+    try:
+        return certificate.extensions
+    except (DuplicateExtension, UnsupportedGeneralNameType) as error:
+        raise ValueError("an extension cannot be read") from error
+
+
 def _issuer(certificate: "Certificate", known: "list[Certificate]") -> "Certificate":
-    from cryptography.exceptions import InvalidSignature
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
     for root in known:
         try:
             certificate.verify_directly_issued_by(root)
-        except (InvalidSignature, ValueError, TypeError):
+        except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
             continue
         return root
     raise Refused("no root of the manufacturer signed the certificate", reason=_INVALID)

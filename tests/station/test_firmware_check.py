@@ -177,6 +177,39 @@ def test_a_file_with_another_name_is_not_the_file(root: Issued, roots: Path, ima
         check_file(image, signer.pem, signed, roots)
 
 
+def test_a_certificate_that_the_library_cannot_read_is_refused(root: Issued, roots: Path) -> None:
+    for text in unreadable(root):
+        with pytest.raises(Refused) as refused:
+            check_certificate(text, roots, NOW)
+
+        assert refused.value.reason == "InvalidCertificate"
+
+
+def test_a_root_that_cannot_be_read_spoils_no_other(root: Issued, roots: Path) -> None:
+    for number, text in enumerate(unreadable(root)):
+        (roots / f"c{number}.pem").write_text(text)
+
+    check_certificate(issue("Signer", root).pem, roots, NOW)
+
+
+def unreadable(root: Issued) -> list[str]:
+    """Certificates of a version there is none of, with an extension twice, and with half of one."""
+    der = issue("Signer", root).certificate.public_bytes(Encoding.DER)
+    version, names, usage = b"\xa0\x03\x02\x01\x02", b"\x55\x1d\x11", b"\x55\x1d\x0f"
+    basic = b"\x55\x1d\x13\x01\x01\xff\x04\x02\x30\x00"
+    bad = [
+        der.replace(version, b"\xa0\x03\x02\x01\x07"),
+        der.replace(names, usage),
+        der.replace(basic, basic[:-2] + b"\x30\x09"),
+    ]
+    assert der not in bad
+    return [
+        f"-----BEGIN CERTIFICATE-----\n{base64.encodebytes(one).decode()}"
+        "-----END CERTIFICATE-----\n"
+        for one in bad
+    ]
+
+
 def write_revocations(folder: Path, by: Issued, revoked: Issued) -> None:
     (folder / "maker.crl").write_bytes(revocations(by, revoked))
 

@@ -18,6 +18,7 @@ from typing import Final, TypeAlias
 Network: TypeAlias = IPv4Network | IPv6Network
 
 _NAT64: Final = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
+_PUBLIC: Final = IPv6Network("2000::/3")  # all that IANA gives out; near ones lie outside it, too
 _LOOPBACK: Final = {"localhost": ("127.0.0.1", "::1")}
 
 
@@ -35,6 +36,8 @@ class Reach:
             return False
         if any(found in network for network in self.near):
             return True
+        if isinstance(found, IPv6Address) and found not in _PUBLIC:
+            return False
         return found.is_global and not found.is_multicast
 
 

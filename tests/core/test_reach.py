@@ -27,6 +27,10 @@ LOCAL = [
     "::ffff:10.0.0.1",
     "2002:7f00:1::",  # 6to4
     "64:ff9b::a00:1",  # NAT64
+    "64:ff9b:1::a00:1",  # NAT64 of a site (RFC 8215)
+    "fec0::1",  # of a site (RFC 3879)
+    "::10.0.0.1",  # dressed in ways that are out of use (RFC 4291, 2765)
+    "::ffff:0:10.0.0.1",
 ]
 
 
@@ -43,11 +47,12 @@ def test_a_public_address_is_within_reach(address: str) -> None:
 
 
 def test_what_the_installer_named_is_within_reach_and_nothing_beside_it() -> None:
-    reach = Reach((ip_network("10.20.0.0/16"), ip_network("fd00::/64")))
+    reach = Reach((ip_network("10.20.0.0/16"), ip_network("fd00::/64"), ip_network("fec0::/64")))
 
     assert reach.permits("10.20.3.4")
     assert reach.permits("::ffff:10.20.3.4")
     assert reach.permits("fd00::7")
+    assert reach.permits("fec0::7")
     assert not reach.permits("10.21.0.1")
     assert not reach.permits("127.0.0.1")
 

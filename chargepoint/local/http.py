@@ -129,7 +129,8 @@ class HttpServer:
     def _crowd(self, origin: str) -> int:
         """How many connections are too many already for another one from there; 0 if none are.
 
-        Who shows no token and asks nothing makes room, the one that did so for longest first.
+        Who shows no token and asks nothing makes room, the one that did so for longest first. To
+        send a request byte by byte, or to leave its answer unread, is no asking.
         """
         patience_s = self._limits.patience.total_seconds()
         for most, whose in ((self._limits.each, {origin}), (self._limits.connections, None)):
@@ -185,7 +186,7 @@ class _Connection:
         self._limits = limits = load.limits
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.header_bytes)
         self._head_only = False  # the request asks for no body, whatever the answer is
-        self._idle_since: float | None = None
+        self._asked_at = time.monotonic()
         self.origin = str((writer.get_extra_info("peername") or ["unknown"])[0])
         self.known = False  # has shown the token
         self.gone = False
@@ -193,8 +194,8 @@ class _Connection:
 
     @property
     def idle_s(self) -> float:
-        """For how long no request has begun."""
-        return 0.0 if self._idle_since is None else time.monotonic() - self._idle_since
+        """For how long no request was whole and answered: half of one asks nothing yet."""
+        return time.monotonic() - self._asked_at
 
     def drop(self) -> None:
         """Make room for another one."""
@@ -229,6 +230,7 @@ class _Connection:
     async def _exchange(self) -> bool:
         """One request and its answer; False if another cannot follow."""
         self._head_only = False
+        self._asked_at = time.monotonic()
         await self._first_byte()
         await self._load.turn()
         try:
@@ -252,14 +254,11 @@ class _Connection:
         """Wait for the next request to begin."""
         if self._http.trailing_data[0]:
             return
-        self._idle_since = time.monotonic()
         try:
             async with asyncio.timeout(self._limits.idle.total_seconds()):
                 data = await self._read()
         except TimeoutError as error:
             raise _Gone from error
-        finally:
-            self._idle_since = None
         if not data:
             raise _Gone
         self._http.receive_data(data)

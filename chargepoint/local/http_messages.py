@@ -21,10 +21,10 @@ _MOST_QUERY_FIELDS: Final = 50
 class Limits:
     """How much clients may ask for.
 
-    ``connections`` are of all, ``each`` of one address; idle ones that showed no token make room
-    for others after ``patience``. ``requests_per_s`` are of all together, ``requests_at_once`` how
-    many may come in one moment. After ``guesses`` wrong tokens an address has to wait until one is
-    ``forgotten``.
+    ``connections`` are of all, ``each`` of one address; those that showed no token and got no
+    answer for ``patience`` make room for others. ``requests_per_s`` are of all together,
+    ``requests_at_once`` how many may come in one moment. After ``guesses`` wrong tokens an address
+    has to wait until one is ``forgotten``.
 
     ``request`` is the time for a whole request to arrive, ``idle`` the time between two on one
     connection, ``write`` the time a client may take to make room for what it is sent: then it is

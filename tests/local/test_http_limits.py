@@ -5,6 +5,7 @@ import socket
 import time
 from datetime import timedelta
 
+import pytest
 from local_bench import AUTH, QUICK, TOKEN, ask, listen, serving, talk
 
 from chargepoint.local import gate
@@ -123,6 +124,37 @@ async def test_who_holds_connections_and_asks_nothing_makes_room() -> None:
 
     assert statuses == [200, 200, 200]
     assert rest == b""
+
+
+@pytest.mark.parametrize("begun", [b"G", REQUEST[:-2], b"POST / HTTP/1.1\r\nContent-Length: 9\r\n"])
+async def test_who_dribbles_a_request_makes_room_like_who_sends_none(begun: bytes) -> None:
+    limits = Limits(connections=2, patience=timedelta(0))
+    async with serving(limits) as (server, _):
+        held = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(2)]
+        for _, writer in held:
+            writer.write(begun)
+        await asyncio.sleep(0.1)
+        status, _, _ = await ask(server, "GET", "/v1/things/1")
+        for _, writer in held:
+            writer.close()
+
+    assert status == 200
+
+
+async def test_who_leaves_its_answers_unread_makes_room() -> None:
+    limits = Limits(connections=1, patience=QUICK, requests_per_s=10**6)
+    async with serving(limits) as (server, _):
+        assert server._server is not None
+        server._server.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+        with socket.socket() as deaf:
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+            deaf.connect(("127.0.0.1", server.port))
+            deaf.settimeout(0)
+            deaf.send(REQUEST * 200)
+            await asyncio.sleep(1)
+            status, _, _ = await ask(server, "GET", "/v1/things/1")
+
+    assert status == 200
 
 
 async def test_who_showed_the_token_keeps_its_connection() -> None:

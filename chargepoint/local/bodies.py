@@ -12,7 +12,7 @@ from chargepoint.core.variables import ADDITIONAL_INFO_ITEMS_MOST
 from chargepoint.local.http import Refusal, Request, Response
 
 WEEK_S: Final = 7 * 24 * 3600
-SECRET: Final = frozenset({"id_token", "chain"})
+SECRET: Final = frozenset({"id_token", "additional", "chain"})
 
 Body = TypeVar("Body", bound="Strict")
 
@@ -147,11 +147,10 @@ def _unfit(sentence: str, body: bytes, kind: type[Strict]) -> Unfit:
     value: Any = _whole(body)
     for name, index in re.findall(r"(\w+)|\[(\d+)\]", path):
         allowed = _inner(allowed, name)
-        value = value[int(index) if index else name]
+        value = _part(value, int(index) if index else name)
     field = re.fullmatch(r"Object (contains unknown|missing required) field `(.*)`", what)
     if field is None:
-        secret = path in SECRET and isinstance(value, str)
-        return Unfit(path, "another text" if secret else _shown(value), _allowed(allowed))
+        return Unfit(path, _shown(value, path), _allowed(allowed))
     path = f"{path}.{field[2]}" if path else field[2]
     if field[1] == "missing required":
         return Unfit(path, "nothing", _allowed(_inner(allowed, field[2])))
@@ -164,6 +163,16 @@ def _whole(body: bytes) -> Any:  # noqa: ANN401 - any JSON
         return msgspec.json.decode(body or b"{}")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, f"bad body: {error}") from error
+
+
+def _part(value: Any, place: str | int) -> Any:  # noqa: ANN401 - any JSON
+    """What does not fit may be there no more: of two fields with one name the last is left."""
+    try:
+        return value[place]
+    except (TypeError, LookupError) as error:
+        raise Refusal(
+            HTTPStatus.UNPROCESSABLE_ENTITY, "bad body: a field is there twice"
+        ) from error
 
 
 def _inner(outer: inspect.Type, name: str) -> inspect.Type:
@@ -182,7 +191,14 @@ def _not_none(union: inspect.UnionType) -> inspect.Type:
     return next(kind for kind in union.types if not isinstance(kind, inspect.NoneType))
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, path: str) -> str:
+    """What was found; a token, or what may hold one, is not repeated."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "a list"
+    if path.rpartition(".")[2] in SECRET and isinstance(value, str):
+        return "another text"
     text = msgspec.json.encode(value).decode()
     most = 60
     return text if len(text) <= most else f"{text[:most]}..."

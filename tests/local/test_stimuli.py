@@ -217,7 +217,7 @@ BAD_FIELDS: list[tuple[str, Any, str, str, str]] = [  # path, body; where, found
         "an unknown field",
         "an object with evse, connector, ev",
     ),
-    (PLUG_IN, [], "", "[]", "an object with evse, connector, ev"),
+    (PLUG_IN, [], "", "a list", "an object with evse, connector, ev"),
     (PLUG_IN, {"evse": 1, "ev": 7}, "ev", "7", "an object with ready_after_s"),
     (PLUG_IN, {"evse": 1, "ev": {"power": 7}}, "ev.power", "an unknown field", "power_w"),
     (PLUG_IN, {"evse": 1, "ev": {"power_w": -1}}, "ev.power_w", "-1", "from 0 to 1e+06"),
@@ -240,7 +240,7 @@ BAD_FIELDS: list[tuple[str, Any, str, str, str]] = [  # path, body; where, found
         "nothing",
         "text",
     ),
-    ("/v1/token", {"id_token": "A", "additional": [ITEM] * 6}, "additional", "[", "at most 5"),
+    ("/v1/token", {"id_token": "A", "additional": [ITEM] * 6}, "additional", "a list", "at most 5"),
     ("/v1/fault/raise", {"error_code": "Boom"}, "error_code", '"Boom"', "GroundFailure"),
     ("/v1/fault/raise", {"error_code": "NoError"}, "error_code", '"NoError"', "OtherError"),
     ("/v1/fault/clear", {"info": "x" * 51}, "info", '"xxx', "text of 0 to 50 characters"),
@@ -265,11 +265,37 @@ async def test_a_field_that_does_not_fit_is_named_with_what_is_allowed(
     assert told["error"] == f"{where or 'body'}: found {told['found']}, allowed: {told['allowed']}"
 
 
-async def test_a_token_that_does_not_fit_is_not_repeated(served: Served) -> None:
-    answer = await served.post("/v1/token", {"id_token": "SECRET" * 7})
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"id_token": "SECRET" * 7},
+        {"id_token": ["SECRET"]},
+        ["SECRET"],
+        {"id_token": "A", "additional": "SECRET"},
+        {"id_token": "A", "additional": [{"id_token": "SECRET" * 7, "type": "PIN"}]},
+        {"id_token": "A", "evses": {"id_token": "SECRET"}},
+    ],
+)
+async def test_a_token_that_does_not_fit_is_not_repeated(served: Served, body: Any) -> None:
+    answer = await served.post("/v1/token", body)
 
     assert answer.status == 422
     assert "SECRET" not in answer.body
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"evse": 1, "ev": {"phases": 9}, "ev": {}}',
+        b'{"evse": 1, "ev": {"phases": 9}, "ev": 7}',
+        b'{"evse": 1, "ev": {"phases": 9}, "ev": null}',
+    ],
+)
+async def test_a_body_with_a_field_twice_is_refused(served: Served, body: bytes) -> None:
+    answer = await served.ask("POST", PLUG_IN, raw=body)
+
+    assert answer.status == 422
+    assert "there twice" in answer.body
 
 
 @pytest.mark.parametrize("body", [b'{"evse": 1', b'{"evs": 1, "connector": x', b'{"evs": 1}}'])

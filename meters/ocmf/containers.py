@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice, pairwise
+from itertools import count, islice, pairwise
 from typing import Any
 from xml.parsers import expat
 
@@ -22,10 +22,12 @@ MAX_SIZE = 16 * 1024 * 1024
 
 MAX_RECORDS = 10_000
 
+MAX_PARTS = 1_000_000
+"""JSON objects and lists, or XML elements, of an input; 16 MB of frames have half as many."""
+
 _MAX_DEPTH = 64
 _DATA_NAMES = ("signedMeterData", "signedMeterValue")
 _RECORD_NAMES = ("record", "ocmf", "document", "text")
-_TAKEN = frozenset((*_DATA_NAMES, *_RECORD_NAMES, "value"))
 _JSON_MARKS = (b"signedMeter", b"SignedData")
 _BRACKET = re.compile(r"[\[{]")
 _MOST_TRIES = 8
@@ -94,13 +96,23 @@ def from_ocpp(source: object) -> list[Contained]:
         ContainerError: text that is neither JSON nor a record, or too large.
     """
     values = _values(source) if isinstance(source, str | bytes) else iter((source,))
+    return _all_signed(values, count(1))
+
+
+def _all_signed(values: Iterator[object], parts: Iterator[int]) -> list[Contained]:
+    """All signed values in these; ``parts`` counts what was looked at."""
     found: list[Contained] = []
     for value in values:
-        for contained in _walk(value, Contained(b""), 0):
+        for contained in _walk(value, Contained(b""), 0, parts):
             found.append(contained)
             if len(found) > MAX_RECORDS:
                 raise ContainerError(f"more than {MAX_RECORDS} records")
     return found
+
+
+def _one_more(parts: Iterator[int]) -> None:
+    if next(parts) > MAX_PARTS:
+        raise ContainerError(f"more than {MAX_PARTS} JSON values or XML elements")
 
 
 def _values(source: str | bytes) -> Iterator[object]:
@@ -125,19 +137,21 @@ def _values(source: str | bytes) -> Iterator[object]:
             position += 1
 
 
-def _walk(value: object, around: Contained, depth: int) -> Iterator[Contained]:
+def _walk(
+    value: object, around: Contained, depth: int, parts: Iterator[int]
+) -> Iterator[Contained]:
     """Signed values in document order; ``around`` carries context and transaction downwards."""
+    _one_more(parts)
     if depth > _MAX_DEPTH:
         raise ContainerError(f"nested deeper than {_MAX_DEPTH} levels")
     if isinstance(value, Mapping):
         around = _within(value, around)
-        yield from _signed(value, around, depth)
-        value = [
-            one for name, one in value.items() if name not in _TAKEN or not isinstance(one, str)
-        ]
+        yield from _signed(value, around, depth, parts)
+        value = list(value.values())
     if isinstance(value, list | tuple):
         for one in value:
-            yield from _walk(one, around, depth + 1)
+            if isinstance(one, list | tuple | Mapping):
+                yield from _walk(one, around, depth + 1, parts)
 
 
 def _within(fields: Mapping[Any, Any], around: Contained) -> Contained:
@@ -147,14 +161,19 @@ def _within(fields: Mapping[Any, Any], around: Contained) -> Contained:
         transaction = info.get("transactionId")
     if transaction is None:
         transaction = fields.get("transaction_id")
+    context = _text(fields, "context")
+    if transaction is None and not context:
+        return around
     return replace(
         around,
         transaction=around.transaction if transaction is None else str(transaction),
-        context=_text(fields, "context") or around.context,
+        context=context or around.context,
     )
 
 
-def _signed(fields: Mapping[Any, Any], around: Contained, depth: int) -> Iterator[Contained]:
+def _signed(
+    fields: Mapping[Any, Any], around: Contained, depth: int, parts: Iterator[int]
+) -> Iterator[Contained]:
     """The record that this object itself carries, in whichever of the forms in use."""
     for name in _DATA_NAMES:
         if text := _text(fields, name):
@@ -174,7 +193,7 @@ def _signed(fields: Mapping[Any, Any], around: Contained, depth: int) -> Iterato
     text = _text(fields, "value").strip()
     if text.startswith("{") and any(name in text for name in _DATA_NAMES):
         for inner in _values(text):
-            yield from _walk(inner, around, depth + 1)
+            yield from _walk(inner, around, depth + 1, parts)
     elif text and (_text(fields, "format").lower() == "signeddata" or text.startswith("OCMF|")):
         yield replace(around, record=_from_base64(text))
 
@@ -230,11 +249,13 @@ class _XmlReader:
         self._value: Contained | None = None
         self._attributes: dict[str, str] = {}
         self._pieces: list[str] | None = None
+        self._parts = count(1)
 
     def refuse(self, *_: object) -> None:
         raise ContainerError("XML with a document type is refused")
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
+        _one_more(self._parts)
         match name.rpartition(" ")[2]:
             case "value":
                 self._value = Contained(
@@ -297,9 +318,10 @@ def _from_lines(raw: bytes) -> list[Contained]:
 def _from_log(raw: bytes) -> list[Contained]:
     """Records in the lines of a log, each behind whatever the program wrote before it."""
     found: list[Contained] = []
+    parts = count(1)
     for line in raw.splitlines():
         if any(mark in line for mark in _JSON_MARKS):
-            found += _from_json_in(line)
+            found += _from_json_in(line, parts)
         elif (at := line.find(b"OCMF|")) >= 0:
             with contextlib.suppress(OcmfError):
                 found.append(Contained(line[at : record_end(line, at)]))
@@ -308,13 +330,14 @@ def _from_log(raw: bytes) -> list[Contained]:
     return found
 
 
-def _from_json_in(line: bytes) -> list[Contained]:
+def _from_json_in(line: bytes, parts: Iterator[int]) -> list[Contained]:
     """The signed values of the first JSON in the line that holds any."""
     text = line.decode(errors="replace")
     for match in islice(_BRACKET.finditer(text), _MOST_TRIES):  # dates may stand in brackets, too
+        _one_more(parts)
         with contextlib.suppress(ValueError, RecursionError):
             value, _ = json.JSONDecoder().raw_decode(text, match.start())
-            if found := from_ocpp(value):
+            if found := _all_signed(iter((value,)), parts):
                 return found
     return []
 

@@ -271,6 +271,35 @@ def test_the_number_of_records_is_bounded(monkeypatch: pytest.MonkeyPatch) -> No
             extract(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}" * 4,
+        "[{},[],{}]",
+        '{"a":{"b":{"c":[]}}}',
+        json.dumps({"value": '{}{}{"signedMeterData":""}'}),
+        "<a><b/><b/><b/></a>",
+        "x [SignedData] [2\n" * 2,
+        "x SignedData [1]{}",
+    ],
+)
+def test_the_number_of_values_and_elements_is_bounded(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(containers, "MAX_PARTS", 4)
+    extract(text)
+
+    monkeypatch.setattr(containers, "MAX_PARTS", 3)
+    with pytest.raises(ContainerError, match="more than 3 JSON values or XML elements"):
+        extract(text)
+
+
+def test_numbers_and_texts_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containers, "MAX_PARTS", 1)
+
+    assert extract(json.dumps([1, "a", None] * 9)) == []
+
+
 @given(st.text() | st.binary() | st.text('<>{}[]",:&;!/ OCMFvalue|', max_size=60))
 def test_any_text_is_searched_or_refused(text: Any) -> None:
     for source in (text, b"<" + text if isinstance(text, bytes) else "<" + text):

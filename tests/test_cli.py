@@ -81,6 +81,29 @@ def test_expected_errors_are_told_in_plain_text_with_their_exit_code(
     assert "ExceptionGroup" not in said.err
 
 
+@pytest.mark.parametrize("closed", ["2>&-", "0<&- 1>&- 2>&-"])
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["check", str(DEMO)], 0), (["ocmf", "show"], 2)], ids=["check", "ocmf"]
+)
+def test_a_command_works_although_its_streams_are_closed(
+    arguments: list[str], code: int, closed: str
+) -> None:
+    """As a service manager of small systems starts programs."""
+    script = f'exec "$0" -m chargepoint "$@" {closed}'
+
+    done = subprocess.run(
+        ["sh", "-c", script, sys.executable, *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     "error",
     [

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from typing import Final
@@ -92,6 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     A command's own exit code is what it returns, if that is an int, or gives to ``ctx.exit``.
     """
+    _open_streams()
     try:
         result = cli.main(arguments, prog_name="chargepoint", standalone_mode=False)
     except click.ClickException as error:
@@ -107,6 +109,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             click.echo(str(leaf), err=True)
         return code
     return result if isinstance(result, int) else 0
+
+
+def _open_streams() -> None:
+    """Whoever starts a command may have closed some; then nobody reads what it says there."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
 
 
 def exit_code(error: BaseException) -> int | None:

@@ -52,7 +52,7 @@ def hang(served: Served) -> None:
 
 
 async def test_a_config_says_where_to_ask(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     demo = Path(__file__).parent.parent / "configs" / "demo.yaml"
     config, ready = tmp_path / "station.yaml", tmp_path / "local.json"
@@ -60,10 +60,15 @@ async def test_a_config_says_where_to_ask(
         text = demo.read_text().replace("127.0.0.1:8600", served.server.url.removeprefix("http://"))
         config.write_text("".join(line for line in text.splitlines(True) if "ready_f" not in line))
         assert await asked(str(config)) == 0
+        config.write_text(config.read_text().replace("local:\n", "local:\n  ready_file:\n"))
+        assert await asked(str(config)) == 0, "nothing is no file"
 
     async with serve(tmp_path, ready_file=ready):
         config.write_text(demo.read_text().replace("./state/local.json", str(ready)))
         assert await asked(str(config)) == 0
+        monkeypatch.setenv("HOME", str(tmp_path))
+        config.write_text(demo.read_text().replace("./state/local.json", "~/local.json"))
+        assert await asked(str(config)) == 0, "as the station itself reads it"
     assert await asked(str(config)) == 1, "the ready file is gone with the station"
     assert "the station does not answer" in capsys.readouterr().err
 

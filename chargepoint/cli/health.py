@@ -61,9 +61,9 @@ def _configured(config: Path) -> tuple[str, int]:
     local = sections.get("local") if isinstance(sections, dict) else None
     if local is None or not isinstance(local.value, dict):
         raise ConfigError(f"{config}: local: missing; allowed: a local interface to be asked")
-    keys = {key: str(node.value) for key, node in local.value.items()}
+    keys = {key: str(node.value) for key, node in local.value.items() if node.value is not None}
     if "ready_file" in keys:
-        return _told(config.absolute().parent / keys["ready_file"])
+        return _told(config.absolute().parent / Path(keys["ready_file"]).expanduser())
     host, port = _split(keys.get("listen", _LISTEN), f"{config}: local.listen: no HOST:PORT")
     if not port:
         raise ConfigError(f"{config}: local.ready_file: missing; needed with port 0")

@@ -4,9 +4,10 @@ import json
 import logging
 import os
 import sys
-import time
 from datetime import UTC, datetime
 from typing import Final
+
+from chargepoint.log_lines import TextLines
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 FORMATS: Final = ("text", "json", "plain")
@@ -34,15 +35,11 @@ def colour_wanted() -> bool:
     return sys.stderr.isatty() and not os.environ.get("NO_COLOR")
 
 
-class PlainLines(logging.Formatter):
-    """Time in UTC, level, logger, sentence."""
-
-    converter = staticmethod(time.gmtime)
+class PlainLines(TextLines):
+    """Text, in colour if wanted."""
 
     def __init__(self, *, colour: bool) -> None:
-        super().__init__(
-            "%(asctime)s.%(msecs)03dZ %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S"
-        )
+        super().__init__()
         self._colour = colour
 
     def format(self, record: logging.LogRecord) -> str:  # noqa: D102

@@ -1,7 +1,6 @@
 """The station's own log on its disk, bounded, so that it can be asked for from afar."""
 
 import logging
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from chargepoint.core.logs import Interval
 from chargepoint.core.variables import LOG_MOST
+from chargepoint.log_lines import TextLines
 
 log = logging.getLogger(__name__)
 
@@ -19,17 +19,6 @@ _FILES = 5
 _NAME = "station.log"
 _LOGGERS = ("chargepoint", "meters")
 _STAMP = len("2026-03-01T10:00:00.000Z")
-
-
-class _Lines(logging.Formatter):
-    """Time in UTC, level, logger, sentence."""
-
-    converter = staticmethod(time.gmtime)
-
-    def __init__(self) -> None:
-        super().__init__(
-            "%(asctime)s.%(msecs)03dZ %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S"
-        )
 
 
 @contextmanager
@@ -51,7 +40,7 @@ def keep_log(folder: Path) -> Iterator[None]:
         yield
         return
     handler.setLevel(logging.INFO)
-    handler.setFormatter(_Lines())
+    handler.setFormatter(TextLines())
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     for logger in loggers:
         logger.addHandler(handler)

@@ -36,6 +36,21 @@ def test_what_is_said_is_kept_while_open(tmp_path: Path) -> None:
     assert list(kept_lines(tmp_path / "log", Interval(None, before))) == []
 
 
+def test_what_a_sentence_quotes_is_no_record_of_its_own(tmp_path: Path) -> None:
+    """A CSMS may give any text as the reason of an error."""
+    long_ago = datetime.now(UTC) - timedelta(days=1)
+    forged = "no\r\n2026-01-01T00:00:00.000Z ERROR chargepoint: forged \x1b[2J\x9b\ud800"
+    with keep_log(tmp_path):
+        LOGGER.warning("refused: %s", forged)
+        LOGGER.warning("failed", exc_info=ValueError(forged))
+
+    lines = list(kept_lines(tmp_path, Interval(long_ago)))
+
+    assert [line[:1] for line in lines] == ["2", " ", "2", " ", " "]
+    assert "forged" in lines[1]
+    assert all(line[:-1].isprintable() for line in lines)
+
+
 def test_the_oldest_lines_go_at_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_keeper, "MOST", 5000)
     with keep_log(tmp_path):

@@ -1,0 +1,32 @@
+"""A record of the log as text: time in UTC, level, logger, sentence.
+
+A sentence may quote the CSMS, a meter or a file server. None of them shall write a record of its
+own, or to the terminal of who reads: control characters are told as escapes, and what follows a
+line break is set in.
+"""
+
+import logging
+import time
+from typing import Final
+
+_SET_IN: Final = "\n  "
+
+
+class TextLines(logging.Formatter):
+    """One record after another; only their first lines begin at the margin."""
+
+    converter = staticmethod(time.gmtime)
+
+    def __init__(self) -> None:
+        super().__init__(
+            "%(asctime)s.%(msecs)03dZ %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S"
+        )
+
+    def format(self, record: logging.LogRecord) -> str:  # noqa: D102
+        return _SET_IN.join(map(_printable, super().format(record).split("\n")))
+
+
+def _printable(line: str) -> str:
+    if line.isprintable():
+        return line
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in line)

@@ -18,6 +18,8 @@ MONITORS_MOST: Final = 100
 SEVERITIES: Final = range(10)  # 0 is danger, 9 is debug
 OUT_OF_RANGE: Final = "ValueOutOfRange"
 FIRST_CUSTOM_ID: Final = 1000
+PERIOD_MOST: Final = 10 * 366 * 24 * 3600  # seconds; the end of a longer one may be no date
+VALUE_MOST: Final = Decimal("1e300")  # what JSON carries of a number is a float
 
 
 class MonitorType(StrEnum):
@@ -145,11 +147,13 @@ def check(monitor: Monitor, row: ReportRow) -> None:
         raise NotMonitored(f"{monitor.variable} has no {monitor.kind}")
     if monitor.severity not in SEVERITIES:
         raise Refused(f"severity {monitor.severity}, allowed 0 to 9", reason=OUT_OF_RANGE)
+    if abs(monitor.value) > VALUE_MOST:
+        raise Refused(f"more than {VALUE_MOST}", reason=OUT_OF_RANGE)
     if monitor.kind in _THRESHOLDS:
         low, high = row.limits.low, row.limits.high
         if (low is not None and monitor.value < low) or (high is not None and monitor.value > high):
             raise Refused(f"{monitor.value} is beyond the limits", reason=OUT_OF_RANGE)
-    elif monitor.kind in _PERIODS and monitor.value < 1:
+    elif monitor.kind in _PERIODS and not 1 <= monitor.value <= PERIOD_MOST:
         raise Refused(f"a period of {monitor.value} s", reason=OUT_OF_RANGE)
     elif number and monitor.value <= 0:
         raise Refused(f"a difference of {monitor.value}", reason=Reason.NOT_POSITIVE)

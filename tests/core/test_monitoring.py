@@ -8,6 +8,7 @@ import pytest
 from fake_clock import START
 
 from chargepoint.core.monitoring import (
+    PERIOD_MOST,
     Event,
     Monitor,
     MonitorType,
@@ -71,6 +72,9 @@ def test_what_never_changes_or_cannot_be_read_has_no_monitors(row: ReportRow) ->
         (_monitor(LOWER, "-1"), "ValueOutOfRange"),
         (_monitor(DELTA, "-1"), "ValuePositiveOnly"),
         (_monitor(PERIODIC, "0"), "ValueOutOfRange"),
+        (_monitor(PERIODIC, "1e9"), "ValueOutOfRange"),
+        (_monitor(CLOCK, "1e308"), "ValueOutOfRange"),
+        (_monitor(DELTA, "1e309"), "ValueOutOfRange"),
         (_monitor(UPPER, severity=10), "ValueOutOfRange"),
         (_monitor(UPPER, severity=-1), "ValueOutOfRange"),
     ],
@@ -146,6 +150,16 @@ def test_a_period_ends_at_its_time(kind: MonitorType, period: str, due: list[int
             seconds.append(second)
 
     assert seconds == due
+
+
+@pytest.mark.parametrize("kind", [PERIODIC, CLOCK])
+def test_the_longest_period_has_an_end(kind: MonitorType) -> None:
+    monitor = _monitor(kind, str(PERIOD_MOST))
+    check(monitor, ROW)
+
+    watch, _ = look(monitor, Watch(), "5", START)
+
+    assert watch.due is not None
 
 
 def test_periods_that_nobody_saw_are_left_out() -> None:

@@ -94,6 +94,9 @@ async def test_several_monitors_are_set_but_none_twice(live: Any) -> None:
         (item_of(STATE, "UpperThreshold", 1), "UnsupportedMonitorType"),
         (item_of(POWER, "Delta", 1, id=4711), "Rejected"),
         (item_of(POWER, "Delta", 1, 10), "Rejected"),
+        (item_of(LIMIT, "Periodic", 1e12), "Rejected"),
+        (item_of(LIMIT, "Periodic", 1e308), "Rejected"),
+        (item_of(LIMIT, "Delta", 10**400), "Rejected"),
     ],
 )
 async def test_a_monitor_that_cannot_be_is_not_set(
@@ -105,6 +108,7 @@ async def test_a_monitor_that_cannot_be_is_not_set(
 
     assert result["status"] == status
     assert await ids(live) == before
+    live.bench.station.monitors.look()
 
 
 @pytest.mark.spec("2.0.1", "TC_N_43_CS")

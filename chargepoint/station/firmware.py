@@ -88,6 +88,7 @@ class Firmware(LongJob[FirmwareJob]):
         self._transfer = transfer
         self._maintenance = maintenance
         self._new_sessions = new_sessions
+        self._came_to: FirmwareStatus | None = None  # what the disk may not have taken yet
 
     @property
     def able(self) -> bool:
@@ -151,22 +152,33 @@ class Firmware(LongJob[FirmwareJob]):
 
     async def resume(self) -> None:
         """After a start: tell what became of an installation, or go on with what was under way."""
-        job, installer = self._job, self._rules.installer
         if self._task is not None and not self._task.done():
             return
+        job = await self._found()
+        if job is not None:
+            self._go_on(job)
+
+    async def _take_up(self) -> None:
+        job = await self._found()
+        if job is not None:
+            await self._carry_out(job)
+
+    async def _found(self) -> FirmwareJob | None:
+        """What is to be gone on with; what became of an installation is told."""
+        job, installer = self._job, self._rules.installer
         if job is None or job.over:
             await self._block(blocked=False)
-            return
+            return None
         if installer is None:  # the config lost it meanwhile
             failed = FirmwareStatus.INSTALLATION_FAILED
             await self._finish(job, failed if job.has_file else FirmwareStatus.DOWNLOAD_FAILED)
-            return
+            return None
         if not job.touchable:
-            found = after_start(job.status, confirmed=await installer.confirm())
+            found = self._came_to or after_start(job.status, confirmed=await installer.confirm())
             if found is not None:
                 await self._finish(job, found)
-            return
-        self._go_on(job)
+            return None
+        return job
 
     async def _check(self, job: FirmwareJob) -> None:
         if not self.able:
@@ -284,9 +296,10 @@ class Firmware(LongJob[FirmwareJob]):
         installer = self._rules.installer
         if installer is None:
             raise Refused("this station does not install firmware")
-        job = self._step(job, FirmwareStatus.INSTALLING)
+        job, self._came_to = self._step(job, FirmwareStatus.INSTALLING), None
         status = RESULTS[await installer.install(file)]
         if status is not FirmwareStatus.INSTALL_REBOOTING:
+            self._came_to = status
             await self._finish(job, status)
             return
         await self._free()

@@ -96,6 +96,10 @@ class Logs(LongJob[LogJob]):
         if self._job is not None:
             self._go_on(self._job)
 
+    async def _take_up(self) -> None:
+        if self._job is not None:
+            await self._carry_out(self._job)
+
     def _replaced(self, old: LogJob, job: LogJob) -> None:
         """N01.FR.12."""
         self._keep(job, self._fact(old, LogStatus.ACCEPTED_CANCELED))

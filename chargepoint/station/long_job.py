@@ -1,18 +1,25 @@
 """A long job that the CSMS asks for: stored before the answer, begun after it, one at a time.
 
-What is stored outlives a power cut; a newer request takes the place of one under way.
+What is stored outlives a power cut; a newer request takes the place of one under way. A disk that
+refuses the next step holds a job up; once it takes something again the job goes on from what is
+stored.
 """
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import Final, Generic, TypeVar
 
 from chargepoint.clock import Clock, sleep_unless
 from chargepoint.core.facts import Fact
 from chargepoint.errors import Refused, StoreError
 from chargepoint.station.evse_ports import Spawn
+from chargepoint.store.patience import pauses
 from chargepoint.store.sqlite import Store
+
+log = logging.getLogger(__name__)
 
 Job = TypeVar("Job")
 
@@ -68,12 +75,16 @@ class LongJob(Generic[Job]):
     def _go_on(self, job: Job) -> None:
         """Carry out what was under way, unless that is being done."""
         if self._task is None or self._task.done():
-            self._task = self._spawn(self._carry_out(job))
+            self._task = self._spawn(self._to_its_end(partial(self._carry_out, job)))
 
     # --- what a job is ----------------------------------------------------------------------
 
     async def _carry_out(self, job: Job) -> None:
         """From wherever it is to its last status; every way out tells one."""
+        raise NotImplementedError
+
+    async def _take_up(self) -> None:
+        """Go on with what is stored, as after a start."""
         raise NotImplementedError
 
     def _check_replaceable(self) -> None:
@@ -99,8 +110,23 @@ class LongJob(Generic[Job]):
         except (Refused, StoreError) as error:
             return error
         self._answered = asyncio.Event()
-        self._task = self._spawn(self._carry_out_after(self._answered, job, old))
+        work = partial(self._carry_out_after, self._answered, job, old)
+        self._task = self._spawn(self._to_its_end(work))
         return there_was
+
+    async def _to_its_end(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Whatever the disk says meanwhile."""
+        for pause in pauses():
+            try:
+                await work()
+            except StoreError as error:
+                log.error("%s waits for the disk: %s", self._name, error)  # noqa: TRY400 - the disk
+            else:
+                return
+            await self._clock.sleep(pause)
+            while self._store.trouble:
+                await self._clock.sleep(pause)
+            work = self._take_up
 
     async def _carry_out_after(self, answered: asyncio.Event, job: Job, old: Job | None) -> None:
         """What is told comes after the answer, if that can be given at all."""

@@ -5,6 +5,7 @@ import json
 import shutil
 import tarfile
 from collections.abc import AsyncIterator
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ from loopback import LOOPBACK
 from station_bench import until
 
 from chargepoint.core.facts import SecurityEvent
+from chargepoint.errors import StoreError
 from chargepoint.station.transfer import SPARE_BYTES
 from chargepoint.station.upkeep import Upkeep
 
@@ -92,6 +94,29 @@ async def test_the_diagnostics_log_is_sent_under_the_name_of_the_answer(
         "versions.json",
     }
     assert json.loads(files["status.json"])["evses"]["1"]["stage"] == "available"
+
+
+@pytest.mark.parametrize("number", [2, 3])
+async def test_a_disk_that_refuses_a_step_only_holds_an_upload_up(
+    number: int, talk: Any, server: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    station = talk.bench.station
+    commit, numbers = station.store.commit_job, count(1)
+
+    def refuse(name: str, *given: Any, **more: Any) -> None:
+        if name == "log" and next(numbers) == number:
+            raise StoreError("disk full")
+        commit(name, *given, **more)
+
+    monkeypatch.setattr(station.store, "commit_job", refuse)
+
+    await ask(talk, "DiagnosticsLog", f"{server.url}/logs/")
+    await over(talk)
+    await talk.bench.clock.advance(1)
+    await over(talk)
+
+    assert await statuses(talk) == [("Uploading", 7), ("Uploaded", 7)]
+    assert station.maintenance.idle
 
 
 async def test_no_secret_is_in_the_archive(talk: Any, server: Files) -> None:

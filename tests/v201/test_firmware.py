@@ -12,6 +12,7 @@ from loopback import LOOPBACK
 
 from chargepoint.core.firmware import InstallResult, WhileCharging
 from chargepoint.core.variables import ALLOW_NEW_SESSIONS_PENDING_FIRMWARE_UPDATE
+from chargepoint.errors import StoreError
 from chargepoint.station.upkeep import Upkeep
 
 DONE = ["Downloading", "Downloaded", "SignatureVerified", "Installing", "Installed"]
@@ -41,6 +42,38 @@ async def test_an_update_is_fetched_checked_and_installed(
     assert await statuses(talk) == DONE
     assert events(talk) == ["FirmwareUpdated"]
     assert installer.installed == [IMAGE]
+
+
+@pytest.mark.parametrize("step", DONE)
+async def test_a_disk_that_refuses_a_step_only_holds_an_update_up(
+    step: str, talk: Any, maker: Maker, server: Files, installer: FakeInstaller
+) -> None:
+    station = talk.bench.station
+
+    with pytest.MonkeyPatch.context() as patch:
+        refuse_once(station, step, patch)
+        await update(talk, firmware(maker, server.url))
+        for _ in range(10):
+            await talk.bench.clock.advance(1)
+            await settled(station, talk.bench.clock)
+
+    assert await statuses(talk) == DONE
+    assert installer.installed == [IMAGE]
+    assert not station.services.firmware.busy
+    assert station.evses[1].runner.state.operative
+
+
+def refuse_once(station: Any, step: str, patch: pytest.MonkeyPatch) -> None:
+    """The first commit of this step fails."""
+    commit, left = station.store.commit_job, [step]
+
+    def refuse(name: str, job: Any, *given: Any, **more: Any) -> None:
+        if job is not None and job.status in left:
+            left.remove(job.status)
+            raise StoreError("disk full")
+        commit(name, job, *given, **more)
+
+    patch.setattr(station.store, "commit_job", refuse)
 
 
 @pytest.mark.spec("2.0.1", "TC_L_02_CS")

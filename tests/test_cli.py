@@ -16,7 +16,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
-from chargepoint.cli import COMMANDS, LazyGroup, check, check_meters, exit_code, logs, main
+from chargepoint.cli import COMMANDS, LazyGroup, check, check_meters, exit_code, logs, main, meter
 from chargepoint.cli.trial import Trial
 from chargepoint.config import load_config
 from chargepoint.errors import (
@@ -26,6 +26,7 @@ from chargepoint.errors import (
     HardwareFault,
     StoreError,
 )
+from meters.diagnosis import Finding
 from meters.errors import MeterDataError, MeterUnreachable
 from meters.model import MeterInfo, Quantity, Reading, Sample
 
@@ -202,6 +203,19 @@ def test_loading_a_config_imports_nothing_heavy() -> None:
     )
 
     assert not modules & HEAVY_FOR_CHECK
+
+
+def test_no_meter_and_no_csms_gives_orders_to_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    escape = "no\x1b]0;x\x07\x1b[2J"
+
+    check._tell(Trial("CSMS", good=False, words=escape, findings=(Finding("x", escape, escape),)))
+    meter._print({"meter": "outlet1", "error": escape, "health": "refusing"}, as_json=False)
+
+    said = click.unstyle(capsys.readouterr().out)
+    assert said.count("no\\x1b]0;x\\x07") == 4
+    assert said.replace("\n", "").isprintable()
 
 
 def test_python_dash_m_is_the_command() -> None:

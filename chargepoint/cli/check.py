@@ -56,11 +56,13 @@ def check(config: str, *, connect: bool, as_json: bool) -> int:
 
 def _tell(trial: Trial) -> None:
     """One trial in words: what came of it, why, and what to do next."""
+    from meters.ocmf.report import printable  # a meter or a CSMS may have chosen the words
+
     mark = click.style("ok", "green") if trial.good else click.style("FAILED", "red")
-    click.echo(f"{trial.what}: {mark}: {trial.words}")
+    click.echo(f"{trial.what}: {mark}: {printable(trial.words)}")
     for finding in trial.findings:
         for label, words in (("  found: ", finding.sentence), ("  next:  ", finding.step)):
-            click.echo(click.wrap_text(words, _width(), label, " " * len(label)))
+            click.echo(click.wrap_text(printable(words), _width(), label, " " * len(label)))
 
 
 def _width() -> int:

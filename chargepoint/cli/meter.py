@@ -162,8 +162,10 @@ def who(answer: Answer) -> str:
 
 
 def _block(answer: Answer) -> str:
+    from meters.ocmf.report import printable
+
     if "error" in answer:
-        return click.style(f"{answer['meter']}: {answer['error']}", fg="red")
+        return click.style(f"{answer['meter']}: {printable(answer['error'])}", fg="red")
     lines = [f"{answer['meter']}: {who(answer)}, {answer['taken_at']}"]
     lines += [
         f"  {title(sample):<22}{sample['value']:>14} {sample['unit']}"

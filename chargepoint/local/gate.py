@@ -40,19 +40,20 @@ class Guesses:
 
     def wait_s(self, address: str) -> float:
         """How long it has to wait until it may show another one; 0 if it need not."""
-        ahead = self._all_forgotten.get(_household(address), 0.0) - time.monotonic()
+        ahead = self._all_forgotten.get(household(address), 0.0) - time.monotonic()
         return max(0.0, ahead + self._forgotten_s - self._patience_s)
 
     def failed(self, address: str) -> None:
         """It has shown a wrong one."""
-        who = _household(address)
+        who = household(address)
         before = self._all_forgotten.pop(who, 0.0)
         self._all_forgotten[who] = max(before, time.monotonic()) + self._forgotten_s
         if len(self._all_forgotten) > _ADDRESSES_MOST:
             del self._all_forgotten[next(iter(self._all_forgotten))]
 
 
-def _household(address: str) -> str:
+def household(address: str) -> str:
+    """Who an address is: one household has as many of IPv6 as it likes."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

@@ -73,11 +73,34 @@ def test_who_guesses_is_told_of_once_a_minute() -> None:
 
 
 def test_addresses_without_end_cost_no_memory_without_end() -> None:
-    told: list[str] = []
-    logins = Logins(lambda _, info: told.append(info), FakeClock())
+    clock = FakeClock()
+    logins = Logins(lambda *_: None, clock)
+
+    for number in range(300):
+        logins.attempted(f"10.0.{number // 256}.{number % 256}", good=number % 2 == 0)
+        clock.elapsed += 3
+
+    assert len(logins._seen) == 100
+
+
+def test_who_guesses_from_many_addresses_fills_no_log_either() -> None:
+    told: list[Event] = []
+    clock = FakeClock()
+    logins = Logins(lambda event, _: told.append(event), clock)
 
     for number in range(300):
         logins.attempted(f"2001:db8::{number:x}", good=False)
+    assert told == [Event.LOGIN_FAILED]
 
-    assert len(told) == 300
-    assert len(logins._seen) == 100
+    logins.attempted("192.0.2.1", good=True)
+    for number in range(3000):
+        logins.attempted(f"10.0.{number // 256}.{number % 256}", good=False)
+        clock.elapsed += 0.02
+        logins.attempted("192.0.2.1", good=True)
+    assert told.count(Event.LOGIN_ACCEPTED) == 1
+    assert told.count(Event.LOGIN_FAILED) == 20
+
+    clock.elapsed += 60
+    logins.attempted("10.1.0.1", good=False)
+    assert told[-1] is Event.LOGIN_FAILED
+    assert len(told) == 22

@@ -18,7 +18,7 @@ from typing import Final, NoReturn, Self
 
 import h11
 
-from chargepoint.local.gate import Attempted, Gate
+from chargepoint.local.gate import Attempted, Gate, household
 from chargepoint.local.guard import guarded
 from chargepoint.local.http_messages import (
     Answer,
@@ -117,7 +117,7 @@ class HttpServer:
             writer.transport.abort()
             return
         connection = _Connection(reader, writer, self._gate, self._load)
-        full = self._crowd(connection.origin)
+        full = self._crowd(connection.whose)
         serve = connection.turn_away(full) if full else connection.serve()
         task = self._tasks.create_task(guarded(serve))
         self._open[task] = connection
@@ -126,16 +126,16 @@ class HttpServer:
     def _leave(self, task: asyncio.Task[None]) -> None:
         self._open.pop(task, None)
 
-    def _crowd(self, origin: str) -> int:
+    def _crowd(self, newcomer: str) -> int:
         """How many connections are too many already for another one from there; 0 if none are.
 
         Who shows no token and asks nothing makes room, the one that did so for longest first. To
         send a request byte by byte, or to leave its answer unread, is no asking.
         """
         patience_s = self._limits.patience.total_seconds()
-        for most, whose in ((self._limits.each, {origin}), (self._limits.connections, None)):
+        for most, whose in ((self._limits.each, {newcomer}), (self._limits.connections, None)):
             crowd = [one for one in self._open.values() if not one.gone]
-            crowd = [one for one in crowd if whose is None or one.origin in whose]
+            crowd = [one for one in crowd if whose is None or one.whose in whose]
             if len(crowd) < most:
                 continue
             idle = [one for one in crowd if not one.known and one.idle_s > patience_s]
@@ -188,6 +188,7 @@ class _Connection:
         self._head_only = False  # the request asks for no body, whatever the answer is
         self._asked_at = time.monotonic()
         self.origin = str((writer.get_extra_info("peername") or ["unknown"])[0])
+        self.whose = household(self.origin)
         self.known = False  # has shown the token
         self.gone = False
         writer.transport.set_write_buffer_limits(high=0)  # drain() then means sent

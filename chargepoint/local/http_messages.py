@@ -21,7 +21,7 @@ _MOST_QUERY_FIELDS: Final = 50
 class Limits:
     """How much clients may ask for.
 
-    ``connections`` are of all, ``each`` of one address; those that showed no token and got no
+    ``connections`` are of all, ``each`` of one household; those that showed no token and got no
     answer for ``patience`` make room for others. ``requests_per_s`` are of all together,
     ``requests_at_once`` how many may come in one moment. After ``guesses`` wrong tokens an address
     has to wait until one is ``forgotten``.

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from local_bench import AUTH, QUICK, TOKEN, ask, listen, serving, talk
 
-from chargepoint.local import gate
+from chargepoint.local import gate, http
 from chargepoint.local.gate import Guesses
 from chargepoint.local.http import Limits
 
@@ -107,6 +107,24 @@ async def test_one_address_cannot_take_every_connection() -> None:
     assert own.startswith(b"HTTP/1.1 503 ")
     assert b"2 connections are open already" in own
     assert other.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_one_household_cannot_take_every_connection_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As of 127.0.0.1 and .2, so of the many addresses that one has in IPv6."""
+    monkeypatch.setattr(http, "household", lambda _: "2001:db8")
+    async with serving(Limits(connections=4, each=1), host="0.0.0.0") as (server, _):
+        _, held = await asyncio.open_connection("127.0.0.1", server.port)
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", server.port, local_addr=("127.0.0.2", 0)
+        )
+        writer.write(REQUEST)
+        other = await reader.readuntil(b"\r\n\r\n")
+        for each in (held, writer):
+            each.close()
+
+    assert other.startswith(b"HTTP/1.1 503 ")
 
 
 async def test_who_holds_connections_and_asks_nothing_makes_room() -> None:

@@ -49,6 +49,7 @@ log = logging.getLogger(__name__)
 
 _CHUNK: Final = 16 * 1024
 _LINGER_S: Final = 1.0
+_LENGTHS: Final = {b"content-length", b"transfer-encoding"}
 _ALWAYS: Final = (
     ("Cache-Control", "no-store"),
     ("X-Content-Type-Options", "nosniff"),
@@ -268,13 +269,15 @@ class _Connection:
         """A whole request.
 
         Raises:
-            Refusal: its body is too large.
+            Refusal: its body is too large, or of two lengths.
             h11.RemoteProtocolError: it is no proper HTTP, or its header is too large.
         """
         head, body = await self._event(), bytearray()
         if not isinstance(head, h11.Request):
             raise _Gone
         self._head_only = head.method == b"HEAD"
+        if {name for name, _ in head.headers} >= _LENGTHS:  # a proxy may go by the other one
+            raise Refusal(HTTPStatus.BAD_REQUEST, "both Content-Length and Transfer-Encoding")
         while isinstance(event := await self._event(), h11.Data):
             body += event.data
             if len(body) > self._limits.body_bytes:

@@ -151,6 +151,18 @@ async def test_a_body_larger_than_the_bound_is_refused_while_it_is_still_coming(
     assert b"connection: close" in answer.lower()
 
 
+async def test_a_body_of_two_lengths_is_refused_and_nothing_behind_it_is_read() -> None:
+    """A proxy in front may take what follows for the body, and pass it on unseen."""
+    head = b"POST /v1/echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60\r\n"
+    hidden = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    async with serving() as (server, _):
+        answer = await talk(server, head + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + hidden)
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"connection: close" in answer.lower()
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
 async def test_a_chunked_body_is_bounded_too() -> None:
     head = b"POST /v1/echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
     async with serving(Limits(body_bytes=1000)) as (server, _):

@@ -26,8 +26,8 @@ from chargepoint.clock import Clock
 from chargepoint.csms.opening import open_connection
 from chargepoint.csms.outage import Cause, Outage
 from chargepoint.csms.tls import anchor
-from chargepoint.csms.validity import own_time
 from chargepoint.errors import ConfigError, CsmsError
+from chargepoint.station.validity import own_time
 
 if TYPE_CHECKING:
     from chargepoint.csms.revocation import Revocation

@@ -16,7 +16,7 @@ from chargepoint.core.certificates import only_by_wildcard
 from chargepoint.csms.outage import Cause, Outage, explain
 from chargepoint.csms.straight import connect_straight
 from chargepoint.csms.tls import client_context, verified_chain
-from chargepoint.csms.validity import OwnTime, check_dates, leave_dates
+from chargepoint.station.validity import OwnTime, check_dates, leave_dates
 
 if TYPE_CHECKING:
     from chargepoint.csms.link import LinkConfig

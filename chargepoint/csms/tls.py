@@ -14,7 +14,9 @@ lack an identifier of their key are in use, and a station must not fall silent w
 import hashlib
 import ssl
 from pathlib import Path
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol
+
+from chargepoint.station.validity import verified
 
 SUITES: Final = (
     "ECDHE-ECDSA-AES256-GCM-SHA384",
@@ -69,12 +71,7 @@ def verified_chain(connection: Transported) -> list[bytes]:
     Empty without TLS.
     """
     tls = connection.transport.get_extra_info("ssl_object")
-    if tls is None:
-        return []
-    if hasattr(tls, "get_verified_chain"):  # from Python 3.13 on
-        return cast("list[bytes]", tls.get_verified_chain())
-    chain: list[Any] = tls._sslobj.get_verified_chain()  # noqa: SLF001 - the same, not yet public
-    return [ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in chain]
+    return [] if tls is None else verified(tls)
 
 
 def anchor(connection: Transported | None) -> str:

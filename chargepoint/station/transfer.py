@@ -18,7 +18,7 @@ import shutil
 import ssl
 from collections.abc import Awaitable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -27,6 +27,7 @@ from chargepoint.core.reach import Reach, is_address
 from chargepoint.core.transfer import Attempts, Location, Scheme, Trouble, parse_location
 from chargepoint.errors import ChargePointError, Refused
 from chargepoint.station.transfer_reach import LOCAL
+from chargepoint.station.validity import OwnTime, look_at_dates, own_time
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class TransferFailed(ChargePointError):  # noqa: N818 - reads as a state
 class Trust:
     """Whom to believe: roots beside the system's, host keys for SFTP; where to go, and how.
 
+    ``time`` is that of the station, if certificates are not to be valid by the machine's clock.
     A file server need not be the CSMS, so the roots for that are added and replace nothing.
     """
 
@@ -61,13 +63,15 @@ class Trust:
     known_hosts: Path | None = None
     reach: Reach = Reach()  # noqa: RUF009 - frozen
     schemes: frozenset[Scheme] = frozenset(Scheme)
+    time: OwnTime | None = None
 
     def tls(self) -> ssl.SSLContext:
-        """A context that checks certificate and host name, TLS 1.2 or newer."""
+        """A context that checks certificate, its dates and host name, TLS 1.2 or newer."""
         context = ssl.create_default_context()
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if self.ca_file is not None:
             context.load_verify_locations(self.ca_file)
+        look_at_dates(context, self.time)
         return context
 
 
@@ -120,7 +124,7 @@ class Transfer:
         partial = target.with_name(target.name + ".part")
         try:
             room = min(most, _room(partial))
-            job = _module(place).download(place, partial, room, self._trust, so_far or Partial())
+            job = _module(place).download(place, partial, room, self._now(), so_far or Partial())
             await _in_time(job)
             partial.replace(target)
         except TransferFailed as failed:
@@ -144,7 +148,7 @@ class Transfer:
             raise TransferFailed(f"{size} bytes, allowed {UPLOAD_MOST}")
         for left in range(attempts.retries, -1, -1):
             try:
-                await _in_time(_module(place).upload(place, source, self._trust))
+                await _in_time(_module(place).upload(place, source, self._now()))
             except TransferFailed as failed:
                 given_up = "" if left else ", given up"
                 log.warning("upload to %s failed: %s%s", place.shown, failed, given_up)
@@ -154,6 +158,10 @@ class Transfer:
                 log.info("upload to %s done", place.shown)
                 return
             await self._clock.sleep(attempts.interval)
+
+    def _now(self) -> Trust:
+        """For one attempt: the clock may be put right before the next one."""
+        return replace(self._trust, time=own_time(self._clock))
 
 
 async def _in_time(job: Awaitable[None]) -> None:

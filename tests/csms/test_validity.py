@@ -17,7 +17,7 @@ from chargepoint.csms.link import LinkConfig
 from chargepoint.csms.opening import open_connection
 from chargepoint.csms.outage import Cause, Outage
 from chargepoint.csms.tls import client_context
-from chargepoint.csms.validity import OwnTime, own_time
+from chargepoint.station.validity import OwnTime, own_time
 
 # The machine that runs this is in none of these years.
 FROM = datetime(2051, 1, 1, tzinfo=UTC)

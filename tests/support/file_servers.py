@@ -347,10 +347,12 @@ def issue(
     return Issued(builder.sign(signing, hashes.SHA256()), key)
 
 
-def server_tls(folder: Path) -> tuple[ssl.SSLContext, Path]:
+def server_tls(
+    folder: Path, *, valid_from: datetime = datetime(2020, 1, 1, tzinfo=UTC)
+) -> tuple[ssl.SSLContext, Path]:
     """A context for a server on loopback, and the file of the root to trust."""
-    root = issue("Root of the test")
-    server = issue("localhost", root)
+    root = issue("Root of the test", valid_from=valid_from)
+    server = issue("localhost", root, valid_from=valid_from)
     chain, ca_file = folder / "server.pem", folder / "ca.pem"
     chain.write_bytes(server.pem.encode() + server.key_pem)
     ca_file.write_text(root.pem)

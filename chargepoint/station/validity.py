@@ -8,18 +8,22 @@ it has expired, and one that seems not valid yet may well be.
 """
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from functools import partial
+from typing import Any, Final, TypeAlias, cast
 
 from chargepoint.clock import Clock, CorrectableClock
 
 APART: Final = timedelta(minutes=1)
 """A machine whose clock is as near as that may look at dates itself."""
 
+Secured: TypeAlias = ssl.SSLObject | ssl.SSLSocket
+"""TLS under way, over whatever carries it."""
+
 _NO_CHECK_TIME: Final = ssl.VerifyFlags(0x200000)  # X509_V_FLAG_NO_CHECK_TIME, without a name here
-_NOT_YET, _EXPIRED = 9, 10  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
+_UNSPECIFIED, _NOT_YET, _EXPIRED = 1, 9, 10  # X509_V_ERR_... of OpenSSL
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,45 @@ def check_dates(chain: Sequence[bytes], time: OwnTime) -> None:
             raise _refused(_EXPIRED, "certificate has expired")
         if certificate.not_valid_before_utc > time.now and not time.provisional:
             raise _refused(_NOT_YET, "certificate is not yet valid")
+
+
+def verified(tls: Secured) -> list[bytes]:
+    """The certificates of the other side as they were verified, DER, its own first, the root last.
+
+    Empty where a session is resumed: they came with its first connection.
+    """
+    if hasattr(tls, "get_verified_chain"):  # from Python 3.13 on
+        return cast("list[bytes] | None", tls.get_verified_chain()) or []
+    chain: Any = tls._sslobj.get_verified_chain()  # type: ignore[union-attr]  # noqa: SLF001 - the same, not yet public
+    return [ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in chain or ()]
+
+
+def look_at_dates(context: ssl.SSLContext, time: OwnTime | None) -> None:
+    """Have every handshake of a new ``context`` end with a look at the dates, by this time.
+
+    For whoever has no other moment for it before something is sent.
+    """
+    leave_dates(context, time)
+    if time is not None:
+        check = partial(_check, time=time)
+        context.sslobject_class = _looking(ssl.SSLObject, check)
+        context.sslsocket_class = _looking(ssl.SSLSocket, check)
+
+
+def _check(tls: Secured, time: OwnTime) -> None:
+    chain = verified(tls)
+    if not chain and not tls.session_reused:
+        raise _refused(_UNSPECIFIED, "no chain")
+    check_dates(chain, time)
+
+
+def _looking(kind: Any, check: Callable[[Secured], None]) -> Any:  # noqa: ANN401 - a class of ssl
+    class Looking(kind):  # type: ignore[misc]
+        def do_handshake(self, *block: bool) -> None:
+            super().do_handshake(*block)
+            check(self)
+
+    return Looking
 
 
 def _refused(code: int, words: str) -> ssl.SSLCertVerificationError:

@@ -217,7 +217,7 @@ def _module(place: Location) -> ModuleType:
 class Sink:
     """A file that is being received: refuses to grow beyond its bound.
 
-    With ``goes_on`` it begins behind what is there already.
+    With ``goes_on`` it begins behind what is there already, which ``size`` counts, too.
     """
 
     def __init__(self, target: Path, most: int, *, goes_on: bool = False) -> None:
@@ -226,7 +226,7 @@ class Sink:
         # Never through a link, and nobody else's to read.
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | mode, 0o600)
         self._file = os.fdopen(descriptor, "ab" if goes_on else "wb")
-        self._size = self._file.tell()
+        self.size = self._file.tell()
 
     def write(self, block: bytes) -> None:
         """Append.
@@ -234,8 +234,8 @@ class Sink:
         Raises:
             TransferFailed: it would be larger than allowed.
         """
-        self._size += len(block)
-        if self._size > self._most:
+        self.size += len(block)
+        if self.size > self._most:
             raise TransferFailed(f"larger than {self._most} bytes")
         self._file.write(block)
 
@@ -245,8 +245,8 @@ class Sink:
         Raises:
             TransferFailed: larger than allowed.
         """
-        if size is not None and self._size + size > self._most:
-            raise TransferFailed(f"{self._size + size} bytes, allowed {self._most}")
+        if size is not None and self.size + size > self._most:
+            raise TransferFailed(f"{self.size + size} bytes, allowed {self._most}")
 
     def finish(self) -> None:
         """Everything arrived: it is on the disk afterwards."""

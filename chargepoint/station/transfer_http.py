@@ -6,8 +6,9 @@ that were meant for another. A POST carries the bare file with its name in Conte
 """
 
 import base64
+import re
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -30,8 +31,9 @@ from chargepoint.station.transfer import (
 from chargepoint.station.transfer_reach import judged
 
 _NO_SUCH_METHOD = frozenset({405, 501})
-_OK_BELOW = 300
-_PARTIAL, _NO_SUCH_PART = 206, 416
+_OK, _PARTIAL, _NO_SUCH_PART = 200, 206, 416
+_TAKEN = frozenset(range(200, 300)) - {_PARTIAL}  # an upload
+_PART = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")  # RFC 9110 section 14.4
 _MOVED = frozenset({301, 302, 303, 307, 308})
 _REDIRECTS_MOST = 5
 _REDIRECT_LONGEST = 8190  # characters; signed addresses of cloud storage are long
@@ -49,19 +51,21 @@ async def download(place: Location, target: Path, most: int, trust: Trust, so_fa
     there = target.stat().st_size if so_far.validator and target.is_file() else 0  # noqa: ASYNC240 - no wait
     ask = {"Range": f"bytes={there}-", "If-Range": so_far.validator} if there else {}
     async with _session(trust) as session, _following(session, place, trust, ask) as said:
-        part = said.headers.get("Content-Range", "")
         goes_on = said.status == _PARTIAL
-        rest = there and part.startswith(f"bytes {there}-")
-        if said.status == _NO_SUCH_PART or (goes_on and not rest):
+        whole = _whole(said, there) if goes_on else None
+        if said.status == _NO_SUCH_PART or (goes_on and whole is None):
             so_far.validator = ""
             raise TransferFailed("the rest of the file is not to be had, only the whole")
-        _check(said)
+        _check(said, {_OK, _PARTIAL})
         so_far.validator = _validator(said)
         sink = Sink(target, most, goes_on=goes_on)
         try:
             sink.expect(said.content_length)
             async for block in said.content.iter_chunked(BLOCK):
                 sink.write(block)
+            if whole not in {None, sink.size}:
+                so_far.validator = ""
+                raise TransferFailed(f"{sink.size} bytes came, announced were {whole}")
             sink.finish()
         finally:
             sink.close()
@@ -87,7 +91,7 @@ async def upload(place: Location, source: Path, trust: Trust) -> None:
             ) as answer:
                 if method == "PUT" and answer.status in _NO_SUCH_METHOD:
                     continue
-                _check(answer)
+                _check(answer, _TAKEN)
                 return
 
 
@@ -180,8 +184,18 @@ def _validator(answer: aiohttp.ClientResponse) -> str:
     return answer.headers.get("Last-Modified", "") if tag.startswith("W/") or not tag else tag
 
 
-def _check(answer: aiohttp.ClientResponse) -> None:
-    if answer.status < _OK_BELOW:
+def _whole(answer: aiohttp.ClientResponse, there: int) -> int | None:
+    """The size of a file of which all that is missing comes; None if something else does."""
+    part = _PART.fullmatch(answer.headers.get("Content-Range", ""))
+    if part is None or not there:
+        return None
+    first, last, size = map(int, part.groups())
+    return size if first == there and last == size - 1 else None
+
+
+def _check(answer: aiohttp.ClientResponse, good: Collection[int]) -> None:
+    """Whatever is not expected is a failure: a 101, too, and what came by way of others (203)."""
+    if answer.status in good:
         return
     trouble = Trouble.FAILED
     if answer.status in _DENIED:

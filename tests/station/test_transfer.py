@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -32,6 +33,21 @@ def transfer(clock: FakeClock) -> Transfer:
 
 def left(folder: Path) -> list[str]:
     return [file.name for file in folder.iterdir()]
+
+
+@asynccontextmanager
+async def talking(*answers: bytes) -> AsyncIterator[str]:
+    """A server that says these in turn, whatever it is asked; gives its URL."""
+    waiting = list(answers)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(waiting.pop(0))
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
 async def test_a_file_comes_over_http(transfer: Transfer, tmp_path: Path) -> None:
@@ -146,6 +162,48 @@ async def test_http_says_what_went_wrong(
 
 
 @pytest.mark.parametrize(
+    "status", ["101 Switching Protocols", 201, 202, 203, 204, 205, 206, 207, 299, 304, 399, 600]
+)
+async def test_only_200_brings_a_file(
+    status: str | int, transfer: Transfer, tmp_path: Path
+) -> None:
+    said = f"HTTP/1.1 {status}\r\nContent-Length: 5\r\nUpgrade: x\r\n\r\nhello".encode()
+    async with talking(said) as url:
+        place = transfer.location(f"{url}/fw")
+
+        with pytest.raises(TransferFailed):
+            await transfer.download(place, tmp_path / "fw", 1000)
+
+        assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize("status", ["101 Switching Protocols", 206, 304, 600])
+async def test_a_file_is_put_only_if_the_server_says_so(
+    status: str | int, transfer: Transfer, tmp_path: Path
+) -> None:
+    (tmp_path / "log").write_bytes(b"log")
+    async with talking(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode()) as url:
+        with pytest.raises(TransferFailed):
+            await transfer.upload(transfer.location(f"{url}/log"), tmp_path / "log", ONCE)
+
+
+async def test_a_rest_that_is_shorter_than_announced_is_not_the_file(
+    transfer: Transfer, tmp_path: Path
+) -> None:
+    begin = b'HTTP/1.1 200 OK\r\nETag: "1"\r\nContent-Length: 9\r\n\r\nhello'
+    rest = b'HTTP/1.1 206 OK\r\nETag: "1"\r\nContent-Range: bytes 5-8/9\r\n\r\nwo'
+    async with talking(begin, rest) as url:
+        place, so_far = transfer.location(f"{url}/fw"), Partial()
+
+        with pytest.raises(TransferFailed):
+            await transfer.download(place, tmp_path / "fw", 1000, so_far)
+        with pytest.raises(TransferFailed, match="7 bytes came, announced were 9"):
+            await transfer.download(place, tmp_path / "fw", 1000, so_far)
+
+        assert not (tmp_path / "fw").exists()
+
+
+@pytest.mark.parametrize(
     ("code", "trouble"),
     [
         (550, Trouble.DENIED),
@@ -238,7 +296,9 @@ async def test_another_version_of_a_file_begins_anew(
         assert (tmp_path / "fw").read_bytes() == IMAGE[::-1]
 
 
-@pytest.mark.parametrize("lie", ["bytes 0-9/10", "416"])
+@pytest.mark.parametrize(
+    "lie", ["bytes 0-9/10", "bytes 1000-1999/256000", "bytes 1000-255999/*", "bytes 1000-", "416"]
+)
 async def test_a_server_that_gives_no_rest_is_asked_for_the_whole(
     lie: str, transfer: Transfer, tmp_path: Path
 ) -> None:

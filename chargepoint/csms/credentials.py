@@ -202,11 +202,7 @@ class Credentials:
             self.event(Event.RECONFIGURED, f"security profile {self._wanted}")
             self._wanted = None
         self._keys.accept(Use.STATION)
-        if new := self._new_roots():
-            for root in self._keys.roots(Use.CSMS_ROOT):
-                self._keys.remove(root)
-            for root in new:
-                self._keys.install(root.use, root.pem)
+        self._keys.succeed(Use.CSMS_ROOT)
 
     def _discard(self) -> None:
         """The new root alone stays: the CSMS may change over to it at any time (M05.FR.14)."""

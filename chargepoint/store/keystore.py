@@ -71,7 +71,7 @@ class KeyStore:
         with translated("certificate"):
             self._write(final if proven else new, pem)
             if proven:
-                new.unlink(missing_ok=True)
+                _unlink(new)
         self._counted = None
 
     def remove(self, root: Installed) -> None:
@@ -80,7 +80,23 @@ class KeyStore:
         with translated("certificate"):
             for suffix in ("", ".new"):
                 path = self._folder / root.use / f"{root.fingerprint}{suffix}.pem"
-                path.unlink(missing_ok=True)
+                _unlink(path)
+
+    def succeed(self, use: Use) -> None:
+        """What waited is proven and takes the place of all others; at no moment there is none.
+
+        After a power cut in between it waits still, and can succeed once more.
+        """
+        with translated("certificate"):
+            roots = list(self._roots(use))
+            new = {root.fingerprint: root.pem for root in roots if not root.proven}
+            for name, pem in new.items():
+                self._write(self._folder / use / f"{name}.pem", pem)
+            for root in roots:
+                if new and root.fingerprint not in new:
+                    self.remove(root)
+            for name in new:
+                _unlink(self._folder / use / f"{name}.new.pem")
 
     def adopt(self, use: Use, path: Path) -> None:
         """Install what the installer's file holds, once: what the CSMS removes stays removed.
@@ -154,7 +170,7 @@ class KeyStore:
         """Forget the key and chain in use."""
         self._counted = None
         with translated("certificate"):
-            self.own(use).unlink(missing_ok=True)
+            _unlink(self.own(use))
 
     def accept(self, use: Use) -> bool:
         """The fresh one works: it replaces the one in use. False if there is none."""
@@ -164,7 +180,7 @@ class KeyStore:
         """The fresh one does not work: it goes. False if there is none."""
         with translated("certificate"):
             there = self.fresh(use).exists()
-            self.fresh(use).unlink(missing_ok=True)
+            _unlink(self.fresh(use))
         return there
 
     # --- answers about certificates ---------------------------------------------------------
@@ -220,6 +236,13 @@ class KeyStore:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
+        sync_folder(path.parent)
+
+
+def _unlink(path: Path) -> None:
+    """It is gone, and does not come back with the next power cut."""
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
         sync_folder(path.parent)
 
 

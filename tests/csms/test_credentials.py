@@ -14,6 +14,7 @@ from chargepoint.core.security import Event
 from chargepoint.csms.credentials import Basis, Credentials
 from chargepoint.csms.link import LinkConfig
 from chargepoint.csms.outage import Cause
+from chargepoint.errors import StoreError
 from chargepoint.store.sqlite import Store
 
 OLD, NEW = b"the old password", "the new password!"
@@ -208,6 +209,34 @@ def test_a_new_root_that_works_replaces_the_old_one(store: Store) -> None:
 
     (left,) = store.keys.roots(Use.CSMS_ROOT)
     assert (trusted, left.pem, left.proven) == (1, new.pem, True)
+
+
+def test_a_power_cut_while_a_root_takes_over_leaves_the_station_one(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = rig_of(store, "wss://csms.example/ocpp", 2)
+    new = CA.under("New CA")
+    store.keys.install(Use.CSMS_ROOT, CA.pem)
+    store.keys.install(Use.CSMS_ROOT, new.pem, proven=False)
+    unlink, steps = Path.unlink, [0]  # until the power goes
+
+    def cut(path: Path, *, missing_ok: bool = False) -> None:
+        if path.exists():
+            steps[0] -= 1
+            if steps[0] < 0:
+                raise OSError("no power")
+        unlink(path, missing_ok=missing_ok)
+
+    for steps[0] in range(2):
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "unlink", cut)
+            with pytest.raises(StoreError):
+                rig.works()
+        assert new.pem in {one.pem for one in store.keys.roots(Use.CSMS_ROOT)}
+    rig.works()
+
+    (left,) = store.keys.roots(Use.CSMS_ROOT)
+    assert (left.pem, left.proven, rig.trusted()) == (new.pem, True, 1)
 
 
 @pytest.mark.spec("2.0.1", "TC_M_31_CS")

@@ -88,7 +88,7 @@ async def _look(connection: ClientConnection, config: "LinkConfig", time: OwnTim
     if not config.wildcards and _is_wildcard(connection, config):
         raise Outage(Cause.UNTRUSTED, f"the certificate of CSMS {config.url} has only a wildcard")
     if config.revocation is not None and (chain := verified_chain(connection)):
-        await config.revocation.check(chain, config.url)
+        await config.revocation.check(chain, config.url, time)
 
 
 def _is_wildcard(connection: ClientConnection, config: "LinkConfig") -> bool:

@@ -7,15 +7,18 @@ known to be revoked is always refused, by an old list, too.
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from chargepoint.core.revocation import Finding, Word, objection, verdict
 from chargepoint.csms.outage import Cause, Outage
+from chargepoint.station.validity import OwnTime, look_at_dates
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -25,12 +28,8 @@ log = logging.getLogger(__name__)
 _DEADLINE_S: Final = 5.0
 _ANSWER_MOST: Final = 2**16
 _LIST_MOST: Final = 8 * 2**20
-_REPEAT: Final = timedelta(hours=1)
+_REPEAT_S: Final = 3600.0
 """How long a good answer, and a list from the network, is used before it is asked for again."""
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,29 +45,32 @@ class Sources:
 class Revocation:
     """Asks the sources about the certificates of a CSMS, and keeps what they said for a while.
 
-    ``now`` is wall time, aware.
+    ``ticks`` are seconds that never jump.
     """
 
-    def __init__(self, sources: Sources, now: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(self, sources: Sources, ticks: Callable[[], float] = monotonic) -> None:
         self.sources = sources
-        self._now = now
-        self._fetched: tuple[datetime, bytes] | None = None
-        self._good: dict[bytes, datetime] = {}  # a question that a responder answered well
+        self._ticks = ticks
+        self._fetched: tuple[float, bytes] | None = None
+        self._good: dict[bytes, float] = {}  # a question that a responder answered well
 
-    async def check(self, chain: Sequence[bytes], where: str) -> None:
+    async def check(self, chain: Sequence[bytes], where: str, time: OwnTime | None = None) -> None:
         """Look at a verified chain, DER, the root last.
+
+        ``time`` is that of the station, if it is not the machine's.
 
         Raises:
             Outage: there must be no connection.
         """
-        lists = [await asyncio.to_thread(self._read_file), await self._fetch_list()]
+        time = time or OwnTime(datetime.now(UTC))
+        lists = [await asyncio.to_thread(self._read_file), await self._fetch_list(time)]
         found = [raw for raw in lists if raw]
         from chargepoint.store import revoked
 
         read = await asyncio.to_thread(revoked.certificates, chain)
         known, broken = await asyncio.to_thread(_lists, found)
         verdicts = [
-            verdict([*broken, *await self._about(one, issuer, known)])
+            verdict([*broken, *await self._about(one, issuer, known, time)])
             for one, issuer in pairwise(read)
         ]
         why = objection(verdicts, required=self.sources.required)
@@ -83,19 +85,20 @@ class Revocation:
         one: "x509.Certificate",
         issuer: "x509.Certificate",
         known: "Sequence[x509.CertificateRevocationList]",
+        time: OwnTime,
     ) -> list[Finding]:
         from chargepoint.store import revoked
 
         findings = []
         if self.sources.crl_file is not None or self.sources.crl_url is not None:
-            findings.append(
-                await asyncio.to_thread(revoked.listed, one, issuer, known, self._now())
-            )
+            findings.append(await asyncio.to_thread(revoked.listed, one, issuer, known, time.now))
         if self.sources.ocsp:
-            findings.append(await self._ask(one, issuer))
+            findings.append(await self._ask(one, issuer, time))
         return findings
 
-    async def _ask(self, one: "x509.Certificate", issuer: "x509.Certificate") -> Finding:
+    async def _ask(
+        self, one: "x509.Certificate", issuer: "x509.Certificate", time: OwnTime
+    ) -> Finding:
         from chargepoint.store import revoked, x509
 
         place = x509.responder(one)
@@ -103,21 +106,23 @@ class Revocation:
             return Finding(Word.UNKNOWN, "it names no responder")
         question = await asyncio.to_thread(revoked.question, one, issuer)
         until = self._good.get(question.der)
-        if until is not None and self._now() < until:
+        if until is not None and self._ticks() < until:
             return Finding(Word.GOOD, "asked before")
         try:
-            raw = await _exchange(place, question.der, most=_ANSWER_MOST)
+            raw = await _exchange(place, question.der, most=_ANSWER_MOST, time=time)
         except OSError as error:
             return Finding(Word.UNKNOWN, f"the responder {place} is silent: {error}")
-        finding = await asyncio.to_thread(revoked.answered, question, raw, self._now())
+        finding = await asyncio.to_thread(
+            revoked.answered, question, raw, time.now, earliest=time.provisional
+        )
         if finding.word is Word.GOOD:
             self._remember(question.der)
         return finding
 
     def _remember(self, question: bytes) -> None:
-        now = self._now()
+        now = self._ticks()
         self._good = {asked: until for asked, until in self._good.items() if now < until}
-        self._good[question] = now + _REPEAT
+        self._good[question] = now + _REPEAT_S
 
     def _read_file(self) -> bytes:
         """Read anew for every connection, so that whoever renews it need not tell the station."""
@@ -128,15 +133,16 @@ class Revocation:
             log.error("csms.crl_file: %s", error)  # noqa: TRY400 - a file is missing
             return b""
 
-    async def _fetch_list(self) -> bytes:
+    async def _fetch_list(self, time: OwnTime) -> bytes:
         """The list of the network; what was fetched last if it cannot be had."""
         place = self.sources.crl_url
         if place is None:
             return b""
-        if self._fetched is not None and self._now() - self._fetched[0] < _REPEAT:
+        if self._fetched is not None and self._ticks() - self._fetched[0] < _REPEAT_S:
             return self._fetched[1]
         try:
-            self._fetched = (self._now(), await _exchange(place, None, most=_LIST_MOST))
+            raw = await _exchange(place, None, most=_LIST_MOST, time=time)
+            self._fetched = (self._ticks(), raw)
         except OSError as error:
             log.warning("csms.crl_url: %s", error)
         return b"" if self._fetched is None else self._fetched[1]
@@ -158,7 +164,7 @@ def _lists(
     return known, broken
 
 
-async def _exchange(place: str, question: bytes | None, *, most: int) -> bytes:
+async def _exchange(place: str, question: bytes | None, *, most: int, time: OwnTime) -> bytes:
     """Ask a place over HTTP, or just read it; nothing is followed elsewhere.
 
     Raises:
@@ -175,11 +181,13 @@ async def _exchange(place: str, question: bytes | None, *, most: int) -> bytes:
         )
     )
     timeout = aiohttp.ClientTimeout(total=_DEADLINE_S)
+    tls = ssl.create_default_context()
+    look_at_dates(tls, time)
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
             session.request(
-                method, place, data=question, headers=kind, allow_redirects=False
+                method, place, data=question, headers=kind, ssl=tls, allow_redirects=False
             ) as answer,
         ):
             if answer.status != 200:  # noqa: PLR2004 - HTTP's word for well

@@ -48,7 +48,10 @@ def lists(raw: bytes) -> "list[x509.CertificateRevocationList]":
     from cryptography.x509 import load_der_x509_crl, load_pem_x509_crl
 
     found = _PEM.findall(raw)
-    return [load_pem_x509_crl(pem) for pem in found] if found else [load_der_x509_crl(raw)]
+    try:
+        return [load_pem_x509_crl(pem) for pem in found] if found else [load_der_x509_crl(raw)]
+    except _odd() as error:
+        raise ValueError("no list") from error
 
 
 def listed(
@@ -59,7 +62,7 @@ def listed(
 ) -> Finding:
     """What the lists of its issuer say of a certificate."""
     name = certificate.subject.rfc4514_string()
-    of_issuer = [one for one in known if one.issuer == issuer.subject and _genuine(one, issuer)]
+    of_issuer = [one for one in known if _genuine(one, issuer)]
     if not of_issuer:
         return Finding(Word.UNKNOWN, f"no list of {issuer.subject.rfc4514_string()}")
     for one in of_issuer:
@@ -82,8 +85,8 @@ def question(certificate: "x509.Certificate", issuer: "x509.Certificate") -> Que
     return Question(certificate, issuer, builder.build().public_bytes(Encoding.DER))
 
 
-def answered(question: Question, raw: bytes, now: datetime) -> Finding:
-    """What the answer of a responder says."""
+def answered(question: Question, raw: bytes, now: datetime, *, earliest: bool = False) -> Finding:
+    """What the answer of a responder says; it may be later than ``now`` if that is ``earliest``."""
     from cryptography.x509.ocsp import OCSPCertStatus, OCSPResponseStatus, load_der_ocsp_response
 
     name = question.certificate.subject.rfc4514_string()
@@ -91,12 +94,14 @@ def answered(question: Question, raw: bytes, now: datetime) -> Finding:
         answer = load_der_ocsp_response(raw)
         if answer.response_status is not OCSPResponseStatus.SUCCESSFUL:
             return Finding(Word.UNKNOWN, f"the responder says {answer.response_status.name}")
-        if not _about(answer, question) or not _allowed(answer, question.issuer, now):
+        since = None if earliest else now
+        if not _about(answer, question) or not _allowed(answer, question.issuer, since, now):
             return Finding(Word.UNKNOWN, "the answer of the responder is not to be trusted")
-    except (ValueError, TypeError):
+    except _odd():
         return Finding(Word.UNKNOWN, "the responder gives no OCSP answer")
     until = answer.next_update_utc or answer.this_update_utc + _LIFE
-    if not answer.this_update_utc - _SKEW <= now <= until + _SKEW:
+    early = since is not None and since < answer.this_update_utc - _SKEW
+    if early or now > until + _SKEW:
         return Finding(Word.UNKNOWN, "the answer of the responder is not of now")
     match answer.certificate_status:
         case OCSPCertStatus.GOOD:
@@ -110,15 +115,31 @@ def _genuine(
     one: "x509.CertificateRevocationList | x509.Certificate", issuer: "x509.Certificate"
 ) -> bool:
     from cryptography import x509
-    from cryptography.exceptions import InvalidSignature
 
     try:
         if isinstance(one, x509.Certificate):
             one.verify_directly_issued_by(issuer)
             return True
-        return one.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
-    except (ValueError, TypeError, InvalidSignature):
+        named = one.issuer == issuer.subject
+        return named and one.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
+    except _odd():
         return False
+
+
+def _odd() -> tuple[type[Exception], ...]:
+    """How the library says that foreign bytes are not as they should be."""
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
+    return (
+        ValueError,
+        TypeError,
+        InvalidSignature,
+        UnsupportedAlgorithm,
+        x509.DuplicateExtension,
+        x509.InvalidVersion,
+        x509.UnsupportedGeneralNameType,
+    )
 
 
 def _about(answer: "ocsp.OCSPResponse", question: Question) -> bool:
@@ -129,12 +150,14 @@ def _about(answer: "ocsp.OCSPResponse", question: Question) -> bool:
     return wanted == (answer.serial_number, answer.issuer_name_hash, answer.issuer_key_hash)
 
 
-def _allowed(answer: "ocsp.OCSPResponse", issuer: "x509.Certificate", now: datetime) -> bool:
-    return any(_signed(answer, who) for who in _signers(answer, issuer, now))
+def _allowed(
+    answer: "ocsp.OCSPResponse", issuer: "x509.Certificate", since: datetime | None, now: datetime
+) -> bool:
+    return any(_signed(answer, who) for who in _signers(answer, issuer, since, now))
 
 
 def _signers(
-    answer: "ocsp.OCSPResponse", issuer: "x509.Certificate", now: datetime
+    answer: "ocsp.OCSPResponse", issuer: "x509.Certificate", since: datetime | None, now: datetime
 ) -> "Iterator[x509.Certificate]":
     """The issuer, and those whom it lets answer (RFC 6960 section 4.2.2.2)."""
     from cryptography import x509
@@ -146,7 +169,8 @@ def _signers(
             usage = one.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
         except x509.ExtensionNotFound:
             continue
-        valid = one.not_valid_before_utc <= now <= one.not_valid_after_utc
+        begun = since is None or one.not_valid_before_utc <= since
+        valid = begun and now <= one.not_valid_after_utc
         if valid and ExtendedKeyUsageOID.OCSP_SIGNING in usage and _genuine(one, issuer):
             yield one
 

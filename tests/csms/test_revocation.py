@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,12 @@ from chargepoint.csms.opening import open_connection
 from chargepoint.csms.outage import Cause, Outage
 from chargepoint.csms.revocation import Revocation, Sources
 from chargepoint.csms.tls import client_context
+from chargepoint.station.validity import OwnTime
+from chargepoint.store import revoked
 
 CA = root("CSMS CA", **LIVING)
 CONFIG = LinkConfig("wss://localhost/ocpp", "CP1", ("ocpp2.0.1",), password=b"the password of it")
+NOW = datetime.now(UTC)
 REVOKED = ocsp.OCSPCertStatus.REVOKED
 
 
@@ -40,14 +44,14 @@ class Rig:
     certificate: x509.Certificate
     told: list[str] = field(default_factory=list)
 
-    async def connect(self, revocation: Revocation) -> None:
-        connection = await open_connection(replace(self.config, revocation=revocation))
+    async def connect(self, revocation: Revocation, time: OwnTime | None = None) -> None:
+        connection = await open_connection(replace(self.config, revocation=revocation), time)
         await connection.close()
 
-    async def refused(self, revocation: Revocation) -> str:
+    async def refused(self, revocation: Revocation, time: OwnTime | None = None) -> str:
         self.told.clear()
         with pytest.raises(Outage) as caught:
-            await self.connect(revocation)
+            await self.connect(revocation, time)
         assert caught.value.cause is Cause.UNTRUSTED
         assert self.told == []  # the password never left
         return str(caught.value)
@@ -160,8 +164,7 @@ async def test_an_authority_between_is_looked_at_too(tmp_path: Path, crl_file: P
 
 async def test_a_list_is_fetched_and_kept_for_a_while(tmp_path: Path) -> None:
     served = {"text": crl(CA), "status": 200}
-    now = datetime.now(UTC)
-    times = [now]
+    times = [0.0]
 
     async def listing(_: web.Request) -> web.Response:
         return web.Response(body=served["text"], status=served["status"])
@@ -171,10 +174,10 @@ async def test_a_list_is_fetched_and_kept_for_a_while(tmp_path: Path) -> None:
         await rig.connect(revocation)
         served["text"] = crl(CA, rig.certificate)
         await rig.connect(revocation)  # the same list still
-        times[0] += timedelta(hours=2)
+        times[0] += 7200
         await rig.refused(revocation)
         served["status"] = 503
-        times[0] += timedelta(hours=2)
+        times[0] += 7200
         assert "was revoked" in await rig.refused(revocation)  # by the list from before
 
 
@@ -183,6 +186,31 @@ async def test_a_list_that_cannot_be_fetched_is_none(tmp_path: Path) -> None:
     async with rig_of(tmp_path) as rig:
         await rig.connect(Revocation(Sources(crl_url=nobody)))
         assert "no list" in await rig.refused(Revocation(Sources(crl_url=nobody, required=True)))
+
+
+async def test_the_time_is_that_of_the_station(tmp_path: Path, crl_file: Path) -> None:
+    write(crl_file, crl(CA))
+    async with rig_of(tmp_path) as rig:
+        revocation = Revocation(Sources(crl_file, required=True))
+
+        await rig.connect(revocation, OwnTime(NOW - 3 * DAY / 4, provisional=True))
+        assert "the list ended" in await rig.refused(revocation, OwnTime(NOW + 3 * DAY))
+
+
+def test_a_list_with_broken_bytes_clears_nobody() -> None:
+    serial = CA.certificate
+    raw = x509.load_pem_x509_crl(crl(CA, serial)).public_bytes(Encoding.DER)
+    words = set()
+    for place, bits in product(range(len(raw)), (1, 0x80, 0xFF)):
+        broken = bytearray(raw)
+        broken[place] ^= bits
+        try:
+            known = revoked.lists(bytes(broken))
+        except ValueError:
+            continue
+        words.add(revoked.listed(serial, CA.certificate, known, NOW).word)
+
+    assert words <= {Word.UNKNOWN, Word.REVOKED}  # not every bit is signed
 
 
 # --- the responder --------------------------------------------------------------------------
@@ -206,6 +234,30 @@ async def test_a_csms_whose_responder_says_good_is_connected_to(tmp_path: Path) 
         await rig.connect(revocation)
 
         assert responder.asked == 1  # a good answer is kept for a while
+
+
+async def test_a_station_whose_time_is_provisional_takes_an_answer_of_later(
+    tmp_path: Path,
+) -> None:
+    async with asked(tmp_path) as (rig, _):
+        revocation, early = Revocation(Sources(ocsp=True, required=True)), NOW - DAY / 2
+
+        assert "not of now" in await rig.refused(revocation, OwnTime(early))
+        await rig.connect(revocation, OwnTime(early, provisional=True))
+
+
+async def test_an_answer_with_broken_bytes_condemns_nobody(tmp_path: Path) -> None:
+    async with asked(tmp_path) as (rig, responder):
+        question = revoked.question(rig.certificate, CA.certificate)
+        raw = responder.said(question.der)
+
+    words = set()
+    for place, bits in product(range(len(raw)), (1, 0x80, 0xFF)):
+        broken = bytearray(raw)
+        broken[place] ^= bits
+        words.add(revoked.answered(question, bytes(broken), NOW).word)
+
+    assert words <= {Word.UNKNOWN, Word.GOOD}  # not every bit is signed
 
 
 async def test_a_csms_whose_responder_says_revoked_is_refused(tmp_path: Path) -> None:

@@ -115,7 +115,10 @@ class Responder:
         self.asked += 1
         if self.broken:
             return web.Response(status=503)
-        asked = ocsp.load_der_ocsp_request(await request.read())
+        return web.Response(body=self.said(await request.read()))
+
+    def said(self, question: bytes) -> bytes:
+        asked = ocsp.load_der_ocsp_request(question)
         revoked = self.status is ocsp.OCSPCertStatus.REVOKED
         builder = ocsp.OCSPResponseBuilder().add_response(
             cert=self.about or self.certificates[asked.serial_number],
@@ -131,7 +134,7 @@ class Responder:
         if self.signer is not self.authority:
             builder = builder.certificates([self.signer.certificate])
         made = builder.sign(self.signer.key, hashes.SHA256())
-        return web.Response(body=made.public_bytes(Encoding.DER))
+        return made.public_bytes(Encoding.DER)
 
 
 @asynccontextmanager

@@ -1,8 +1,9 @@
 """Which CSMS is tried: the slots of NetworkConfigurationPriority, one after the other.
 
-Slot 1 is what the installer's file says until a CSMS sets it. The link knows nothing of slots: it
-reads ``link.config`` before each attempt, and tells here how its attempts went. What the connection
-shows and trusts is for ``csms.credentials``.
+Slot 1 is what the installer's file says until a CSMS sets it. What worked last in a slot that is
+set anew is tried after all others: a slip in the URL would else leave no way back. The link knows
+nothing of slots: it reads ``link.config`` before each attempt, and tells here how its attempts
+went. What the connection shows and trusts is for ``csms.credentials``.
 
 Why a CSMS that answers, and does not accept the station, counts like one that cannot be reached
 while another one is known to work: a slip in the URL may lead to somebody else's CSMS, and from
@@ -29,7 +30,7 @@ from chargepoint.errors import Refused, StoreError
 from chargepoint.station.device_model import DeviceModel
 from chargepoint.station.security import check_profile
 from chargepoint.store.keystore import KeyStore
-from chargepoint.store.network import NetworkProfiles
+from chargepoint.store.network import BEFORE, NetworkProfiles
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +101,8 @@ class Routes:
         """
         known = {slot: p.security_profile for slot, p in self._store.load().items()}
         everything = {FILE_SLOT: self.base.profile} | known
+        if (good := self._store.good()) is not None and good[0] == BEFORE:
+            everything.setdefault(BEFORE, self.base.profile)
         least = self._lowest(self._reached())
         usable = {slot: level for slot, level in everything.items() if level >= least}
         return usable or everything
@@ -147,12 +150,19 @@ class Routes:
         try:
             known, reached = self._store.good() is not None, self._reached()
             back = self._lowest(reached) <= self.security
-            self._store.mark_good(self.slot, self.security if back else reached)
+            self._mark_good(self.security if back else reached)
             if known and self.security != reached:
                 self.event(Event.RECONFIGURED, f"security profile {self.security}")
             self._forget_below(self.security if self.security > reached else self._lowest(reached))
         except (StoreError, Refused) as error:
             log.warning("network profile %d not noted: %s", self.slot, error)
+
+    def _mark_good(self, security: int) -> None:
+        """What the connection was made with, which its slot may not hold any more."""
+        if self._store.load().get(self.slot) == self._profile:
+            self._store.mark_good(self.slot, security)
+        else:
+            self._store.keep(self._profile, security)
 
     def _forget_below(self, least: int) -> None:
         known = {slot: p.security_profile for slot, p in self._store.load().items()}

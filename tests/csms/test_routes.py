@@ -131,6 +131,38 @@ def test_when_every_slot_failed_the_one_that_worked_is_tried_again(store: Store)
     assert tried == [2, 2, 2, 1, 1, 1, 2, 2, 2, 1, 1, 1, 2]
 
 
+@pytest.mark.parametrize("slot", [1, 2])
+@pytest.mark.parametrize("comes_back", [False, True])
+@pytest.mark.spec("2.0.1", "B10.FR.07")
+def test_a_slot_that_is_set_anew_while_it_works_leaves_a_way_back(
+    store: Store, slot: int, *, comes_back: bool
+) -> None:
+    store.network.save(2, OTHER)
+    Way(store).set(PRIORITY, str(slot))
+    old = Way(store)
+    old.works()
+    before = old.link.config.url
+    store.network.save(slot, replace(OTHER, url="ws://slip.example"))
+    if comes_back:
+        old.works()  # before it is restarted
+    assert old.link.config.url == before
+
+    way = Way(store)
+    tried = [way.link.config.url]
+    for _ in range(3):
+        way.fails()
+        tried.append(way.link.config.url)
+    way.works()
+
+    assert tried == ["ws://slip.example"] * 3 + [before]
+    store.network.save(slot, replace(OTHER, url="ws://right.example"))
+    right = Way(store)
+    assert right.link.config.url == "ws://right.example"
+    right.works()
+    assert store.network.good() == (slot, 1)
+    assert 0 not in store.network.load()
+
+
 def test_a_csms_that_does_not_accept_the_station_is_left_for_one_that_did(store: Store) -> None:
     way = Way(store)
     way.works()

@@ -17,6 +17,7 @@ import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
@@ -103,6 +104,7 @@ class Credentials:
         self._wanted: int | None = None  # a security profile that is to be tried
         self._turns: dict[str, _Turn] = {}  # by address
         self._said: set[Cause] = set()  # in this outage
+        self._unusable: set[Path] = set()  # what was complained of
 
     @property
     def profile(self) -> int:
@@ -238,5 +240,16 @@ class Credentials:
         own, fresh = self._keys.own(Use.STATION), self._keys.fresh(Use.STATION)
         shown = fresh if fresh.exists() and not self._back else own
         if profile >= _BOTH and shown.exists():
-            context.load_cert_chain(shown)
+            self._show(shown, context)
         return context
+
+    def _show(self, path: Path, context: ssl.SSLContext) -> None:
+        """A key that is damaged, or that its module does not give, must not stop the station."""
+        try:
+            # Without a password argument OpenSSL would ask on the terminal, and wait.
+            context.load_cert_chain(path, password="")
+            self._unusable.discard(path)
+        except (OSError, ValueError) as error:
+            known = path in self._unusable
+            self._unusable.add(path)
+            log.log(logging.DEBUG if known else logging.ERROR, "%s: %s", path.name, error)

@@ -10,6 +10,7 @@ Nothing here needs the cryptography library.
 import base64
 import contextlib
 import hashlib
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ from chargepoint.errors import Refused
 from chargepoint.store.key_command import made_by, without_request
 from chargepoint.store.lock import sync_folder
 from chargepoint.store.tables import translated
+
+log = logging.getLogger(__name__)
 
 INSTALLED_MOST = 50
 OCSP_MOST = 50
@@ -48,6 +51,7 @@ class KeyStore:
     def __init__(self, folder: Path) -> None:
         self.command: tuple[str, ...] = ()  # makes keys where nobody can read them
         self._folder = folder
+        self._damaged: set[Path] = set()  # what was complained of
         self._counted: int | None = None  # until a file is written or removed here
 
     # --- what the station trusts ------------------------------------------------------------
@@ -136,14 +140,14 @@ class KeyStore:
     def chain(self, path: Path) -> str:
         """The certificates in a file of keys and chains, without the key; empty if none."""
         with translated("certificate"), contextlib.suppress(FileNotFoundError):
-            bodies = _PEM.findall(path.read_text(encoding="ascii"))
+            bodies = _PEM.findall(path.read_text(encoding="ascii", errors="replace"))
             return "".join(_armoured(body) for body in bodies)
         return ""
 
     def pending(self, use: Use) -> str:
         """The private key whose certificate was asked for, and the request; empty if none."""
         with translated("key"), contextlib.suppress(FileNotFoundError):
-            return self._pending(use).read_text(encoding="ascii")
+            return self._pending(use).read_text(encoding="ascii", errors="replace")
         return ""
 
     def request(self, use: Use, common_name: str, organization: str) -> str:
@@ -198,7 +202,7 @@ class KeyStore:
         """The kept status of a certificate; empty if there is none."""
         digits = re.sub("[^0-9a-f]", "", name.lower())
         with translated("certificate status"), contextlib.suppress(FileNotFoundError):
-            return (self._folder / "ocsp" / f"{digits}.txt").read_text(encoding="ascii")
+            return (self._folder / "ocsp" / f"{digits}.txt").read_text("ascii", "replace")
         return ""
 
     # --- inside -----------------------------------------------------------------------------
@@ -208,12 +212,17 @@ class KeyStore:
 
     def _roots(self, use: Use) -> Iterator[Installed]:
         for path in sorted((self._folder / use).glob("*.pem")):
-            name, new, _ = path.name.partition(".new")
-            yield Installed(use, path.read_text(encoding="ascii"), name.split(".")[0], not new)
+            stem, new, _ = path.name.partition(".new")
+            name, text = stem.split(".")[0], path.read_text(encoding="ascii", errors="replace")
+            if _names(text) == name:
+                yield Installed(use, text, name, not new)
+            elif path not in self._damaged:
+                self._damaged.add(path)
+                log.error("a root is damaged on the disk and does not count: %s", path.name)
 
     def _adopted(self) -> list[str]:
         path = self._folder / "adopted"
-        return path.read_text(encoding="ascii").split() if path.exists() else []
+        return path.read_text(encoding="ascii", errors="replace").split() if path.exists() else []
 
     def _move(self, source: Path, target: Path) -> bool:
         with translated("certificate"):
@@ -260,6 +269,13 @@ def fingerprint(pem: str) -> str:
     if not der:
         raise Refused("no certificate in PEM", reason="InvalidCertificate")
     return hashlib.sha256(der).hexdigest()
+
+
+def _names(pem: str) -> str:
+    try:
+        return fingerprint(pem)
+    except Refused:
+        return ""
 
 
 def _armoured(body: str) -> str:

@@ -122,11 +122,14 @@ def fits(certificate: "x509.Certificate", pending: str) -> bool:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
     from cryptography.x509 import load_pem_x509_csr
 
-    if (at := pending.find(_REQUEST)) >= 0:
-        mine = _spki(load_pem_x509_csr(pending[at:].encode()).public_key())
-    else:
-        private = load_pem_private_key(pending.encode(), password=None)
-        mine = _spki(private.public_key())  # type: ignore[arg-type]
+    try:
+        if (at := pending.find(_REQUEST)) >= 0:
+            mine = _spki(load_pem_x509_csr(pending[at:].encode()).public_key())
+        else:
+            private = load_pem_private_key(pending.encode(), password=None)
+            mine = _spki(private.public_key())  # type: ignore[arg-type]
+    except (ValueError, TypeError):  # damaged on the disk
+        return False
     return _spki(certificate.public_key()) == mine
 
 

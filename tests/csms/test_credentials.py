@@ -7,6 +7,11 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+)
 from pki import key_pem, pem, root
 
 from chargepoint.core.certificates import Use
@@ -15,6 +20,7 @@ from chargepoint.csms.credentials import Basis, Credentials
 from chargepoint.csms.link import LinkConfig
 from chargepoint.csms.outage import Cause
 from chargepoint.errors import StoreError
+from chargepoint.store.keystore import fingerprint
 from chargepoint.store.sqlite import Store
 
 OLD, NEW = b"the old password", "the new password!"
@@ -353,3 +359,42 @@ def test_only_a_slot_that_the_csms_chose_leads_back_from_profile_3(
 
     assert rig.credentials.profile == profile
     assert (rig.password() == OLD) is (profile == 2)
+
+
+@pytest.mark.parametrize("damage", [b"?", b"\xff"])
+def test_a_root_that_the_disk_damaged_does_not_count(
+    store: Store, damage: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = rig_of(store, "wss://csms.example/ocpp", 2)
+    good, bad = CA.under("Good CA"), CA.under("Bad CA")
+    for one in (good, bad):
+        store.keys.install(Use.CSMS_ROOT, one.pem)
+    (file,) = Path(store.folder).glob(f"**/{fingerprint(bad.pem)}.pem")
+    raw = file.read_bytes()
+    file.write_bytes(raw[:200] + damage + raw[201:])
+
+    assert rig.trusted() == rig.trusted() == 1
+    assert caplog.text.count("a root is damaged") == 1
+
+
+def test_a_certificate_that_cannot_be_shown_does_not_stop_the_station(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = rig_of(store, "wss://csms.example/ocpp", 3)
+    file = rig.own_certificate("CP1", fresh=False)
+    file.write_bytes(file.read_bytes()[:100] + b"\xff")
+
+    assert rig.trusted() == rig.trusted() == 1
+    assert caplog.text.count(file.name) == 1
+
+
+def test_an_encrypted_key_asks_nobody(store: Store) -> None:
+    rig = rig_of(store, "wss://csms.example/ocpp", 3)
+    file = rig.own_certificate("CP1", fresh=False)
+    key = ec.generate_private_key(ec.SECP256R1())
+    hidden = key.private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
+    )
+    file.write_bytes(hidden + pem(CA.issue("CP1", key.public_key())).encode())
+
+    assert rig.trusted() == 1

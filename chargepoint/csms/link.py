@@ -155,6 +155,7 @@ class Link:
         self._wanted.set()
         self._at_once = False  # the next wait is left out
         self._round: asyncio.Task[None] | None = None
+        self._opening: LinkConfig | None = None
         self._connection: ClientConnection | None = None
         self._closed_at: float | None = None  # monotonic
         self._waits = 0  # since the last good connection
@@ -218,7 +219,7 @@ class Link:
     async def reconnect(self) -> None:
         """Close in an orderly way and connect anew after ``PAUSE``, for a changed ``config``.
 
-        Does nothing while disconnected on purpose.
+        An attempt with another ``config`` is given up. Does nothing while disconnected on purpose.
         """
         if not self._wanted.is_set():
             return
@@ -226,6 +227,8 @@ class Link:
         if self._connection is not None:
             self._at_once = True
             await self._connection.close()
+        elif self._round is not None and self._opening not in (None, self.config):
+            self._round.cancel()  # what it would open is not wanted any more
 
     async def run(self, serve: Serve) -> NoReturn:
         """Hand each new connection and its subprotocol to ``serve``, for ever.
@@ -247,14 +250,16 @@ class Link:
         self._at_once = False
         self._set(LinkState.CONNECTING)
         await self._pause()
+        config = self._opening = self.config
         try:
-            connection = await open_connection(config := self.config, own_time(self._clock))
+            connection = await open_connection(config, own_time(self._clock))
         except Outage as outage:
             self._fail(outage)
         else:
             self.opened_with = config
             await self._hold(connection, serve)
         finally:
+            self._opening = None
             self._closed_at = self._clock.monotonic()
         if self._wanted.is_set() and not self._at_once:
             await self._wait()

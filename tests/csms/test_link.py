@@ -427,6 +427,21 @@ async def test_reconnect_says_goodbye_and_comes_back_after_the_pause(
     assert [record for record in caplog.records if record.levelname == "WARNING"] == []
 
 
+async def test_reconnect_gives_up_an_attempt_with_the_config_of_before() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:  # accepts, and never answers
+        url = f"ws://127.0.0.1:{listener.getsockname()[1]}"
+        async with csms() as (second, others):
+            async with Rig(replace(CONFIG, url=url)).running() as rig:
+                await asyncio.sleep(SOON.total_seconds())
+                rig.link.config = second
+                await rig.link.reconnect()
+                await rig.until(lambda: len(rig.served) == 1)
+                await rig.link.reconnect()
+                await rig.until(lambda: len(rig.served) == 2)
+
+            assert len(others) == 2
+
+
 async def test_reconnect_ends_a_wait_but_not_a_wanted_absence() -> None:
     async with Rig(replace(CONFIG, url=f"ws://127.0.0.1:{_unused_port()}")).running() as rig:
         rig.clock.held = True

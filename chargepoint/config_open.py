@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from chargepoint.config_decode import complaint
 from chargepoint.config_model import CsmsSection, StationConfig
@@ -58,7 +59,7 @@ def link_config(config: StationConfig) -> "LinkConfig":
     from chargepoint.csms.profiles import PROFILES
 
     csms = config.csms
-    secure = csms.url.startswith("wss:")
+    secure = urlsplit(csms.url).scheme == "wss"
     return LinkConfig(
         url=csms.url,
         station_id=config.station.id,

@@ -143,11 +143,12 @@ class Credentials:
     def config(self) -> LinkConfig:
         """How to connect next."""
         profile = self.next_profile
-        link = self.basis.link
-        if profile != self.basis.profile:
-            scheme = "wss" if profile >= _TLS else "ws"
-            link = replace(link, url=urlsplit(link.url)._replace(scheme=scheme).geturl())
-        tls = self._tls(profile) if link.url.startswith("wss:") else None
+        link, parts = self.basis.link, urlsplit(self.basis.link.url)
+        # A profile without TLS asks for none; what has it already does not give it up.
+        secure = profile >= _TLS or parts.scheme == "wss"
+        if secure and not link.url.startswith("wss:"):
+            link = replace(link, url=parts._replace(scheme="wss").geturl())
+        tls = self._tls(profile) if secure else None
         password = self._password() if profile < _BOTH else None
         return replace(link, password=password, tls=tls, wildcards=self.wildcards())
 

@@ -273,6 +273,22 @@ def test_a_higher_profile_that_works_stays(store: Store) -> None:
     assert rig_of(store).credentials.config().tls is not None
 
 
+def test_a_password_that_is_asked_for_does_not_take_tls_away(store: Store) -> None:
+    rig = rig_of(store, "wss://csms.example/ocpp", 0)
+    rig.credentials.change_profile(1)
+    config = rig.credentials.config()
+
+    assert (config.url, config.password) == ("wss://csms.example/ocpp", OLD)
+    assert config.tls is not None
+
+
+def test_a_scheme_in_capitals_is_the_same(store: Store) -> None:
+    config = rig_of(store, "WSS://csms.example/ocpp", 2).credentials.config()
+
+    assert config.url == "wss://csms.example/ocpp"
+    assert config.tls is not None
+
+
 @pytest.mark.spec("1.6", "whitepaper A05")
 @pytest.mark.parametrize("cause", [Cause.TLS, Cause.REFUSED, Cause.UNTRUSTED])
 def test_a_higher_profile_that_does_not_work_gives_way(store: Store, cause: Cause) -> None:

@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from chargepoint.clock import SystemClock
 from chargepoint.config import StationConfig
 from chargepoint.config_open import link_config, open_meters
+from chargepoint.core.variables import (
+    ALLOW_CSMS_TLS_WILDCARDS,
+    ALLOW_SECURITY_PROFILE_DOWNGRADE,
+)
 from chargepoint.csms.credentials import Basis, Credentials
 from chargepoint.csms.link import LinkConfig
 from chargepoint.csms.routes import FILE_SLOT, Routes
@@ -57,6 +61,8 @@ async def _next(config: StationConfig, basis: Basis, db: sqlite3.Connection) -> 
         model = device_model(config, Settings(db), meters)
     routes = Routes(basis, store=NetworkProfiles(db), keys=keys, model=model)
     credentials = Credentials(routes.basis(), keys, kept)
+    credentials.wildcards = lambda: model[ALLOW_CSMS_TLS_WILDCARDS]
+    credentials.downgrade = lambda: model[ALLOW_SECURITY_PROFILE_DOWNGRADE]
     found, changes = credentials.config(), []
     if routes.slot != FILE_SLOT or found.url != basis.link.url:
         changes.append(f"network profile {routes.slot}, {found.url}")

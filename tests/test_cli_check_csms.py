@@ -14,6 +14,7 @@ from chargepoint.config import StationConfig, load_config
 from chargepoint.core.certificates import Use
 from chargepoint.core.network import NetworkProfile
 from chargepoint.store.sqlite import Store
+from chargepoint.stored_link import stored_link
 
 OLD, NEW = b"the old password", b"the new password"
 
@@ -93,6 +94,23 @@ async def test_a_security_profile_that_a_csms_raised_is_tried(given: Given) -> N
     assert not trial.good
     assert "security profile 2" in trial.words
     assert "wss://" in trial.words
+
+
+async def test_what_the_csms_allowed_and_forbade_counts(given: Given) -> None:
+    config = given.config("ws://127.0.0.1:1/ocpp")
+    with given.store as store:
+        store.network.save(2, NetworkProfile("wss://127.0.0.1:1/o", 2, timedelta(seconds=30)))
+        store.credentials.raise_profile(3)
+        for name, value in (
+            ("OCPPCommCtrlr.NetworkConfigurationPriority", "2"),
+            ("SecurityCtrlr.AllowCSMSTLSWildcards", "false"),
+            ("SecurityCtrlr.AllowSecurityProfileDowngrade", "true"),
+        ):
+            store.settings.save_setting(name, value)
+    found = await stored_link(config)
+
+    assert (found.config.wildcards, found.config.password) == (False, OLD)
+    assert "security profile 2" in found.changes
 
 
 async def test_a_state_folder_that_is_none_is_said_and_left_out(given: Given) -> None:

@@ -20,8 +20,7 @@ _SECRET_KEYS = frozenset(
     {"idTag", "parentIdTag", "idToken", "additionalIdToken", "password", "apnPassword", "simPin"}
 )
 _USER_INFO = re.compile(r"://[^/\s]*@")  # of an address: ftp://user:password@host
-# A tuple, not a set: what stands in the place of a name may be something that cannot be hashed.
-_PASSWORD_SETTINGS = ("AuthorizationKey", "BasicAuthPassword")
+_PASSWORD_SETTINGS = frozenset({"authorizationkey", "basicauthpassword"})
 
 _encoder: Final = msgspec.json.Encoder(decimal_format="number")
 _decoder: Final = msgspec.json.Decoder()
@@ -180,8 +179,13 @@ def _masked(value: Any) -> Any:
 def _hidden_values(container: dict[str, Any]) -> frozenset[str]:
     """Which keys of one object hold a secret; ``key`` does in the settings of a VPN only."""
     variable = container.get("variable")
-    if isinstance(variable, dict) and variable.get("name") in _PASSWORD_SETTINGS:
+    if isinstance(variable, dict) and _is_password(variable.get("name")):
         return frozenset({"attributeValue"})
-    if container.get("key") in _PASSWORD_SETTINGS:
+    if _is_password(container.get("key")):
         return frozenset({"value"})
     return _SECRET_KEYS | {"key"} if "server" in container else _SECRET_KEYS
+
+
+def _is_password(name: object) -> bool:
+    """Names of settings are taken in any case, with spaces around them, too."""
+    return isinstance(name, str) and name.strip().casefold() in _PASSWORD_SETTINGS

@@ -623,6 +623,11 @@ async def test_the_wire_log_hides_tokens_and_passwords(caplog: pytest.LogCapture
         ({"idTag": "ABC"}, {"idTag": "***"}),
         ({"idTagInfo": {"parentIdTag": "A"}}, {"idTagInfo": {"parentIdTag": "***"}}),
         ({"key": "AuthorizationKey", "value": "A"}, {"key": "AuthorizationKey", "value": "***"}),
+        ({"key": " authorizationKEY", "value": "A"}, {"key": " authorizationKEY", "value": "***"}),
+        (
+            {"variable": {"name": "basicAuthPassword"}, "attributeValue": "A"},
+            {"variable": {"name": "basicAuthPassword"}, "attributeValue": "***"},
+        ),
         ({"key": "HeartbeatInterval", "value": "9"}, {"key": "HeartbeatInterval", "value": "9"}),
         ({"server": "x", "key": "A"}, {"server": "x", "key": "***"}),
         ({"location": "ftp://me:p@ss@h:21/x@y"}, {"location": "ftp://***@h:21/x@y"}),

@@ -57,6 +57,8 @@ async def download(place: Location, target: Path, most: int, trust: Trust, so_fa
             so_far.validator = ""
             raise TransferFailed("the rest of the file is not to be had, only the whole")
         _check(said, {_OK, _PARTIAL})
+        if whole is None and not _has_end(said):
+            raise TransferFailed("the server does not say where the file ends")
         so_far.validator = _validator(said)
         sink = Sink(target, most, goes_on=goes_on)
         try:
@@ -191,6 +193,12 @@ def _whole(answer: aiohttp.ClientResponse, there: int) -> int | None:
         return None
     first, last, size = map(int, part.groups())
     return size if first == there and last == size - 1 else None
+
+
+def _has_end(answer: aiohttp.ClientResponse) -> bool:
+    """Whether a connection that is lost in the middle can be told from the end of the file."""
+    chunked = "chunked" in answer.headers.get("Transfer-Encoding", "").lower()
+    return chunked or answer.content_length is not None
 
 
 def _check(answer: aiohttp.ClientResponse, good: Collection[int]) -> None:

@@ -177,6 +177,14 @@ async def test_only_200_brings_a_file(
         assert left(tmp_path) == []
 
 
+async def test_a_file_whose_end_nobody_can_know_is_none(transfer: Transfer, tmp_path: Path) -> None:
+    async with talking(b"HTTP/1.1 200 OK\r\n\r\nhello") as url:
+        with pytest.raises(TransferFailed, match="where the file ends"):
+            await transfer.download(transfer.location(f"{url}/fw"), tmp_path / "fw", 1000)
+
+        assert left(tmp_path) == []
+
+
 @pytest.mark.parametrize("status", ["101 Switching Protocols", 206, 304, 600])
 async def test_a_file_is_put_only_if_the_server_says_so(
     status: str | int, transfer: Transfer, tmp_path: Path

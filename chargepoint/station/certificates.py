@@ -93,6 +93,7 @@ class Certificates:
         self._renewals: dict[Use, datetime] = {}
         self._statuses_at: float | None = None  # monotonic, when they were asked for last
         self._changed = asyncio.Event()
+        self._turn = asyncio.Lock()  # of the key that waits for its certificate
         model.subscribe(CERT_RENEWAL_DAYS, lambda _: self.look())
 
     def look(self) -> None:
@@ -225,7 +226,9 @@ class Certificates:
         name = self._common_name(use)
         if not self._model[ORGANIZATION_NAME]:
             log.warning("certificate asked for without OrganizationName or CpoName")
-        csr = await asyncio.to_thread(self._keys.request, use, name, self._model[ORGANIZATION_NAME])
+        organization = self._model[ORGANIZATION_NAME]
+        async with self._turn:
+            csr = await asyncio.to_thread(self._keys.request, use, name, organization)
         self._ask(CertificateRequested(use, self._clock.now(), csr))
 
     def answered(self, fact: CertificateRequested, *, accepted: bool) -> None:
@@ -267,13 +270,14 @@ class Certificates:
         if (known := self._awaited.pop(use, None)) is not None:
             self._settled[use] = known.last.csr
         most, name = self._model[MAX_CERTIFICATE_CHAIN_SIZE], self._common_name(use)
+        shown = use is Use.STATION and self._model[SECURITY_PROFILE] == CERTIFICATE_PROFILE
         try:
-            await asyncio.to_thread(self._check_signed, use, chain, most=most, common_name=name)
+            async with self._turn:
+                await asyncio.to_thread(self._check_signed, use, chain, most=most, common_name=name)
+                await asyncio.to_thread(self._keys.signed, use, chain, fresh=shown)
         except Refused as refused:
             self._event(Event.INVALID_CERTIFICATE, str(refused))
             raise
-        shown = use is Use.STATION and self._model[SECURITY_PROFILE] == CERTIFICATE_PROFILE
-        await asyncio.to_thread(self._keys.signed, use, chain, fresh=shown)
         self._event(Event.RECONFIGURED, f"{use} renewed")
         if use is Use.V2G_CHAIN:
             self._statuses_at = None

@@ -1,5 +1,8 @@
 """Security events of the station itself."""
 
+import asyncio
+import ssl
+import threading
 from datetime import timedelta
 
 import pytest
@@ -7,7 +10,7 @@ from pki import root
 from station_bench import Bench
 
 from chargepoint.core.certificates import Use
-from chargepoint.core.facts import SecurityEvent
+from chargepoint.core.facts import CertificateRequested, SecurityEvent
 from chargepoint.core.security import Event
 from chargepoint.core.variables import ALLOW_SECURITY_PROFILE_DOWNGRADE
 from chargepoint.errors import Refused
@@ -39,6 +42,33 @@ async def test_a_changed_security_setting_is_told_without_its_value(
     bench.set(variable, "Somebody else")
 
     assert events(bench) == [(str(Event.RECONFIGURED), "SecurityCtrlr.OrganizationName")]
+
+
+async def test_a_key_that_is_made_meanwhile_gets_no_certificate_of_another(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificates, keys = bench.station.security.certificates, bench.store.keys
+    certificates.serial_number = "SN1"
+    await certificates.request(Use.STATION)
+    (asked,) = bench.facts(CertificateRequested)
+    looking, go, pending = threading.Event(), threading.Event(), keys.pending
+
+    def slow(use: Use) -> str:
+        text = pending(use)
+        looking.set()
+        go.wait(5)
+        return text
+
+    monkeypatch.setattr(keys, "pending", slow)
+    signed = asyncio.create_task(certificates.signed(Use.STATION, root().answer(asked.csr)))
+    await asyncio.to_thread(looking.wait, 5)
+    again = asyncio.create_task(certificates.request(Use.STATION))
+    await asyncio.wait({again}, timeout=0.5)
+    go.set()
+    await asyncio.gather(signed, again)
+
+    ssl.create_default_context().load_cert_chain(keys.own(Use.STATION))
+    assert pending(Use.STATION)  # the other one still waits for its own
 
 
 async def test_a_profile_needs_the_certificates_that_are_installed(bench: Bench) -> None:

@@ -204,7 +204,10 @@ class Credentials:
             self._kept.raise_profile(self._wanted)
             self.event(Event.RECONFIGURED, f"security profile {self._wanted}")
             self._wanted = None
-        self._keys.accept(Use.STATION)
+        if self._keys.fresh(Use.STATION) in self._unusable:  # it was not shown
+            self._keys.discard(Use.STATION)
+        else:
+            self._keys.accept(Use.STATION)
         self._keys.succeed(Use.CSMS_ROOT)
 
     def _discard(self) -> None:

@@ -404,6 +404,18 @@ def test_a_certificate_that_cannot_be_shown_does_not_stop_the_station(
     assert caplog.text.count(file.name) == 1
 
 
+def test_a_fresh_certificate_that_cannot_be_shown_replaces_none(store: Store) -> None:
+    rig = rig_of(store, "wss://csms.example/ocpp", 3)
+    own = rig.own_certificate("CP1", fresh=False)
+    good = own.read_text()
+    rig.own_certificate("CP1", fresh=True).write_bytes(b"\xff")
+
+    rig.trusted()
+    rig.works()  # with a CSMS that wants no certificate
+
+    assert own.read_text() == good
+
+
 def test_an_encrypted_key_asks_nobody(store: Store) -> None:
     rig = rig_of(store, "wss://csms.example/ocpp", 3)
     file = rig.own_certificate("CP1", fresh=False)

@@ -3,37 +3,48 @@
 What is set aside lies in a folder ``damaged-TIME`` in the state folder, under its own name, so that
 ``chargepoint records --state`` reads it. The power may go at any moment: another database is made
 as a draft, which counts once its folder has its final name; from then on the next start finishes
-what was begun.
+what was begun. The name of what is set aside is chosen before that, so that the parts of a database
+never come into two folders.
 """
 
-import logging
+import filecmp
+import os
 import shutil
 import sqlite3
 import struct
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from chargepoint.store.lock import sync_folder
 
-log = logging.getLogger(__name__)
-
 NAME: Final = "station.db"
 PARTS: Final = ("", "-wal", "-shm")
-_DRAFT: Final = "salvage"
+DRAFT: Final = "salvage"
 _DONE: Final = "salvaged"
 KEY: Final = "damage"
 """Of the table ``meta``."""
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_PRIMARY: Final = 0xFF
 
 _MAGIC: Final = (0x377F0682, 0x377F0683)
 _LOG_HEADER: Final = struct.Struct(">8I")
 _FRAME_HEADER: Final = struct.Struct(">6I")
+_FRAMES_KNOWN: Final = 16  # where the shared memory has their number, in the machine's order
 _SMALLEST: Final = 512
 _LARGEST: Final = 65536
 _TORN_MOST: Final = 1
 """Commits behind a bad frame that are no damage: the last one was not written yet as a whole."""
+
+
+def is_damage(error: BaseException | None) -> bool:
+    """Whether an error means that what is on the disk is not what was written."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & _PRIMARY in _DAMAGED
 
 
 def folders(folder: Path) -> list[Path]:
@@ -49,39 +60,53 @@ def folders(folder: Path) -> list[Path]:
 
 def draft(folder: Path) -> sqlite3.Connection:
     """An empty database beside the damaged one; what an earlier attempt made is made afresh."""
-    shutil.rmtree(folder / _DRAFT, ignore_errors=True)
-    (folder / _DRAFT).mkdir(mode=0o700)
-    return sqlite3.connect(folder / _DRAFT / NAME, isolation_level=None)
+    return sqlite3.connect(_draft(folder) / NAME, isolation_level=None)
 
 
-def replace(folder: Path) -> Path:
-    """Put the draft, which nobody has open, in the place of the damaged one; where that is now."""
-    (folder / _DRAFT).rename(folder / _DONE)
+def complete(db: sqlite3.Connection) -> None:
+    """Have all of a draft in its database: its log does not come with it.
+
+    Raises:
+        sqlite3.Error: the disk refuses.
+    """
+    (busy, *_) = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise sqlite3.OperationalError("the log of the new database is in use")
+
+
+def next_name(folder: Path) -> str:
+    """How the folder of what is set aside next is called; two within a second differ."""
+    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    names = (f"damaged-{now}" if number == 1 else f"damaged-{now}-{number}" for number in count(1))
+    return next(name for name in names if not (folder / name).exists())
+
+
+def replace(folder: Path, name: str) -> None:
+    """Put the draft, which nobody has open, in the place of the damaged one, which gets a name."""
+    (folder / DRAFT).rename(folder / f"{_DONE}-{name}")
     sync_folder(folder)
-    aside = finish(folder)
-    if aside is None:
-        raise FileNotFoundError(folder / _DONE)
-    return aside
+    finish(folder)
 
 
-def finish(folder: Path) -> Path | None:
-    """Finish an exchange that the power cut off, if there is one; where the damaged one is now."""
-    made = folder / _DONE
-    if not made.is_dir():
-        return None
-    aside = None
-    if (made / NAME).exists():
-        if any((folder / f"{NAME}{part}").exists() for part in PARTS):
-            aside = _aside(folder)
-            for part in reversed(PARTS):  # the database last: it says that this is not done
-                if (folder / f"{NAME}{part}").exists():
-                    (folder / f"{NAME}{part}").rename(aside / f"{NAME}{part}")
-            sync_folder(aside)
-            sync_folder(folder)
-        (made / NAME).rename(folder / NAME)
+def finish(folder: Path) -> None:
+    """Finish an exchange that the power cut off, if there is one."""
+    for made in folder.glob(f"{_DONE}*"):
+        if (made / NAME).exists():
+            _exchange(folder, made, made.name.removeprefix(f"{_DONE}-"))
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _exchange(folder: Path, made: Path, name: str) -> None:
+    if any((folder / f"{NAME}{part}").exists() for part in PARTS):
+        aside = folder / (next_name(folder) if name == _DONE else name)  # of an older version
+        aside.mkdir(mode=0o700, exist_ok=True)
+        for part in reversed(PARTS):  # the database last: it says that this is not done
+            if (folder / f"{NAME}{part}").exists():
+                (folder / f"{NAME}{part}").rename(aside / f"{NAME}{part}")
+        sync_folder(aside)
         sync_folder(folder)
-    shutil.rmtree(made, ignore_errors=True)
-    return aside or next(reversed(folders(folder)), None)
+    (made / NAME).rename(folder / NAME)
+    sync_folder(folder)
 
 
 def note(db: sqlite3.Connection, words: str) -> None:
@@ -105,17 +130,10 @@ def forget(db: sqlite3.Connection) -> None:
     db.execute("DELETE FROM meta WHERE key = ?", (KEY,))
 
 
-def _aside(folder: Path) -> Path:
-    """A folder of its own; two within a second have different names."""
-    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    for number in range(1, 1000):
-        path = folder / (f"damaged-{now}" if number == 1 else f"damaged-{now}-{number}")
-        try:
-            path.mkdir(mode=0o700)
-        except FileExistsError:
-            continue
-        return path
-    raise FileExistsError(folder / f"damaged-{now}")
+def _draft(folder: Path) -> Path:
+    shutil.rmtree(folder / DRAFT, ignore_errors=True)
+    (folder / DRAFT).mkdir(mode=0o700)
+    return folder / DRAFT
 
 
 # --- the log ------------------------------------------------------------------------------------
@@ -135,22 +153,40 @@ class Log:
     commits: tuple[int, ...]
     headless: bool
 
-    def missing(self, db: sqlite3.Connection) -> bool:
-        """Whether commits of it are not known to the database that was opened with it."""
+    def missing(self) -> bool:
+        """Whether commits of it are not known to the database that was opened with it.
+
+        The shared memory says how far it was read (SQLite, "WAL-Index Header"); to ask by a
+        checkpoint would write, for which a full disk has no room.
+        """
         if self.headless:
             return True
-        try:
-            _, frames, _ = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        except sqlite3.OperationalError as error:  # a full disk must not stop the station
-            log.warning("whether the log of the database is whole cannot be said: %s", error)
-            return False
-        return sum(place > int(frames) for place in self.commits) > _TORN_MOST
+        with (self.folder / f"{NAME}-shm").open("rb") as file:
+            file.seek(_FRAMES_KNOWN)
+            frames = int.from_bytes(file.read(4), sys.byteorder)
+        return sum(place > frames for place in self.commits) > _TORN_MOST
 
     def set_aside(self) -> Path:
-        """Keep a copy, before anything is written to it, under a name with the time."""
-        aside = _aside(self.folder)
-        shutil.copyfile(self.folder / f"{NAME}-wal", aside / f"{NAME}-wal")
-        sync_folder(aside)
+        """Keep a copy, before anything is written to it, under a name with the time; once.
+
+        Raises:
+            OSError: there is no room for it; nothing is left of it.
+        """
+        damaged, draft = self.folder / f"{NAME}-wal", _draft(self.folder)
+        for known in folders(self.folder):
+            copy = known / damaged.name
+            if copy.exists() and filecmp.cmp(damaged, copy, shallow=False):
+                return known
+        try:
+            with damaged.open("rb") as source, (draft / damaged.name).open("wb") as copied:
+                shutil.copyfileobj(source, copied)
+                copied.flush()
+                os.fsync(copied.fileno())
+            sync_folder(draft)
+            aside = draft.rename(self.folder / next_name(self.folder))
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        sync_folder(self.folder)
         return aside
 
 

@@ -9,7 +9,7 @@ import errno
 import logging
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -17,11 +17,11 @@ from typing import Final
 
 from chargepoint.errors import StoreError
 from chargepoint.store import damage, salvage
-from chargepoint.store.damage import NAME, Log
+from chargepoint.store.damage import NAME, Log, is_damage
+from chargepoint.store.tables import atomic
 
 log = logging.getLogger(__name__)
 
-_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _PRIMARY: Final = 0xFF
 
 
@@ -47,16 +47,11 @@ def opened(folder: Path, station_id: str) -> sqlite3.Connection:
         migrate(db, folder)
         found = salvage.salvage(folder / NAME, db)
         check_owner(db, folder, station_id)
-    aside = damage.replace(folder)
-    db = _fit(folder, station_id, None)
-    damage.note(db, f"{why}; it is kept in {aside.name}; {found}")
-    return db
-
-
-def is_damage(error: BaseException | None) -> bool:
-    """Whether an error means that what is on the disk is not what was written."""
-    code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & _PRIMARY in _DAMAGED
+        name = damage.next_name(folder)
+        damage.note(db, f"{why}; it is kept in {name}; {found}")
+        damage.complete(db)
+    damage.replace(folder, name)
+    return _fit(folder, station_id, None)
 
 
 def is_full(error: BaseException | None) -> bool:
@@ -70,17 +65,31 @@ def _fit(folder: Path, station_id: str, lost: Log | None) -> sqlite3.Connection:
     try:
         _prepare(db)
         _look_through(db)
-        aside = lost.set_aside() if lost is not None and lost.missing(db) else None
+        aside = lost.set_aside() if lost is not None and lost.missing() else None
         migrate(db, folder)
         check_owner(db, folder, station_id)
         if aside is not None:
-            salvage.skip_numbers(db)
-            damage.note(db, f"the log of the database is damaged; it is kept in {aside.name}")
             log.error("%s: the log of %s is damaged and is set aside", folder, NAME)
+            with atomic(db, NAME):
+                salvage.skip_numbers(db)
+                damage.note(db, f"the log of the database is damaged; it is kept in {aside.name}")
     except BaseException:
-        db.close()
+        _leave(db, folder)
         raise
     return db
+
+
+def _leave(db: sqlite3.Connection, folder: Path) -> None:
+    """Close a database and leave its log as it is.
+
+    The last one who closes it writes the log into it and deletes the log, what could not be read
+    of it, too; but not one who may only read.
+    """
+    address = f"{(folder / NAME).resolve().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(address, uri=True)) as reader:
+        with suppress(sqlite3.Error):
+            reader.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        db.close()
 
 
 def _prepare(db: sqlite3.Connection) -> None:

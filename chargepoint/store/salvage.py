@@ -39,7 +39,12 @@ Row = tuple[Any, ...]
 
 
 def salvage(damaged: Path, fresh: sqlite3.Connection) -> str:
-    """Take over what can be read of ``damaged``, which stays as it is; says how much it was."""
+    """Take over what can be read of ``damaged``, which stays as it is; says how much it was.
+
+    Raises:
+        sqlite3.Error, OSError: there is no room; an empty database in the place of the damaged one
+            would be worse than none.
+    """
     counts: dict[str, int] = {}
     with ExitStack() as stack:
         old = _readable(damaged, stack)
@@ -77,12 +82,13 @@ def _readable(damaged: Path, stack: ExitStack) -> sqlite3.Connection | None:
     """A connection that can read its list of tables; None if nothing helps."""
     with suppress(sqlite3.Error):
         return _connected(damaged, stack)
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=damaged.parent)))
+    draft = damaged.parent / damage.DRAFT  # whatever a power cut leaves there goes with it
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=draft)))
     try:
-        with suppress(sqlite3.Error):
-            return _connected(_with_header(damaged, folder), stack)
-    except OSError as error:
-        log.warning("no copy of the damaged database could be made: %s", error)
+        return _connected(_with_header(damaged, folder), stack)
+    except sqlite3.DatabaseError as error:
+        if not damage.is_damage(error):
+            raise
     return None
 
 
@@ -127,20 +133,22 @@ def _columns(db: sqlite3.Connection, table: str) -> list[tuple[str, int]]:
 
 
 def _take_over(old: sqlite3.Connection, fresh: sqlite3.Connection, table: str) -> int:
+    there = set[str]()
     with suppress(sqlite3.Error):
         there = {name for name, _ in _columns(old, table)}
-        columns = [(name, place) for name, place in _columns(fresh, table) if name in there]
-        names = [name for name, _ in columns]
-        keys = [name for name, place in sorted(columns, key=lambda one: one[1]) if place]
-        marks = ",".join("?" * len(names))
-        insert = f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - ours
-        taken = 0
-        for row in _rows(old, table, names, keys):
-            if _is_sound(table, dict(zip(names, row, strict=True))):
-                with suppress(sqlite3.IntegrityError, sqlite3.InterfaceError):
-                    taken += fresh.execute(insert, row).rowcount
-        return taken
-    return 0
+    columns = [(name, place) for name, place in _columns(fresh, table) if name in there]
+    names = [name for name, _ in columns]
+    keys = [name for name, place in sorted(columns, key=lambda one: one[1]) if place]
+    if not keys:
+        return 0
+    marks = ",".join("?" * len(names))
+    insert = f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - ours
+    taken = 0
+    for row in _rows(old, table, names, keys):
+        if _is_sound(table, dict(zip(names, row, strict=True))):
+            with suppress(sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.DataError):
+                taken += fresh.execute(insert, row).rowcount
+    return taken
 
 
 def _rows(
@@ -157,10 +165,10 @@ def _rows(
     low, high = (row[number] if row else None for row in (first, last))
     if not isinstance(low, int | None) or not isinstance(high, int | None):
         return
-    low = low or 0
     high = _highest(db, table) if high is None else high
+    low = max(low or 0, high - _PROBED_MOST)  # what came last is least likely to be told
     select = f"SELECT {', '.join(names)} FROM {table} WHERE {keys[0]} = ?"  # noqa: S608 - ours
-    for one in range(low + 1, min(high, low + _PROBED_MOST)):
+    for one in range(low + 1, high):
         with suppress(sqlite3.Error):
             yield from db.execute(select, (one,)).fetchall()
 

@@ -43,7 +43,7 @@ from chargepoint.store.local_list import LocalList
 from chargepoint.store.lock import lock
 from chargepoint.store.monitors import StoredMonitors
 from chargepoint.store.network import NetworkProfiles
-from chargepoint.store.opening import is_damage, is_full, opened
+from chargepoint.store.opening import is_full, opened
 from chargepoint.store.profiles import ChargingProfiles
 from chargepoint.store.reservations import Reservations
 from chargepoint.store.reserve import Reserve
@@ -120,7 +120,7 @@ class Store:
         """The database; opening it may need the reserve, too."""
         try:
             return opened(self._folder, self._station_id)
-        except sqlite3.OperationalError:
+        except (sqlite3.OperationalError, OSError):
             self._reserve.give_up()
         return opened(self._folder, self._station_id)
 
@@ -379,13 +379,13 @@ class Store:
             with translated(what):
                 yield
         except StoreError as error:
-            if is_damage(error.__cause__):
+            if damage.is_damage(error.__cause__):
                 self._fails(error)
             raise
 
     def _fails(self, error: StoreError) -> None:
         self.trouble = str(error)
-        self.damaged = self.damaged or is_damage(error.__cause__)
+        self.damaged = self.damaged or damage.is_damage(error.__cause__)
         self.no_room = is_full(error.__cause__)
         if self.no_room:
             self._thin_above = 0  # the next commit makes room

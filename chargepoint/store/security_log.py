@@ -123,7 +123,7 @@ class Credentials:
 def bound_waiting(db: sqlite3.Connection) -> int:
     """Keep the events that wait below their bound, in the caller's commit; how many went.
 
-    Those whose delivery is not guaranteed go first, then the oldest.
+    Damaged ones go first, then those whose delivery is not guaranteed, then the oldest.
     """
     (waiting,) = db.execute("SELECT count(*) FROM journal WHERE stream = ?", (STREAM,)).fetchone()
     if waiting <= WAITING_MOST:
@@ -131,7 +131,8 @@ def bound_waiting(db: sqlite3.Connection) -> int:
     marks = ",".join("?" * len(NOT_CRITICAL))
     gone = db.execute(
         "DELETE FROM journal WHERE number IN (SELECT number FROM journal WHERE stream = ?"  # noqa: S608 - marks only
-        f" ORDER BY json_extract(CAST(fact AS TEXT), '$.type') NOT IN ({marks}), number LIMIT ?)",
+        " ORDER BY CASE WHEN json_valid(CAST(fact AS TEXT))"
+        f" THEN json_extract(CAST(fact AS TEXT), '$.type') NOT IN ({marks}) END, number LIMIT ?)",
         (STREAM, *sorted(NOT_CRITICAL), waiting - WAITING_MOST),
     )
     return gone.rowcount

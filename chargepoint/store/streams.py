@@ -73,7 +73,7 @@ def thin(journal: sqlite3.Connection, surplus: int) -> int:
     """Drop every second intermediate fact of each stream, until no ``surplus`` is left; how many.
 
     The first and the last of a stream stay: the last one tells how things are. So does what says
-    who was authorized, or what the meter began with.
+    who was authorized, or what the meter began with, and a fact that is damaged.
     """
     gone = 0
     for kinds in _THINNED:
@@ -83,8 +83,9 @@ def thin(journal: sqlite3.Connection, surplus: int) -> int:
         gone += journal.execute(
             "DELETE FROM journal WHERE number IN (SELECT number FROM (SELECT number,"  # noqa: S608 - marks only
             " row_number() OVER one AS place, lead(number) OVER one AS next"
-            f" FROM journal WHERE kind IN ({marks}) AND json_extract(CAST(fact AS TEXT), '$.token')"
-            " IS NULL AND json_extract(CAST(fact AS TEXT), '$.begin') IS NULL"
+            f" FROM journal WHERE kind IN ({marks}) AND CASE WHEN json_valid(CAST(fact AS TEXT))"
+            " THEN json_extract(CAST(fact AS TEXT), '$.token') IS NULL"
+            " AND json_extract(CAST(fact AS TEXT), '$.begin') IS NULL END"
             " WINDOW one AS (PARTITION BY stream ORDER BY number))"
             " WHERE place % 2 = 0 AND next NOT NULL)",
             kinds,

@@ -9,6 +9,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any, Final
 
 from chargepoint.store.tables import atomic, translated
@@ -71,14 +72,12 @@ class Timeline:
                 " THEN json_extract(CAST(fact AS TEXT), '$.at') END IS NOT NULL"
                 " ORDER BY number DESC LIMIT 1"
             ).fetchone()
-            started, ended = self._db.execute(
-                "SELECT max(started_at), max(ended_at) FROM transactions"
-            ).fetchone()
+            ends = self._db.execute("SELECT started_at, ended_at FROM transactions").fetchall()
             logged = self._db.execute(
                 "SELECT at FROM security_log ORDER BY number DESC LIMIT 1"
             ).fetchone()
-        found = [*(fact or ()), started, ended, *(logged or ())]
-        return max((_read(text) for text in found if text), default=None)
+        found = chain(fact or (), *ends, logged or ())
+        return max(filter(None, map(_moment_of, found)), default=None)
 
     def begin(self, now: datetime, *, wrong: bool) -> None:
         """A life begins that does not know the time."""
@@ -150,8 +149,7 @@ class Timeline:
         return count
 
     def _moment(self, key: str) -> datetime | None:
-        text = self._get(key)
-        return None if text is None else _read(text)
+        return _moment_of(self._get(key))
 
     def _get(self, key: str) -> str | None:
         with translated("recorded times"):
@@ -175,11 +173,8 @@ class _Moved:
         self._since, self._by = since, by
 
     def __call__(self, text: str) -> str:
-        try:
-            moment = _read(text)
-        except ValueError:
-            return text
-        if moment < self._since:
+        moment = _moment_of(text)
+        if moment is None or moment < self._since:
             return text
         right = moment + self._by
         return _written(right) if text.endswith("Z") else right.isoformat()
@@ -193,8 +188,12 @@ def _walk(value: Any, moved: Callable[[str], str], name: str = "") -> Any:  # no
     return moved(value) if isinstance(value, str) and name in _NAMES else value
 
 
-def _read(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
+def _moment_of(text: object) -> datetime | None:
+    """None if it is none, because there is none or it is damaged."""
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 

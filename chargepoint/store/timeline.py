@@ -7,7 +7,7 @@ before a moment that was known (``core.timekeeping.first_moment``). So whatever 
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any, Final
@@ -17,6 +17,7 @@ from chargepoint.store.tables import atomic, translated
 _KNOWN: Final = "time known"
 _UNSURE: Final = "time unsure since"
 _WRONG: Final = "time wrong"
+_PAGE: Final = 200
 
 # Where times are of which the station's clock is the only source. What a CSMS or a vehicle said,
 # or the document of a meter, is never touched.
@@ -117,9 +118,8 @@ class Timeline:
     # --- inside -----------------------------------------------------------------------------
 
     def _move_json(self, table: str, key: str, column: str, moved: "_Moved") -> int:
-        rows = self._db.execute(f"SELECT {key}, {column} FROM {table}").fetchall()  # noqa: S608 - ours
         count = 0
-        for place, data in rows:
+        for place, data in self._rows(table, key, column):
             try:
                 whole = json.loads(data)
             except ValueError:  # damaged: whoever needs it finds out, and the others move
@@ -133,6 +133,14 @@ class Timeline:
                 )
                 count += 1
         return count
+
+    def _rows(self, table: str, key: str, column: str) -> Iterator[tuple[int, bytes]]:
+        """All rows of a table, a few at a time: after weeks without a CSMS they fill the memory."""
+        place = -1
+        select = f"SELECT {key}, {column} FROM {table} WHERE {key} > ? ORDER BY {key} LIMIT {_PAGE}"  # noqa: S608 - ours
+        while rows := self._db.execute(select, (place,)).fetchall():
+            yield from rows
+            place = rows[-1][0]
 
     def _move_columns(self, table: str, key: str, columns: tuple[str, ...], moved: "_Moved") -> int:
         count = 0

@@ -275,7 +275,12 @@ class Records:
 
     def mark_released(self, transaction_id: str, at: datetime) -> None:
         """The meter has forgotten the record."""
-        self._mark("released_at", transaction_id, at)
+        with translated("mark of a record"):
+            self._db.execute(
+                "UPDATE record SET released_at = ? WHERE transaction_id = ?"
+                " AND released_at IS NULL",
+                (at.isoformat(), transaction_id),
+            )
 
     def mark_all_released(self, evse_id: int, at: datetime) -> None:
         """The meter of this EVSE holds no record."""
@@ -285,13 +290,8 @@ class Records:
                 (at.isoformat(), evse_id),
             )
 
-    def mark_delivered(
-        self, transaction_id: str, at: datetime, document: bytes | None = None
-    ) -> None:
-        """The CSMS has the records of a transaction, or this one of them."""
-        if document is None:
-            self._mark("delivered_at", transaction_id, at)
-            return
+    def mark_delivered(self, transaction_id: str, at: datetime, document: bytes) -> None:
+        """The CSMS has this record of a transaction."""
         with translated("mark of a record"):
             self._db.execute(
                 "UPDATE record SET delivered_at = ? WHERE transaction_id = ? AND digest = ?"
@@ -299,21 +299,23 @@ class Records:
                 (at.isoformat(), transaction_id, hashlib.sha256(document).digest()),
             )
 
-    def _mark(self, column: str, transaction_id: str, at: datetime) -> None:
-        with translated("mark of a record"):
-            self._db.execute(
-                f"UPDATE record SET {column} = ? WHERE transaction_id = ? AND {column} IS NULL",  # noqa: S608 - column is ours
-                (at.isoformat(), transaction_id),
-            )
-
 
 def told_records(records: Records, fact: Fact, at: datetime) -> None:
-    """Note which records the CSMS has, now that it was told a fact."""
-    if isinstance(fact, TransactionEnded):
-        records.mark_delivered(fact.transaction_id, at)
-    elif isinstance(fact, RecordApart) and fact.sampled.reading.signed is not None:
-        document = fact.sampled.reading.signed.document
-        records.mark_delivered(fact.transaction_id, at, document)
+    """Note which records the CSMS has, now that it was told a fact.
+
+    With the end it has those of that session. One that was found in the meter while the end waited
+    is in no message.
+    """
+    match fact:
+        case TransactionEnded(begin=begin, end=end, samples=samples):
+            told = [begin, end, *(sampled.reading for sampled in samples)]
+        case RecordApart(sampled=sampled):
+            told = [sampled.reading]
+        case _:
+            return
+    for reading in told:
+        if reading is not None and reading.signed is not None:
+            records.mark_delivered(fact.transaction_id, at, reading.signed.document)
 
 
 class Settings:

@@ -145,7 +145,7 @@ CALLS: dict[str, Call] = {
     "records.count": lambda store: store.records.count(),
     "records.mark_released": lambda store: store.records.mark_released("T1", START),
     "records.mark_all_released": lambda store: store.records.mark_all_released(1, START),
-    "records.mark_delivered": lambda store: store.records.mark_delivered("T1", START),
+    "records.mark_delivered": lambda store: store.records.mark_delivered("T1", START, b""),
     "tokens.remember": lambda store: store.tokens.remember(
         IdToken("AB"), Known("Accepted", Source.CACHE), START
     ),

@@ -159,6 +159,18 @@ def test_a_status_superseded_while_it_is_sent_does_not_take_the_new_one_along(
     assert store.waiting == 1
 
 
+def test_a_record_found_while_the_end_waits_is_not_delivered_with_it(store: Store) -> None:
+    lost = ended(end=None, samples=(), verdict="", missing="unreachable: no answer")
+    store.record(started(), lost)
+    store.records.add_found("T1", 1, reading(), RECORD, "valid")
+
+    for _ in range(2):
+        store.delivered(_next(store), START)
+
+    (row,) = store.records.of("T1")
+    assert row.delivered_at is None
+
+
 def test_all_statuses_can_be_forgotten_and_nothing_else(store: Store) -> None:
     store.record(status(), started(), status(evse_id=2))
 

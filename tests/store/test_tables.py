@@ -129,7 +129,7 @@ def test_a_mark_is_set_once(store: Store) -> None:
 
     for hours in (0, 1):
         store.records.mark_released("T1", START + timedelta(hours=hours))
-        store.records.mark_delivered("T1", START + timedelta(hours=hours))
+        store.records.mark_delivered("T1", START + timedelta(hours=hours), RECORD.document)
 
     (row,) = store.records.of("T1")
     assert (row.released_at, row.delivered_at) == (START.isoformat(), START.isoformat())

@@ -15,6 +15,7 @@ has happened outside of this process. ``trouble`` says why the last commit faile
 begins until another one, of nothing, has succeeded.
 """
 
+import json
 import logging
 import os
 import sqlite3
@@ -217,12 +218,11 @@ class Store:
         Raises:
             Unreadable: there is one that cannot be read; to be given up by ``put_by``.
         """
-        marks = ",".join("?" * len(held))
-        where = f"WHERE stream NOT IN ({marks})" if held else ""
+        where = "WHERE stream NOT IN (SELECT value FROM json_each(?))" if held else ""
         with self._reading("journal"):
             row = self._db.execute(
-                f"SELECT {COLUMNS} FROM journal {where} ORDER BY number LIMIT 1",  # noqa: S608 - marks only
-                tuple(held),
+                f"SELECT {COLUMNS} FROM journal {where} ORDER BY number LIMIT 1",  # noqa: S608 - ours
+                (json.dumps(list(held)),) if held else (),
             ).fetchone()
         return None if row is None else entry_of(row)
 

@@ -1,5 +1,6 @@
 """The journal is the outbox: order, ids that last, superseded statuses, its bound."""
 
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -169,6 +170,18 @@ def test_a_record_found_while_the_end_waits_is_not_delivered_with_it(store: Stor
 
     (row,) = store.records.of("T1")
     assert row.delivered_at is None
+
+
+def test_more_streams_may_be_held_than_a_statement_has_variables(store: Store) -> None:
+    store._db.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 999)  # as older builds of SQLite
+    store.record(started("T1"), started('T "2"'), started("T3"))
+    held = {f"transaction held {number}" for number in range(2000)}
+
+    assert _next(store, *held, "transaction T1", 'transaction T "2"').fact == started("T3")
+    assert (
+        store.next_entry(frozenset(held | {f"transaction {t}" for t in ("T1", 'T "2"', "T3")}))
+        is None
+    )
 
 
 def test_all_statuses_can_be_forgotten_and_nothing_else(store: Store) -> None:

@@ -15,8 +15,9 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final
 
+from chargepoint.core.model import EvseState
 from chargepoint.errors import StoreError
-from chargepoint.store import damage, salvage
+from chargepoint.store import codec, damage, salvage
 from chargepoint.store.damage import NAME, Log, is_damage
 from chargepoint.store.tables import atomic
 
@@ -68,6 +69,7 @@ def _fit(folder: Path, station_id: str, lost: Log | None) -> sqlite3.Connection:
         aside = lost.set_aside() if lost is not None and lost.missing() else None
         migrate(db, folder)
         check_owner(db, folder, station_id)
+        _look_at_states(db)
         if aside is not None:
             log.error("%s: the log of %s is damaged and is set aside", folder, NAME)
             with atomic(db, NAME):
@@ -101,9 +103,22 @@ def _look_through(db: sqlite3.Connection) -> None:
     """Raise what SQLite would raise once it came to a damaged page."""
     (word,) = db.execute("PRAGMA quick_check(1)").fetchone()
     if word != "ok":
-        error = sqlite3.DatabaseError(word.splitlines()[-1])
-        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-        raise error
+        raise _damaged(word.splitlines()[-1])
+
+
+def _look_at_states(db: sqlite3.Connection) -> None:
+    """A state that cannot be read is damage, too: no station would ever start with it again."""
+    for evse_id, text in db.execute("SELECT evse_id, state FROM evse").fetchall():
+        try:
+            codec.decode(text, EvseState)
+        except (StoreError, TypeError) as error:
+            raise _damaged(f"EVSE {evse_id}: {error}") from error
+
+
+def _damaged(why: str) -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError(why)
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
 
 
 def _check_access(folder: Path) -> None:

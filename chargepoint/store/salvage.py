@@ -2,7 +2,8 @@
 
 Table by table, in the order of its keys from both ends, then what lies between by its number. A row
 counts if it says what it should: a fact or a state that decodes, a record whose bytes are those
-that were signed. A record that waits for the CSMS is in its fact, too. What is not taken over stays
+that were signed. A record that waits for the CSMS is in its fact, too. A session of which only the
+state is lost is ended as after a power cut: the meter has its record. What is not taken over stays
 in the damaged file.
 
 The new database may know less than the old one did, so that sequence numbers of a transaction
@@ -18,14 +19,17 @@ import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from chargepoint.core.facts import TransactionEnded, TransactionStarted
-from chargepoint.core.model import EvseState
+from chargepoint.core.facts import TransactionEnded, TransactionStarted, TransactionUpdated
+from chargepoint.core.model import Cause, EvseState, Stage, StopReason, Transaction
 from chargepoint.errors import StoreError
 from chargepoint.store import codec, damage
 from chargepoint.store.tables import Records
+from meters.model import Quantity, Reading, Sample
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +37,7 @@ SEQUENCE_GAP: Final = 10_000
 _HEADER: Final = 100
 _PAGE: Final = 4096
 _PROBED_MOST: Final = 200_000
+_SEQUENCE_LOST: Final = 1_000_000  # beyond what a session comes to
 _SKIPPED: Final = frozenset({"record_total", "sqlite_sequence"})
 
 Row = tuple[Any, ...]
@@ -56,6 +61,7 @@ def salvage(damaged: Path, fresh: sqlite3.Connection) -> str:
             counts[table] = _take_over(old, fresh, table)
         _keep_counting(old, fresh)
         counts["records from facts"] = _records_of_facts(fresh)
+        counts["sessions without state"] = _sessions(fresh)
         fresh.execute("COMMIT")
     skip_numbers(fresh)
     found = ", ".join(f"{table} {count}" for table, count in counts.items() if count)
@@ -218,15 +224,16 @@ def _records_of_facts(fresh: sqlite3.Connection) -> int:
     """Records whose rows cannot be read, but the facts that wait with them; how many."""
     records = Records(fresh)
     facts = fresh.execute(
-        "SELECT kind, fact FROM journal WHERE kind IN ('TransactionStarted', 'TransactionEnded')"
+        "SELECT kind, fact FROM journal WHERE kind IN"
+        " ('TransactionStarted', 'TransactionUpdated', 'TransactionEnded')"
     ).fetchall()
     known = set(fresh.execute("SELECT transaction_id, digest FROM record"))
     added = 0
     for kind, text in facts:
         fact = codec.decode_fact(kind, text)
-        if not isinstance(fact, TransactionStarted | TransactionEnded):
+        if not isinstance(fact, TransactionStarted | TransactionUpdated | TransactionEnded):
             continue
-        reading = fact.begin if isinstance(fact, TransactionStarted) else fact.end
+        reading = fact.end if isinstance(fact, TransactionEnded) else fact.begin
         if reading is None or reading.signed is None:
             continue
         digest = hashlib.sha256(reading.signed.document).digest()
@@ -235,6 +242,50 @@ def _records_of_facts(fresh: sqlite3.Connection) -> int:
             records.add(*place, reading, reading.signed, fact.verdict)
             added += 1
     return added
+
+
+def _sessions(fresh: sqlite3.Connection) -> int:
+    """Let the station end what runs by the table of transactions and has no state; how many."""
+    rows = fresh.execute(
+        "SELECT evse_id, connector_id, transaction_id, started_at, begin_wh FROM transactions AS t"
+        " WHERE ended_at IS NULL AND NOT EXISTS"
+        " (SELECT 1 FROM evse WHERE evse.evse_id = t.evse_id) ORDER BY started_at"
+    ).fetchall()
+    found: dict[int, EvseState] = {}
+    for evse_id, connector_id, transaction_id, started_at, begin_wh in rows:
+        with suppress(ValueError, TypeError, ArithmeticError):
+            since = datetime.fromisoformat(started_at)
+            transaction = Transaction(
+                transaction_id,
+                since,
+                None,
+                _begin(fresh, transaction_id, since, begin_wh),
+                next_seq=_SEQUENCE_LOST,
+                stop_reason=StopReason.POWER_LOSS,
+                stop_cause=Cause.ABNORMAL_CONDITION,
+            )
+            found[evse_id] = EvseState(
+                evse_id, Stage.CLOSING, connector_id, plugged=True, transaction=transaction
+            )
+    for state in found.values():
+        fresh.execute("INSERT INTO evse VALUES (?, ?)", (state.evse_id, codec.encode(state)))
+    return len(found)
+
+
+def _begin(
+    fresh: sqlite3.Connection, transaction_id: str, since: datetime, begin_wh: str | None
+) -> Reading | None:
+    """What the meter began with, from its fact if that waits."""
+    waiting = fresh.execute(
+        "SELECT kind, fact FROM journal WHERE stream = ?", (f"transaction {transaction_id}",)
+    )
+    for kind, text in waiting:
+        fact = codec.decode_fact(kind, text)
+        if isinstance(fact, TransactionStarted | TransactionUpdated) and fact.begin is not None:
+            return fact.begin
+    if begin_wh is None:
+        return None
+    return Reading(since, (Sample(Quantity.ENERGY_IMPORT, Decimal(begin_wh)),))
 
 
 def _is_intact(document: bytes, digest: bytes) -> bool:

@@ -11,12 +11,15 @@ from pathlib import Path
 import pytest
 from bad_disk import BadDisk, Ill, bad_disk
 from fake_clock import START
-from sample_facts import RECORD, ended, reading, started
+from sample_facts import RECORD, ended, reading, started, updated
 from small_disk import filled, small_disk
 from station_bench import entries
 
+from chargepoint.core.evse import advance
 from chargepoint.core.facts import TransactionEnded
-from chargepoint.core.model import EvseState, Stage, Transaction
+from chargepoint.core.inputs import EndTaken, PowerRestored
+from chargepoint.core.model import EvseState, Policy, Stage, StopReason, Transaction
+from chargepoint.core.orders import TakeEnd
 from chargepoint.errors import StoreError
 from chargepoint.store import damage, opening, salvage
 from chargepoint.store.salvage import SEQUENCE_GAP
@@ -277,3 +280,31 @@ def test_what_lies_between_two_bad_places_is_read_in_an_old_database(
         taken = salvage._take_over(old, fresh, "record")
 
     assert taken == SESSIONS - 3
+
+
+def test_a_session_whose_state_cannot_be_read_is_ended_with_its_record(folder: Path) -> None:
+    begin = reading(signed=replace(RECORD, document=b"OCMF|begin"))
+    with Store(folder, "CP1") as store:
+        store.commit(running(1), (started("T-run1", begin=None), updated("T-run1", begin=begin)))
+        store.commit(running(2), (started("T-run2", evse_id=2, begin=reading("4000")),))
+        store.delivered(entries(store)[2], START)
+        store._db.execute("UPDATE evse SET state = CAST('{\"evse_id\":7x' AS BLOB)")
+        store._db.execute("DELETE FROM record")
+
+    with Store(folder, "CP1") as store:
+        assert "damaged-" in store.damage
+        states = [store.load(1), store.load(2)]
+        assert [row.document for row in store.records.of("T-run1")] == [b"OCMF|begin"]
+
+    ends = []
+    for state in states:
+        back = advance(state, PowerRestored(plugged=True, connector_id=1), START, Policy("new"))
+        assert TakeEnd(f"T-run{state.evse_id}") in back.orders
+        end = EndTaken(f"T-run{state.evse_id}", reading("9000", signed=RECORD), "valid")
+        ends += advance(back.state, end, START, Policy("new")).facts
+    told = [fact for fact in ends if isinstance(fact, TransactionEnded)]
+    assert [fact.transaction_id for fact in told] == ["T-run1", "T-run2"]
+    assert [fact.reason for fact in told] == [StopReason.POWER_LOSS] * 2
+    assert [fact.begin for fact in told] == [begin, reading("4000")]
+    assert all(fact.end is not None and fact.end.signed == RECORD for fact in told)
+    assert all(fact.seq > SEQUENCE_GAP for fact in told)

@@ -14,6 +14,7 @@ import sqlite3
 import struct
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -26,6 +27,7 @@ NAME: Final = "station.db"
 PARTS: Final = ("", "-wal", "-shm")
 DRAFT: Final = "salvage"
 _DONE: Final = "salvaged"
+_SUSPECT: Final = "suspect"
 KEY: Final = "damage"
 """Of the table ``meta``."""
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -45,6 +47,22 @@ def is_damage(error: BaseException | None) -> bool:
     """Whether an error means that what is on the disk is not what was written."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & _PRIMARY in _DAMAGED
+
+
+def suspect(folder: Path) -> None:
+    """Have the database looked through thoroughly at the next start."""
+    with suppress(OSError):
+        (folder / _SUSPECT).touch(mode=0o600)
+
+
+def is_suspect(folder: Path) -> bool:
+    """Whether somebody has met damage in the database."""
+    return (folder / _SUSPECT).exists()
+
+
+def trust(folder: Path) -> None:
+    """The database has been looked through, or is another one."""
+    (folder / _SUSPECT).unlink(missing_ok=True)
 
 
 def folders(folder: Path) -> list[Path]:

@@ -3,6 +3,8 @@
 One that is damaged is set aside as it is and never written again; ``store.salvage`` makes another
 one of all that can be read. It is looked through at every start (``PRAGMA quick_check``: for 100 MB
 0.1 s of work, and the time to read them), because a bad page may lie where nobody looks for months.
+That does not compare tables with their indices. After somebody has met damage all is compared
+(``PRAGMA integrity_check``), or the station would start and meet it again for ever.
 """
 
 import errno
@@ -65,7 +67,7 @@ def _fit(folder: Path, station_id: str, lost: Log | None) -> sqlite3.Connection:
     db = sqlite3.connect(folder / NAME, isolation_level=None)
     try:
         _prepare(db)
-        _look_through(db)
+        _look_through(db, thoroughly=damage.is_suspect(folder))
         aside = lost.set_aside() if lost is not None and lost.missing() else None
         migrate(db, folder)
         check_owner(db, folder, station_id)
@@ -75,6 +77,7 @@ def _fit(folder: Path, station_id: str, lost: Log | None) -> sqlite3.Connection:
             with atomic(db, NAME):
                 salvage.skip_numbers(db)
                 damage.note(db, f"the log of the database is damaged; it is kept in {aside.name}")
+        damage.trust(folder)
     except BaseException:
         _leave(db, folder)
         raise
@@ -99,9 +102,10 @@ def _prepare(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA synchronous=FULL")
 
 
-def _look_through(db: sqlite3.Connection) -> None:
+def _look_through(db: sqlite3.Connection, *, thoroughly: bool) -> None:
     """Raise what SQLite would raise once it came to a damaged page."""
-    (word,) = db.execute("PRAGMA quick_check(1)").fetchone()
+    check = "integrity_check" if thoroughly else "quick_check"
+    (word,) = db.execute(f"PRAGMA {check}(1)").fetchone()
     if word != "ok":
         raise _damaged(word.splitlines()[-1])
 

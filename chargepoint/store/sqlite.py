@@ -26,11 +26,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Self
 
-from chargepoint.core.facts import (
-    Fact,
-    SecurityEvent,
-    StatusChanged,
-)
+from chargepoint.core.facts import Fact, SecurityEvent, StatusChanged
 from chargepoint.core.model import EvseState
 from chargepoint.core.profiles_model import Installed
 from chargepoint.errors import StoreError
@@ -386,6 +382,8 @@ class Store:
     def _fails(self, error: StoreError) -> None:
         self.trouble = str(error)
         self.damaged = self.damaged or damage.is_damage(error.__cause__)
+        if self.damaged:
+            damage.suspect(self._folder)
         self.no_room = is_full(error.__cause__)
         if self.no_room:
             self._thin_above = 0  # the next commit makes room

@@ -305,3 +305,29 @@ def test_a_damaged_database_of_another_station_stays_its_own(full: Path) -> None
         Store(full, "CP2").__enter__()
 
     assert damage.folders(full) == []
+
+
+def test_an_index_that_is_older_than_its_table_is_met_once(folder: Path) -> None:
+    path = folder / "station.db"
+    with Store(folder, "CP1") as store:
+        store.record(started("T1"))
+    place = (root_of(path, "journal_stream") - 1) * PAGE
+    before = path.read_bytes()[place : place + PAGE]
+    with Store(folder, "CP1") as store:
+        store.record(started("T2"))
+    overwrite(path, place, before)  # the disk has lost this write
+
+    with Store(folder, "CP1") as store:
+        assert store.damage == ""
+        with pytest.raises(StoreError, match="malformed"):
+            store.delivered(entries(store)[1], START)
+        assert store.damaged
+
+    for _ in range(2):
+        with Store(folder, "CP1") as store:
+            assert "damaged-" in store.damage
+            assert waiting(store) >= {"T2"}
+            assert not (folder / "suspect").exists()
+            store.delivered(entries(store)[-1], START)
+            store.record(started("T2"))
+    assert len(damage.folders(folder)) == 1

@@ -6,7 +6,9 @@ times the number of attempts, others go on, and after the last attempt the fact 
 calls malformed is given up, too, or no other event would ever get past it. A status or a reading of
 an idle outlet is given up at the first CALLERROR. A connection that breaks is no attempt, nor is
 one on which nobody answers even a heartbeat: a CSMS that leaves single messages unanswered must not
-be left, and one that is gone must not use the attempts up.
+be left, and one that is gone must not use the attempts up. One that closes the connection upon the
+shortest form of a message, because it is too big (1009), is an attempt; without that word its
+stream waits now and then, so that the others are told.
 
 What became of a fact is remembered until the disk has taken it, over connections, too: a disk that
 refuses must not have a transaction told twice. Nothing else is told meanwhile, because that could
@@ -44,7 +46,8 @@ from chargepoint.core.security import is_critical
 from chargepoint.csms.adapter import Adapter, Csms, Delivery, NotYet
 from chargepoint.csms.rpc import OutgoingInvalid
 from chargepoint.csms.security_events import MALFORMED
-from chargepoint.errors import CsmsRejected, CsmsUnavailable, StoreError
+from chargepoint.csms.size_guard import CLOSES_MOST, TOO_BIG, is_upon
+from chargepoint.errors import CsmsClosed, CsmsRejected, CsmsUnavailable, StoreError
 from chargepoint.store.journal import Unreadable
 from chargepoint.store.patience import LONGEST, pauses
 from chargepoint.store.sqlite import Entry, Store
@@ -110,6 +113,7 @@ class Outbox:
         self._version = ""  # in which the present connection speaks
         self._held: dict[str, float] = {}  # stream -> monotonic time at which it may go on
         self._owed: deque[Callable[[], None]] = deque()  # what the disk has not taken yet
+        self._upon = (0, 0)  # entry upon which connections were closed, and how many
         self._complained = False
 
     def wake(self) -> None:
@@ -212,6 +216,10 @@ class Outbox:
             insist = _insists(entry.fact, error, adapter)
             for_ever = _is_guaranteed(entry.fact) and error.code not in MALFORMED
             self._refused(entry, str(error), insist=insist, for_ever=for_ever)
+        except CsmsClosed as closed:
+            self._held.pop(entry.stream, None)
+            self._closed_upon(entry, closed)
+            raise
         except CsmsUnavailable as error:
             if is_dead(csms) and not await answers(adapter, csms):
                 self._held.pop(entry.stream, None)
@@ -304,6 +312,18 @@ class Outbox:
         log.warning("%s refused (%s), again in %s", name, reason, wait)
         self.note(partial(self._store.attempted, entry))
         self._hold(entry, wait)
+
+    def _closed_upon(self, entry: Entry, closed: CsmsClosed) -> None:
+        """Let others go first over the next connection; a link that breaks costs no attempt."""
+        if closed.code == TOO_BIG:
+            insist = isinstance(entry.fact, _INSISTED)
+            self._refused(entry, str(closed), insist=insist, for_ever=False)
+        elif is_upon(closed.code, closed.after):
+            number, count = self._upon
+            count = count + 1 if number == entry.number else 1
+            self._upon = (entry.number, count % CLOSES_MOST)
+            if count == CLOSES_MOST:
+                self._hold(entry, self._retry().interval)
 
     def _put_by(self, broken: Unreadable) -> None:
         """One fact that nobody can read must not silence all the others."""

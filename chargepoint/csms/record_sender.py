@@ -39,7 +39,7 @@ from chargepoint.csms.size_guard import (
     forms,
 )
 from chargepoint.csms.words import timestamp
-from chargepoint.errors import CsmsClosed, CsmsRejected
+from chargepoint.errors import CsmsClosed, CsmsRejected, CsmsUnavailable
 from chargepoint.station.station import Station
 from meters.model import SignedReading
 
@@ -92,14 +92,19 @@ class RecordSender:
         why = _NO_ROOM
         for form in tried:
             left = {place: one for place, one in enumerate(signed) if place not in form}
-            payload = word(_without(samples, left.values()))
+            kept = _without(samples, left.values())
+            payload = word(kept)
             place = part + _FORM_PARTS * sum(1 << missing for missing in left)
             last = not form
-            if not (last or self._fits(action, payload, delivery, place)):
+            fits = self._fits(action, payload, delivery, place)
+            if not (last or fits):
                 why = _CLOSED_UPON
                 continue
+            inner = kept[1:-1] if last else ()
+            if inner and not fits:
+                payload, place = word((kept[0], kept[-1])), place + _FORM_PARTS
             try:
-                call = self._call_bare if last else self._call
+                call = self._call_shortest if last and not (inner and fits) else self._call
                 reply = {} if payload is None else await call(action, payload, delivery, place)
             except CsmsRejected as refusal:
                 if last or not self._is_too_much(refusal, delivery):
@@ -110,6 +115,8 @@ class RecordSender:
             self._learn(signed, refused - form)
             self._closes.told(delivery.entry.message_id)
             self._left_out(fact, delivery, list(left.values()), why)
+            if inner and not fits:
+                _lacks(delivery, f"{len(inner)} readings in between: {_CLOSED_UPON}")
             return reply
         raise AssertionError("there is always a form without records")
 
@@ -147,12 +154,12 @@ class RecordSender:
             length = _length(action, payload)
             if self._closes.met(form, length, closed.code, closed.after):
                 log.warning("%s of %s characters: %s; again with less", action, length, closed)
-            raise
+            raise CsmsUnavailable(str(closed)) from closed  # no attempt: there is another form
 
-    async def _call_bare(
+    async def _call_shortest(
         self, action: str, payload: dict[str, Any], delivery: Delivery, place: int
     ) -> dict[str, Any]:
-        """Send a form without records."""
+        """Send a form that has none after it."""
         try:
             return await delivery.call(action, payload, part=place)
         except CsmsClosed:
@@ -211,7 +218,7 @@ class RecordSender:
         words = f"signed record ({fact.sampled.context}, {length} characters) of {about}"
         log.error("%s is kept here and not told: %s", words, why)
         delivery.apart = True
-        delivery.lack = "; ".join(filter(None, [delivery.lack, f"{words}: {why}"]))
+        _lacks(delivery, f"{words}: {why}")
         self._station.security.event(Event.RECORD_NOT_TOLD, f"{words}: {why}"[:255])
 
     def _data(self, fact: RecordApart) -> Any:
@@ -241,6 +248,10 @@ def room_of(profile: CsmsProfile, version: str) -> Room:
         return Room(profile.record_most_16, profile.record_most_16)
     most = LONGEST_RECORD if Way.ANNOUNCED in profile.ways else profile.record_most
     return Room(profile.record_most, max(most, profile.record_most))
+
+
+def _lacks(delivery: Delivery, what: str) -> None:
+    delivery.lack = "; ".join(filter(None, [delivery.lack, what]))
 
 
 def _without(samples: tuple[Sampled, ...], left: Collection[Sampled]) -> tuple[Sampled, ...]:

@@ -9,7 +9,8 @@ Why there is anything to decide: OCPP 2.0.1 gives ``signedMeterData`` 2500 chara
 (seen with a record of 2772 characters in CitrineOS: the readings of the session were lost).
 
 Another kind of system does not refuse a message that is too long for it: it closes the connection,
-with 1009 if it keeps to RFC 6455, else without a word. The rule for those is in ``Closes``.
+with 1009 if it keeps to RFC 6455, else without a word. The rule for those is in ``Closes``. A
+message that is too long without any record goes with its first and its last reading alone.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -119,6 +120,11 @@ PROMPT: Final = timedelta(seconds=5)
 """How soon after the message a close is one right upon it."""
 
 
+def is_upon(code: int | None, after: timedelta | None) -> bool:
+    """Whether a close may be for the message that was out so long; see ``Closes.met``."""
+    return code == TOO_BIG or (code not in _OF_ITS_OWN and after is not None and after <= PROMPT)
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
     """One form of the message of a fact."""
@@ -156,10 +162,8 @@ class Closes:
 
         ``code`` None is a connection that broke; ``after`` None one that may have been gone before.
         """
-        if code in _OF_ITS_OWN:
-            return False
         if code != TOO_BIG:
-            if after is None or after > PROMPT:
+            if not is_upon(code, after):
                 return False
             self._met[form] = self._met.get(form, 0) + 1
             if self._met[form] < CLOSES_MOST:

@@ -19,11 +19,14 @@ from chargepoint.core.facts import Fact, SecurityEvent, Status
 from chargepoint.csms.adapter import Delivery, NotYet
 from chargepoint.csms.outbox import DEFECT_PAUSE, Outbox, Retry, is_dead
 from chargepoint.csms.rpc import OutgoingInvalid
-from chargepoint.errors import CsmsRejected, CsmsUnavailable, StoreError
+from chargepoint.csms.size_guard import CLOSES_MOST
+from chargepoint.errors import CsmsClosed, CsmsRejected, CsmsUnavailable, StoreError
 from chargepoint.store.sqlite import Store
 
 REJECTED = CsmsRejected("InternalError", "database locked")
 SILENT = CsmsUnavailable("no answer within 30 s")
+TOO_BIG = CsmsClosed(1009, timedelta(seconds=1))
+BROKEN = CsmsClosed(None, timedelta(seconds=1))
 INVALID = OutgoingInvalid("TransactionEvent: broken")
 
 
@@ -270,6 +273,53 @@ async def test_a_csms_that_leaves_one_message_unanswered_is_not_gone(
     assert [told.at - begin for told in post.teller.told] == [0, 60, 180]
     assert post.store.waiting == 0
     assert post.teller.beats == 3
+
+
+async def lose(post: Post, times: int) -> None:
+    """Drain over connections that are closed upon what is told first."""
+    for _ in range(times):
+        post.line = Line(closed=True)
+        await post.drain()
+        with pytest.raises(CsmsClosed):
+            await post.outcome()
+    post.line = Line()
+    await post.drain()
+
+
+async def test_a_message_that_is_too_big_in_its_shortest_form_holds_up_only_its_stream(
+    post: Post,
+) -> None:
+    post.teller.script["transaction T1"].extend([TOO_BIG] * 9)
+    post.store.record(ended("T1"), ended("T2"), status())
+
+    await lose(post, 1)
+
+    assert post.teller.facts() == [ended("T1"), ended("T2"), status()]
+    for _ in range(2):
+        assert post.draining is not None
+        post.draining.cancel()
+        await asyncio.wait([post.draining])
+        post.clock.elapsed += 1000
+        await lose(post, 1)
+    assert post.teller.facts()[3:] == [ended("T1")] * 2
+    assert post.store.waiting == 0
+    (kept,) = post.store.untold.all()
+    assert kept.fact == ended("T1")
+
+
+async def test_a_message_upon_which_connections_break_makes_way_and_costs_no_attempt(
+    post: Post,
+) -> None:
+    post.teller.script["transaction T1"].extend([BROKEN] * CLOSES_MOST)
+    post.store.record(ended("T1"), ended("T2"))
+
+    await lose(post, CLOSES_MOST)
+
+    assert post.teller.facts() == [*[ended("T1")] * CLOSES_MOST, ended("T2")]
+    (waits,) = entries(post.store)
+    assert (waits.fact, waits.attempts) == (ended("T1"), 0)
+    await post.clock.advance(60)
+    assert post.store.waiting == 0
 
 
 async def test_the_next_connection_goes_on_where_the_last_one_broke(post: Post) -> None:

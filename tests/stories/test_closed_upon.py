@@ -61,6 +61,29 @@ async def test_the_energy_is_told_without_the_record_that_the_connection_is_clos
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+async def test_an_end_that_is_too_long_without_its_record_goes_without_readings_in_between(
+    version: str, tmp_path: Path
+) -> None:
+    often = {"SampledDataCtrlr.TxEndedInterval": "10"}
+    async with station(version, tmp_path, end=900, settings=often) as run:
+        run.csms.inject(FaultKind.TOO_BIG, longer=WITH_RECORD, times=None)
+        await run.plug()
+        await run.swipe("04A1B2C3D4", 1)
+        await run.advance(600)
+        run.meters[1].energy_wh += 1500
+        await run.unplug()
+        for _ in range(5):
+            await run.advance(RECONNECTED)
+
+        sent = run.take()
+        told = ends(sent, version)[-1]
+        assert energy(told) == 2500
+        assert run.station.store.waiting == 0
+        whys = [one.lack.why for one in run.station.store.untold.all()]
+        assert any("readings in between: the CSMS closes the connection" in why for why in whys)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 async def test_a_length_that_was_closed_upon_is_not_tried_again(
     version: str, tmp_path: Path
 ) -> None:

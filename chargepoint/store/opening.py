@@ -100,6 +100,7 @@ def _leave(db: sqlite3.Connection, folder: Path) -> None:
 def _prepare(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=FULL")
+    db.execute("PRAGMA temp_store=MEMORY")  # what is sorted must not need room on a full disk
 
 
 def _look_through(db: sqlite3.Connection, *, thoroughly: bool) -> None:

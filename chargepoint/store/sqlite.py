@@ -56,6 +56,7 @@ __all__ = ["Entry", "Store"]
 log = logging.getLogger(__name__)
 
 JOURNAL_MOST = 200_000
+THINNED_MOST = 500  # facts at a time on a full disk
 
 
 class Store:
@@ -341,7 +342,8 @@ class Store:
         So it is at the bound, and on a full disk, where the next facts get that room. What stays
         may be above the bound by itself: the next look comes a tenth later, as it reads it all.
         """
-        gone = thin(self._db, max(1, self._waiting - JOURNAL_MOST))
+        full = not self._thin_above
+        gone = thin(self._db, max(1, self._waiting - JOURNAL_MOST), THINNED_MOST if full else -1)
         self._waiting -= gone
         self._thin_above = max(JOURNAL_MOST, self._waiting + JOURNAL_MOST // 10)
         log.warning("journal is full: %d intermediate readings dropped", gone)

@@ -69,8 +69,11 @@ def supersedes(fact: Fact, *, queue_all: bool) -> bool:
     )
 
 
-def thin(journal: sqlite3.Connection, surplus: int) -> int:
+def thin(journal: sqlite3.Connection, surplus: int, most: int = -1) -> int:
     """Drop every second intermediate fact of each stream, until no ``surplus`` is left; how many.
+
+    With ``most`` the oldest of them only, not more than that of a kind: what is dropped must pass
+    through the log first, and on a full disk there is little room for that.
 
     The first and the last of a stream stay: the last one tells how things are. So does what says
     who was authorized, or what the meter began with, and a fact that is damaged.
@@ -87,7 +90,7 @@ def thin(journal: sqlite3.Connection, surplus: int) -> int:
             " THEN json_extract(CAST(fact AS TEXT), '$.token') IS NULL"
             " AND json_extract(CAST(fact AS TEXT), '$.begin') IS NULL END"
             " WINDOW one AS (PARTITION BY stream ORDER BY number))"
-            " WHERE place % 2 = 0 AND next NOT NULL)",
-            kinds,
+            " WHERE place % 2 = 0 AND next NOT NULL ORDER BY number LIMIT ?)",
+            (*kinds, most),
         ).rowcount
     return gone

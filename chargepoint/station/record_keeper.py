@@ -39,9 +39,12 @@ class RecordKeeper:
     async def tidy(self) -> None:
         """Let go what is beyond the bounds, batch by batch, each one commit.
 
+        What is remembered of transactions that are no longer known goes with it.
+
         Raises:
             StoreError: the disk refuses; the batches before stay gone.
         """
+        self._store.leaving.forget_gone()
         for _ in range(BATCHES_MOST):
             leaving = self._store.leaving.due(self._bounds, self._moment())
             if not leaving:

@@ -29,6 +29,9 @@ _KEPT: Final = (
 )
 
 
+_ABOUT_TRANSACTIONS: Final = ("csms_transaction", "begin_told", "kept")
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """How many records are kept, how many bytes of them, and how long after their delivery.
@@ -110,6 +113,21 @@ class LeavingRecords:
             self._db.executemany(
                 "DELETE FROM record WHERE number = ?", [(one.number,) for one in leaving]
             )
+
+    def forget_gone(self) -> None:
+        """Forget what other tables hold of transactions that are no longer known; its own commit.
+
+        Those that run or wait for the CSMS are known, whatever the table of transactions says.
+        """
+        with atomic(self._db, "transactions"):
+            for table in _ABOUT_TRANSACTIONS:
+                self._db.execute(
+                    f"DELETE FROM {table} WHERE transaction_id NOT IN"  # noqa: S608 - ours
+                    " (SELECT transaction_id FROM transactions) AND NOT EXISTS (SELECT 1 FROM"
+                    f" journal WHERE stream = 'transaction ' || {table}.transaction_id)"
+                    " AND NOT EXISTS (SELECT 1 FROM evse"
+                    f" WHERE instr(CAST(state AS TEXT), {table}.transaction_id))"
+                )
 
     def _oldest(self, most: int) -> Iterator[list[Leaving]]:
         """The records of each transaction that is done with, oldest first."""

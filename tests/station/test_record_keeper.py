@@ -53,6 +53,14 @@ async def test_what_leaves_is_named_in_the_log_before_it_goes(
     ]
 
 
+async def test_what_is_remembered_of_transactions_that_are_gone_goes_too(store: Store) -> None:
+    store.bind_csms_transaction("TX-gone", 7)
+
+    await RecordKeeper(store, FakeClock(), Bounds(3, SIZE)).tidy()
+
+    assert store.csms_transaction("TX-gone") is None
+
+
 async def test_it_looks_at_the_start_and_then_every_hour(store: Store) -> None:
     clock = FakeClock()
     fill(store, range(3))

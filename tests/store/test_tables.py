@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 from fake_clock import START
-from sample_facts import RECORD, ended, kept, reading, started
+from sample_facts import RECORD, ended, kept, reading, started, updated
 
-from chargepoint.core.model import EvseState
+from chargepoint.core.model import EvseState, Stage, Transaction
 from chargepoint.store import tables
 from chargepoint.store.sqlite import Store
 
@@ -153,3 +153,21 @@ def test_a_changed_setting_is_kept_and_changed_again(store: Store) -> None:
     store.settings.save_setting("HeartbeatInterval", "90")
 
     assert store.settings.load_settings() == {"HeartbeatInterval": "90"}
+
+
+def test_what_is_remembered_of_a_transaction_goes_once_it_is_no_longer_known(store: Store) -> None:
+    running = Transaction("T-run", START, None, None, next_seq=1)
+    store.commit(EvseState(1, Stage.CHARGING, transaction=running), ())
+    for name in ("T-gone", "T-run", "T-waits", "T-known"):
+        store.bind_csms_transaction(name, 7)
+        store.record(kept(name))
+        store.untold.passed(started(name), "1.6")
+    store.record(updated("T-waits"), started("T-known"))
+
+    store.leaving.forget_gone()
+
+    left = [
+        [name for (name,) in store._db.execute(f"SELECT DISTINCT transaction_id FROM {table}")]  # noqa: S608
+        for table in ("csms_transaction", "begin_told", "kept")
+    ]
+    assert [sorted(names) for names in left] == [["T-known", "T-run", "T-waits"]] * 3

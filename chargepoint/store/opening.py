@@ -17,7 +17,6 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final
 
-from chargepoint.core.model import EvseState
 from chargepoint.errors import StoreError
 from chargepoint.store import codec, damage, salvage
 from chargepoint.store.damage import NAME, Log, is_damage
@@ -71,7 +70,7 @@ def _fit(folder: Path, station_id: str, lost: Log | None) -> sqlite3.Connection:
         aside = lost.set_aside() if lost is not None and lost.missing() else None
         migrate(db, folder)
         check_owner(db, folder, station_id)
-        _look_at_states(db)
+        _look_at_rows(db)
         if aside is not None:
             log.error("%s: the log of %s is damaged and is set aside", folder, NAME)
             with atomic(db, NAME):
@@ -111,13 +110,14 @@ def _look_through(db: sqlite3.Connection, *, thoroughly: bool) -> None:
         raise _damaged(word.splitlines()[-1])
 
 
-def _look_at_states(db: sqlite3.Connection) -> None:
+def _look_at_rows(db: sqlite3.Connection) -> None:
     """A state that cannot be read is damage, too: no station would ever start with it again."""
-    for evse_id, text in db.execute("SELECT evse_id, state FROM evse").fetchall():
-        try:
-            codec.decode(text, EvseState)
-        except (StoreError, TypeError) as error:
-            raise _damaged(f"EVSE {evse_id}: {error}") from error
+    for table, (column, kind) in salvage.READ_AT_START.items():
+        for (text,) in db.execute(f"SELECT {column} FROM {table}"):  # noqa: S608 - ours
+            try:
+                codec.decode(text, kind)
+            except (StoreError, TypeError) as error:
+                raise _damaged(f"table {table}: {error}") from error
 
 
 def _damaged(why: str) -> sqlite3.DatabaseError:

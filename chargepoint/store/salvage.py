@@ -24,8 +24,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
+from chargepoint.core.authorization import Known
+from chargepoint.core.display import DisplayMessage
 from chargepoint.core.facts import TransactionEnded, TransactionStarted, TransactionUpdated
 from chargepoint.core.model import Cause, EvseState, Stage, StopReason, Transaction
+from chargepoint.core.monitoring import Monitor
+from chargepoint.core.network import NetworkProfile
+from chargepoint.core.reservation import Reservation
+from chargepoint.core.tariff import SessionCost
 from chargepoint.errors import StoreError
 from chargepoint.store import codec, damage
 from chargepoint.store.tables import Records
@@ -39,6 +45,19 @@ _PAGE: Final = 4096
 _PROBED_MOST: Final = 200_000
 _SEQUENCE_LOST: Final = 1_000_000  # beyond what a session comes to
 _SKIPPED: Final = frozenset({"record_total", "sqlite_sequence"})
+
+READ_AT_START: Final[dict[str, tuple[str, type[Any]]]] = {
+    "evse": ("state", EvseState),
+    "reservation": ("entry", Reservation),
+    "job": ("job", object),
+    "network_profile": ("profile", NetworkProfile),
+    "monitor": ("monitor", Monitor),
+    "display_message": ("message", DisplayMessage),
+    "session_cost": ("cost", SessionCost),
+    "token": ("entry", Known),
+    "local_list": ("entry", Known),
+}
+"""Tables without which no station starts or takes a token; the column that has to be read."""
 
 Row = tuple[Any, ...]
 
@@ -209,8 +228,9 @@ def _is_sound(table: str, row: dict[str, Any]) -> bool:
         match table:
             case "meta":
                 return bool(row["key"] != damage.KEY)
-            case "evse":
-                codec.decode(row["state"], EvseState)
+            case _ if table in READ_AT_START:
+                column, kind = READ_AT_START[table]
+                codec.decode(row[column], kind)
             case "journal" | "untold":
                 codec.decode_fact(row["kind"], row["fact"])
             case "record":

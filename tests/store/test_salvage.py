@@ -308,3 +308,38 @@ def test_a_session_whose_state_cannot_be_read_is_ended_with_its_record(folder: P
     assert [fact.begin for fact in told] == [begin, reading("4000")]
     assert all(fact.end is not None and fact.end.signed == RECORD for fact in told)
     assert all(fact.seq > SEQUENCE_GAP for fact in told)
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("display_message", "message"),
+        ("job", "job"),
+        ("local_list", "entry"),
+        ("monitor", "monitor"),
+        ("network_profile", "profile"),
+        ("reservation", "entry"),
+        ("session_cost", "cost"),
+        ("token", "entry"),
+    ],
+)
+def test_a_row_that_cannot_be_read_keeps_no_station_from_starting(
+    folder: Path, table: str, column: str
+) -> None:
+    with Store(filled_folder(folder), "CP1") as store:
+        names = [row[1] for row in store._db.execute(f"PRAGMA table_info({table})")]
+        values = [b'{"broken' if name == column else 1 for name in names]
+        marks = ",".join("?" * len(names))
+        store._db.execute(f"INSERT INTO {table} VALUES ({marks})", values)  # noqa: S608
+
+    with Store(folder, "CP1") as store:
+        assert table in store.damage
+        assert waiting(store) == EVERYTHING
+        assert store._db.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)  # noqa: S608
+        assert store.reservations.load() == []
+        assert store.monitors.load() == {}
+        assert store.network.load() == {}
+        assert store.screens.messages() == ()
+        assert store.screens.costs() == {}
+    (aside,) = damage.folders(folder)
+    assert (aside / "station.db").exists()

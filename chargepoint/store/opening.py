@@ -90,10 +90,11 @@ def _leave(db: sqlite3.Connection, folder: Path) -> None:
     of it, too; but not one who may only read.
     """
     address = f"{(folder / NAME).resolve().as_uri()}?mode=ro"
-    with closing(sqlite3.connect(address, uri=True)) as reader:
+    with suppress(sqlite3.Error), closing(sqlite3.connect(address, uri=True)) as reader:
         with suppress(sqlite3.Error):
             reader.execute("SELECT count(*) FROM sqlite_master").fetchone()
         db.close()
+    db.close()  # there was none to read
 
 
 def _prepare(db: sqlite3.Connection) -> None:

@@ -112,9 +112,20 @@ def _look_through(db: sqlite3.Connection, *, thoroughly: bool) -> None:
 
 
 def _look_at_rows(db: sqlite3.Connection) -> None:
-    """A state that cannot be read is damage, too: no station would ever start with it again."""
+    """A state that cannot be read is damage, too: no station would ever start with it again.
+
+    So is a text that is none.
+    """
+    for table in ("meta", "setting"):
+        try:
+            db.execute(f"SELECT key, value FROM {table}").fetchall()  # noqa: S608 - ours
+        except sqlite3.OperationalError as error:
+            if getattr(error, "sqlite_errorcode", None) is not None:
+                raise
+            raise _damaged(f"table {table}: {error}") from error
     for table, (column, kind) in salvage.READ_AT_START.items():
-        for (text,) in db.execute(f"SELECT {column} FROM {table}"):  # noqa: S608 - ours
+        select = f"SELECT CAST({column} AS BLOB) FROM {table}"  # noqa: S608 - ours
+        for (text,) in db.execute(select):
             try:
                 codec.decode(text, kind)
             except (StoreError, TypeError) as error:

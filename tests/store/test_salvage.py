@@ -24,6 +24,7 @@ from chargepoint.errors import StoreError
 from chargepoint.store import damage, opening, salvage
 from chargepoint.store.salvage import SEQUENCE_GAP
 from chargepoint.store.sqlite import Store
+from chargepoint.store.untold import Lack
 
 PAGE = 4096
 SESSIONS = 12
@@ -343,3 +344,37 @@ def test_a_row_that_cannot_be_read_keeps_no_station_from_starting(
         assert store.screens.costs() == {}
     (aside,) = damage.folders(folder)
     assert (aside / "station.db").exists()
+
+
+def test_what_was_put_by_because_it_cannot_be_read_stays_put_by(folder: Path) -> None:
+    with Store(filled_folder(folder), "CP1") as store:
+        store._db.execute("UPDATE journal SET fact = X'7b' WHERE number = 1")
+        store.put_by(1, Lack("2.0.1", "cannot be read", START.isoformat()))
+    spoil_index(folder)
+
+    with Store(folder, "CP1") as store:
+        (kept,) = store.untold.all()
+        assert (kept.kind, kept.fact) == ("TransactionStarted", None)
+
+
+def test_a_state_of_another_kind_of_value_is_damage(folder: Path) -> None:
+    with Store(folder, "CP1") as store:
+        store.commit(running(1), ())
+        store._db.execute("UPDATE evse SET state = CAST(X'ff7b' AS TEXT)")
+
+    with Store(folder, "CP1") as store:
+        assert "damaged-" in store.damage
+        assert store.load(1) == EvseState(1)
+
+
+@pytest.mark.parametrize("table", ["meta", "setting"])
+def test_a_text_that_is_none_keeps_no_station_from_starting(folder: Path, table: str) -> None:
+    with Store(filled_folder(folder), "CP1") as store:
+        for key in ("A", "B", "z"):
+            store.settings.save_setting(key, "1")
+        store._db.execute(f"INSERT INTO {table} VALUES ('C', CAST(X'31ff' AS TEXT))")  # noqa: S608
+
+    with Store(folder, "CP1") as store:
+        assert table in store.damage
+        assert waiting(store) == EVERYTHING
+        assert store.settings.load_settings() == {"A": "1", "B": "1", "z": "1"}

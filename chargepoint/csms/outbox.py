@@ -7,8 +7,8 @@ calls malformed is given up, too, or no other event would ever get past it. A st
 an idle outlet is given up at the first CALLERROR. A connection that breaks is no attempt, nor is
 one on which nobody answers even a heartbeat: a CSMS that leaves single messages unanswered must not
 be left, and one that is gone must not use the attempts up. One that closes the connection upon the
-shortest form of a message, because it is too big (1009), is an attempt; without that word its
-stream waits now and then, so that the others are told.
+shortest form of a message, because it is too big (1009) or again and again, is none either: the
+stream waits, so that the others are told.
 
 What became of a fact is remembered until the disk has taken it, over connections, too: a disk that
 refuses must not have a transaction told twice. Nothing else is told meanwhile, because that could
@@ -314,16 +314,18 @@ class Outbox:
         self._hold(entry, wait)
 
     def _closed_upon(self, entry: Entry, closed: CsmsClosed) -> None:
-        """Let others go first over the next connection; a link that breaks costs no attempt."""
-        if closed.code == TOO_BIG:
-            insist = isinstance(entry.fact, _INSISTED)
-            self._refused(entry, str(closed), insist=insist, for_ever=False)
-        elif is_upon(closed.code, closed.after):
-            number, count = self._upon
-            count = count + 1 if number == entry.number else 1
-            self._upon = (entry.number, count % CLOSES_MOST)
-            if count == CLOSES_MOST:
-                self._hold(entry, self._retry().interval)
+        """Let others go first over the next connection, for ever longer.
+
+        It is no attempt: it may be the line, or an answer of ours that went out meanwhile.
+        """
+        if not is_upon(closed.code, closed.after):
+            return
+        number, count = self._upon
+        count = count + 1 if number == entry.number else 1
+        self._upon = (entry.number, count)
+        often, left = (count, 0) if closed.code == TOO_BIG else divmod(count, CLOSES_MOST)
+        if not left:
+            self._hold(entry, min(self._retry().interval * often, DEFECT_PAUSE))
 
     def _put_by(self, broken: Unreadable) -> None:
         """One fact that nobody can read must not silence all the others."""

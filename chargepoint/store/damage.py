@@ -5,6 +5,10 @@ What is set aside lies in a folder ``damaged-TIME`` in the state folder, under i
 as a draft, which counts once its folder has its final name; from then on the next start finishes
 what was begun. The name of what is set aside is chosen before that, so that the parts of a database
 never come into two folders.
+
+All are kept, however many: of what cannot be read nobody can say that it holds no record that is
+nowhere else. Their bound is the disk. Without room nothing is exchanged, the station does not start
+and says so, and a person decides what may go; status and metrics count the folders.
 """
 
 import filecmp

@@ -130,24 +130,33 @@ class LeavingRecords:
                 )
 
     def _oldest(self, most: int) -> Iterator[list[Leaving]]:
-        """The records of each transaction that is done with, oldest first."""
-        rows = sorted(
+        """The records of each transaction that is done with, oldest first.
+
+        Any number of those that have to stay may lie before them.
+        """
+        seen: set[int] = set()
+        last = 0
+        while rows := self._candidates(last, most):
+            for number, transaction_id in rows:
+                if number in seen:
+                    continue
+                transaction = self._transaction(number, transaction_id)
+                seen.update(one.number for one in transaction)
+                if transaction:
+                    yield transaction
+            last = rows[-1][0]
+
+    def _candidates(self, after: int, most: int) -> list[tuple[int, str]]:
+        """Records that may leave if all others of their transactions may."""
+        return sorted(
             row
             for index, condition in (("record_done", _DONE), ("record_kept", _KEPT))
             for row in self._db.execute(
                 f"SELECT number, transaction_id FROM record INDEXED BY {index}"  # noqa: S608 - ours
-                f" WHERE {condition} AND NOT {_MISSING} ORDER BY number LIMIT ?",
-                (most,),
+                f" WHERE {condition} AND number > ? AND NOT {_MISSING} ORDER BY number LIMIT ?",
+                (after, most),
             )
         )[:most]
-        seen: set[int] = set()
-        for number, transaction_id in rows:
-            if number in seen:
-                continue
-            transaction = self._transaction(number, transaction_id)
-            seen.update(one.number for one in transaction)
-            if transaction:
-                yield transaction
 
     def _transaction(self, number: int, transaction_id: str) -> list[Leaving]:
         """All records of a transaction; none if one of them has to stay.

@@ -178,6 +178,18 @@ def test_a_batch_is_bounded_but_ends_with_a_whole_transaction(full: Store) -> No
     assert transactions(full, Bounds(0, 0), most=2) == ["TX-0000", "TX-0001", "TX-0001"]
 
 
+def test_transactions_that_have_to_stay_do_not_keep_later_ones_from_leaving(store: Store) -> None:
+    for number in range(8):
+        keep(store, *session(number, apart=True))
+    tell(store)
+    store._db.execute(
+        "UPDATE record SET delivered_at = NULL, released_at = NULL WHERE number IN"
+        " (SELECT max(number) FROM record WHERE transaction_id < 'TX-0006' GROUP BY transaction_id)"
+    )
+
+    assert transactions(store, Bounds(0, 0), most=3) == ["TX-0006"] * 2 + ["TX-0007"] * 2
+
+
 def test_the_oldest_is_the_one_stored_first_whatever_its_clock_said(store: Store) -> None:
     keep(store, *session(0))
     keep(store, *session(1, at=START.replace(year=1970)))

@@ -5,6 +5,8 @@ from typing import Final
 
 from chargepoint.core.facts import (
     CertificateRequested,
+    ChargingLimitCleared,
+    ChargingLimitSet,
     Fact,
     FirmwareProgress,
     LogProgress,
@@ -24,9 +26,23 @@ from chargepoint.store.security_log import STREAM
 
 # What a full journal thins, in this order (2.0.1 QueueAllMessages: transactions come last).
 _THINNED: Final = (
-    (MeterSampled.__name__, VariableEvent.__name__, StatusChanged.__name__),
+    (
+        MeterSampled.__name__,
+        VariableEvent.__name__,
+        StatusChanged.__name__,
+        ChargingLimitSet.__name__,
+        ChargingLimitCleared.__name__,
+    ),
     (TransactionUpdated.__name__,),
 )
+
+
+_OWN: Final[dict[type[Fact], str]] = {
+    VariableEvent: "events",
+    FirmwareProgress: "firmware",
+    LogProgress: "log",
+    SecurityEvent: STREAM,
+}
 
 
 def stream_of(fact: Fact) -> str:
@@ -44,19 +60,13 @@ def stream_of(fact: Fact) -> str:
             return f"transaction {fact.transaction_id}"
         case MeterSampled():
             return f"meter {fact.evse_id}"
-        case VariableEvent():
-            return "events"
-        case FirmwareProgress():
-            return "firmware"
-        case LogProgress():
-            return "log"
-        case SecurityEvent():
-            return STREAM
+        case ChargingLimitSet() | ChargingLimitCleared():
+            return f"limit {fact.evse_id} {fact.source}"
         case CertificateRequested():
             return f"certificate {fact.use}"
         case NeedsStated() | ScheduleChosen():
             return f"vehicle {fact.evse_id}"
-    return "other"
+    return _OWN.get(type(fact), "other")
 
 
 def supersedes(fact: Fact, *, queue_all: bool) -> bool:

@@ -24,6 +24,7 @@ from station_bench import entries
 
 from chargepoint.core.facts import (
     CertificateRequested,
+    ChargingLimitSet,
     Fact,
     MeterSampled,
     Status,
@@ -182,6 +183,15 @@ def test_more_streams_may_be_held_than_a_statement_has_variables(store: Store) -
         store.next_entry(frozenset(held | {f"transaction {t}" for t in ("T1", 'T "2"', "T3")}))
         is None
     )
+
+
+def test_limits_from_beside_the_csms_are_thinned_but_the_last_of_each(small_store: Store) -> None:
+    for _ in range(100):
+        small_store.record(ChargingLimitSet(1, START, "EMS"), ChargingLimitSet(2, START, "SO"))
+        assert small_store.waiting < 20
+
+    last = [entry.fact for entry in entries(small_store)][-2:]
+    assert last == [ChargingLimitSet(1, START, "EMS"), ChargingLimitSet(2, START, "SO")]
 
 
 def test_all_statuses_can_be_forgotten_and_nothing_else(store: Store) -> None:

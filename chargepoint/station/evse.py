@@ -241,6 +241,8 @@ class EvseRunner:
                 await self._keep(now, step)
             except StoreError as error:
                 return error
+            if step.facts:
+                self._reporter.recorded(self.evse_id, step.facts)
             pending.extend(await self._carry_out_all(step.orders))
         return None
 
@@ -283,8 +285,6 @@ class EvseRunner:
         if step.state.deadline != self.state.deadline:
             self._deadline_changed.set()
         self.state = step.state
-        if step.facts:
-            self._reporter.recorded(self.evse_id, step.facts)
 
     async def _open_ahead(self, step: Step) -> None:
         """Open the contactor before the step is stored; a fault is found again when it is."""

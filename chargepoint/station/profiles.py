@@ -51,7 +51,7 @@ from chargepoint.core.variables import (
     SMART_CHARGING_ENABLED,
     TIME_ZONE,
 )
-from chargepoint.errors import Refused
+from chargepoint.errors import Refused, StoreError
 from chargepoint.station.device_model import DeviceModel
 from chargepoint.station.evse import EvseRunner
 from chargepoint.station.evse_ports import Reporter
@@ -238,15 +238,21 @@ class Profiles:
         return True
 
     def happened(self, evse_id: int, facts: Iterable[Fact]) -> None:
-        """Facts of an EVSE were stored, and with them what its transaction did to its profiles."""
+        """Facts of an EVSE were stored, and with them what its transaction did to its profiles.
+
+        A disk that refuses to forget, or to read, must not hold up what follows for the EVSE.
+        """
         self.changed()
-        for fact in facts:
-            match fact:
-                case TransactionStarted() | TransactionEnded():
-                    if any(i.profile.purpose is Purpose.TX for i in self.installed):
-                        self.installed = self._store.profiles.load()
-                case StatusChanged(status=status) if status in _OVER:
-                    self.drop_awaited(evse_id)
+        try:
+            for fact in facts:
+                match fact:
+                    case TransactionStarted() | TransactionEnded():
+                        if any(i.profile.purpose is Purpose.TX for i in self.installed):
+                            self.installed = self._store.profiles.load()
+                    case StatusChanged(status=status) if status in _OVER:
+                        self.drop_awaited(evse_id)
+        except StoreError as error:
+            log.error("profiles of EVSE %d stay as they are: %s", evse_id, error)  # noqa: TRY400 - the disk
 
     def _change(self, gone: Iterable[int], new: Installed | None, *facts: Fact) -> None:
         gone = set(gone)

@@ -9,7 +9,7 @@ import pytest
 from fake_clock import START, FakeClock
 from station_bench import Bench, station_bench
 
-from chargepoint.core.facts import ChargingLimitSet, TransactionUpdated
+from chargepoint.core.facts import ChargingLimitSet, TransactionEnded, TransactionUpdated
 from chargepoint.core.model import Cause, ChargingState
 from chargepoint.core.profiles_model import (
     Criteria,
@@ -296,3 +296,21 @@ async def test_an_unknown_zone_of_the_file_is_utc(
     async with station_bench(tmp_path, settings={"TimeZone": "Mars/Olympus"}) as bench:
         assert bench.station.profiles.expected(1, 60, Unit.AMPERE).periods == ((0, 32),)
     assert "Mars/Olympus" in caplog.text
+
+
+async def test_a_profile_that_cannot_be_forgotten_does_not_hold_up_the_session(
+    alive: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await alive.plug_and_charge()
+    awaited = profile((0, 8), purpose=Purpose.TX, kind=Kind.RELATIVE)
+    alive.station.profiles.install(1, awaited, awaited=True)
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise StoreError("full")
+
+    monkeypatch.setattr(type(alive.store), "change_profiles", refuse)
+    alive.outlets[1].plug_out()
+    await alive.clock.settle()
+
+    assert not alive.outlets[1].closed
+    assert len(alive.facts(TransactionEnded)) == 1

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from station_bench import TOKEN, Bench, station_bench
 from chargepoint.core.facts import StatusChanged, TransactionEnded, TransactionStarted
 from chargepoint.core.inputs import Unplugged, VehicleReady
 from chargepoint.core.model import Fault, Stage, StopReason
-from chargepoint.errors import HardwareFault
+from chargepoint.errors import HardwareFault, StoreError
 from chargepoint.hardware.api import BoardEvent
 from chargepoint.hardware.simulated import Vehicle
 from chargepoint.station import evse as evse_module
@@ -317,3 +318,21 @@ async def test_an_input_in_work_says_since_when(alive: Bench) -> None:
     alive.meters[1].gate.set()
     await alive.clock.settle()
     assert runner.busy_since is None
+
+
+async def test_a_disk_that_breaks_just_after_a_stop_does_not_keep_the_contactor_closed(
+    alive: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await alive.plug_and_charge()
+
+    def broken(*_: object) -> None:
+        monkeypatch.undo()
+        raise StoreError("disk I/O error")
+
+    monkeypatch.setattr(alive.station, "recorded", broken)
+    with suppress(StoreError):
+        await alive.finish()  # stored as closing, and then nothing of it is done
+    await alive.clock.advance(2)
+
+    assert not alive.outlets[1].closed
+    assert ended(alive).reason is StopReason.REMOTE

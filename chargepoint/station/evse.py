@@ -139,7 +139,7 @@ class EvseRunner:
         return None if self._disk_refuses else self._begun_at
 
     async def recover(self) -> None:
-        """Say what the board sees after a start; ends what a power cut left open.
+        """Somebody supervises from now on: ends what a power cut left open.
 
         After a failure a session that charged ends with a reason that says so.
         """
@@ -147,6 +147,10 @@ class EvseRunner:
         self.supervised = True
         if failed and self.state.stage is Stage.CHARGING:
             await self.feed(STOPPED)
+        await self.look_afresh()
+
+    async def look_afresh(self) -> None:
+        """Say what the board sees, as after a start."""
         seen = self.outlet.seen()
         await self.feed(PowerRestored(seen.plugged, seen.connector_id, seen.asks, seen.bay))
 

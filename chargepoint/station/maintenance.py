@@ -99,7 +99,7 @@ class Maintenance:
                 log.warning("EVSE %d: restart before its transaction was ended", evse_id)
         while runner.state.busy:
             await self._clock.sleep(IDLE_CHECK)
-        await runner.recover()
+        await runner.look_afresh()
 
     def _want(self, reason: str) -> None:
         if not self.wanted.is_set():

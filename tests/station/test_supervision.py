@@ -336,3 +336,14 @@ async def test_a_disk_that_breaks_just_after_a_stop_does_not_keep_the_contactor_
 
     assert not alive.outlets[1].closed
     assert ended(alive).reason is StopReason.REMOTE
+
+
+async def test_a_reset_of_an_evse_that_nobody_supervises_closes_nothing(bench: Bench) -> None:
+    runner = bench.evse().runner
+    await runner.make_safe()
+
+    await bench.station.maintenance.restart_evse(1, at_once=True)
+    await bench.charge()
+
+    assert bench.state().stage is Stage.CHARGING
+    assert not bench.outlets[1].closed

@@ -114,6 +114,7 @@ class EvseRunner:
         self._reporter = reporter
         self._online = online
         self._lock = asyncio.Lock()  # one input of this EVSE at a time
+        self._coming: list[Input] = []  # what waits for the input in work
         self._disk_refuses = False  # an input waits for the disk and holds the lock
         self._deadline_changed = asyncio.Event()
         self._timed: tuple[datetime, float] | None = None  # the deadline, and when it passes
@@ -228,7 +229,9 @@ class EvseRunner:
             if isinstance(given, TokenAccepted):  # a driver does not wait for it, or has left
                 return StoreError("something else waits for the disk already")
             await self._open_ahead(self._advance(given))  # others wait for the disk before this one
+        self._coming.append(given)
         async with self._lock:
+            self._coming.remove(given)
             self._begun_at = self._clock.monotonic()
             try:
                 return await self._apply_alone(given)
@@ -296,6 +299,13 @@ class EvseRunner:
             if isinstance(order, OpenContactor):
                 await self._carry_out(order)
 
+    def _opens_next(self) -> bool:
+        """Whether the contactor opens again with what waits: a fault, a stop, while a meter began.
+
+        Then it is not closed at all: energy must not flow into a fault that is known.
+        """
+        return any(not self._advance(given).state.powered for given in self._coming)
+
     async def _carry_out_all(self, orders: tuple[Order, ...]) -> list[Input]:
         """No meter begins behind a cable that is not held."""
         answers: list[Input] = []
@@ -339,7 +349,7 @@ class EvseRunner:
     async def _do(self, order: Order) -> Input | None:
         meter = self.meter
         match order:
-            case CloseContactor() if self.supervised:
+            case CloseContactor() if self.supervised and not self._opens_next():
                 self.opened.clear()
                 await self.outlet.close_contactor()
                 if not self.supervised:  # any more: it was opened before it had closed

@@ -401,3 +401,25 @@ async def test_life_ends_in_the_middle_and_the_next_one_finishes_it(tmp_path: Pa
 
     assert (ended.reason, ended.verdict) == (StopReason.REMOTE, "valid")
     assert bench.meters[1].releases == [transaction.transaction_id]
+
+
+@pytest.mark.parametrize(
+    "given", [REMOTE_STOP, Unplugged(), FaultRaised(Fault("GroundFailure"))], ids=str
+)
+async def test_what_happens_while_the_meter_begins_counts_before_the_contactor_closes(
+    bench: Bench, given: Any
+) -> None:
+    bench.meters[1].gate.clear()
+    beginning = asyncio.create_task(bench.charge())
+    await bench.clock.settle()
+    happening = asyncio.create_task(bench.feed(given))
+    await bench.clock.settle()
+    bench.meters[1].gate.set()
+    await asyncio.gather(beginning, happening, return_exceptions=True)
+
+    assert "close" not in bench.outlets[1].orders
+    if isinstance(given, FaultRaised):
+        await bench.feed(FaultCleared("GroundFailure"))
+        assert bench.outlets[1].closed
+    else:
+        assert len(bench.facts(TransactionEnded)) == 1

@@ -288,7 +288,8 @@ class EvseRunner:
                 self._disk_refuses = True
                 await self._open_ahead(step)
                 await self._clock.sleep(next(waits))
-        self._disk_refuses = False
+        if self._disk_refuses:  # what it waited for the disk is no sign of a defect
+            self._disk_refuses, self._begun_at = False, self._clock.monotonic()
         if step.state.deadline != self.state.deadline:
             self._deadline_changed.set()
         self.state = step.state

@@ -130,3 +130,22 @@ async def test_an_input_that_waits_for_the_disk_is_left_to_the_disk(
         await alive.clock.advance(LONGEST.total_seconds() + 1)
     other.close()
     assert alive.state().plugged
+
+
+async def test_the_time_that_an_input_waited_for_the_disk_is_not_held_against_it(
+    alive: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "STORE_MOST", INPUT_MOST * 4)
+    await alive.plug_and_charge()
+    with sqlite3.connect(alive.store.folder / "station.db", isolation_level=None) as other:
+        alive.store._db.execute("PRAGMA busy_timeout = 0")
+        other.execute("BEGIN EXCLUSIVE")
+        alive.outlets[1].plug_out()
+        await pass_time(alive, INPUT_MOST.total_seconds() + 60)
+        other.execute("ROLLBACK")
+    other.close()
+    alive.meters[1].fails = MeterUnreachable("no answer")
+
+    assert await pass_time(alive, 60) == []
+    assert not alive.evse().runner.waits_for_disk
+    assert alive.evse().runner.busy_since is not None, "the meter is waited for"

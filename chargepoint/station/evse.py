@@ -12,7 +12,7 @@ contactor is never left to nobody.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ from chargepoint.core.inputs import (
     EndTaken,
     FaultRaised,
     Input,
+    LimitChanged,
     PowerRestored,
     ReadingTaken,
     StopRequested,
@@ -53,9 +54,9 @@ from chargepoint.core.orders import (
     TakeEnd,
     UnlockCable,
 )
-from chargepoint.errors import HardwareFault, Refused, StoreError
+from chargepoint.errors import HardwareFault, StoreError
 from chargepoint.hardware.api import EvseHardware
-from chargepoint.station.evse_ports import BillingMeter, Reporter, Spawn
+from chargepoint.station.evse_ports import BillingMeter, Reporter, Spawn, moved
 from chargepoint.store.patience import pauses
 from chargepoint.store.sqlite import Store
 
@@ -190,7 +191,7 @@ class EvseRunner:
 
     def reload(self) -> None:
         """The store has changed times in the state."""
-        self.state = self._store.load(self.evse_id)
+        self.state = replace(self._store.load(self.evse_id), limit_a=self.state.limit_a)
 
     async def make_safe(self) -> None:
         """Open the contactor, for nobody looks after it from now on; bounded, never fails.
@@ -228,6 +229,9 @@ class EvseRunner:
         if self._disk_refuses:
             if isinstance(given, TokenAccepted):  # a driver does not wait for it, or has left
                 return StoreError("something else waits for the disk already")
+            if isinstance(given, LimitChanged):
+                failed = await self._limit_unstored(given)
+                return await self._apply(failed[0]) if failed else None
             await self._open_ahead(self._advance(given))  # others wait for the disk before this one
         self._coming.append(given)
         async with self._lock:
@@ -247,7 +251,10 @@ class EvseRunner:
             try:
                 await self._keep(now, step)
             except StoreError as error:
-                return error
+                if not isinstance(now, LimitChanged):
+                    return error
+                pending.extend(await self._limit_unstored(now))
+                continue
             if step.facts:
                 self._reporter.recorded(self.evse_id, step.facts)
             pending.extend(await self._carry_out_all(step.orders))
@@ -267,20 +274,23 @@ class EvseRunner:
     async def _keep(self, given: Input, step: Step) -> None:
         """Store the step, then let it count. Nothing may be done that is not stored.
 
-        A disk that refuses must not keep the contactor closed, so that one order goes first. A new
-        session is refused, already when the disk is nearly full; everything else waits for the
-        disk: it has happened.
+        A disk that refuses must not keep the contactor closed, so that one order goes first, nor a
+        limit from being kept. A new session is refused, already when the disk is nearly full;
+        everything else waits for the disk: it has happened.
         """
         new = isinstance(given, TokenAccepted) and step.state != self.state
+        limit = isinstance(given, LimitChanged)
         if new and not self._store.takes_sessions():
             raise StoreError("the disk is too full for a new session")
         waits = pauses()
         while step.state != self.state or step.facts:
+            if not limit:  # another one may be in force since
+                step = replace(step, state=replace(step.state, limit_a=self.state.limit_a))
             try:
                 self._store.commit(step.state, step.facts, offline=not self._online())
                 break
             except StoreError as error:
-                if new:
+                if new or limit:
                     raise
                 if not self._disk_refuses:
                     what = type(given).__name__
@@ -293,6 +303,11 @@ class EvseRunner:
         if step.state.deadline != self.state.deadline:
             self._deadline_changed.set()
         self.state = step.state
+
+    async def _limit_unstored(self, given: LimitChanged) -> list[Input]:
+        """Be within the limit, whatever the disk says; it is stored and told with the next step."""
+        self.state = replace(self.state, limit_a=given.limit_a)
+        return await self._carry_out(SetLimit(given.limit_a))
 
     async def _open_ahead(self, step: Step) -> None:
         """Open the contactor before the step is stored; a fault is found again when it is."""
@@ -362,9 +377,9 @@ class EvseRunner:
             case SetLimit(limit):
                 await self.outlet.set_current_limit(limit)
             case LockCable(connector_id):
-                await _moved(self.outlet.lock(connector_id), "not locked")
+                await moved(self.outlet.lock(connector_id), "not locked")
             case UnlockCable(connector_id):
-                await _moved(self.outlet.unlock(connector_id), "not unlocked")
+                await moved(self.outlet.unlock(connector_id), "not unlocked")
             case TakeBegin(transaction) if meter is not None:
                 return await meter.take_begin(transaction)
             case TakeEnd(transaction_id) if meter is not None:
@@ -377,14 +392,3 @@ class EvseRunner:
 def is_socket(kind: str) -> bool:
     """Whether a connector type is one whose cable the driver brings (2.0.1 ConnectorEnumType)."""
     return kind.startswith("s")
-
-
-async def _moved(moving: Awaitable[bool], otherwise: str) -> None:
-    """A board that has no lock there has nothing to move."""
-    try:
-        moved = await moving
-    except Refused as refused:
-        log.debug("no lock: %s", refused)
-        return
-    if not moved:
-        raise HardwareFault(otherwise)

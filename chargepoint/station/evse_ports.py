@@ -1,12 +1,16 @@
 """What the runner of an EVSE needs of others, and what it tells them."""
 
 import asyncio
-from collections.abc import Coroutine
+import logging
+from collections.abc import Awaitable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 from chargepoint.core.facts import Fact
 from chargepoint.core.inputs import Input
+from chargepoint.errors import HardwareFault, Refused
 from meters.model import BillingTransaction, Reading
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -45,3 +49,18 @@ class Reporter(Protocol):
     def recorded(self, evse_id: int, facts: tuple[Fact, ...]) -> None:
         """Facts were stored: somebody may want to send them."""
         ...
+
+
+async def moved(moving: Awaitable[bool], otherwise: str) -> None:
+    """Wait for a lock; a board that has none there has nothing to move.
+
+    Raises:
+        HardwareFault: it did not move.
+    """
+    try:
+        moved = await moving
+    except Refused as refused:
+        log.debug("no lock: %s", refused)
+        return
+    if not moved:
+        raise HardwareFault(otherwise)

@@ -107,14 +107,26 @@ class Limits:
             if not self._loaded:
                 self._load()
             wanted, until = self._wanted()
+            late = False
             for evse_id in sorted(wanted, key=lambda n: (wanted[n] is None, wanted[n] or 0)):
-                await self._set(self._runners[evse_id], wanted[evse_id])
-        return until
+                late |= not await self._set(self._runners[evse_id], wanted[evse_id])
+        if not late:
+            return until
+        again = self._clock.now() + RETRY
+        return again if until is None else min(until, again)
 
-    async def _set(self, runner: EvseRunner, limit_a: Decimal | None) -> None:
-        if limit_a != runner.state.limit_a:
-            log.debug("EVSE %d: limit %s A", runner.evse_id, limit_a)
-            await runner.feed(LimitChanged(limit_a))
+    async def _set(self, runner: EvseRunner, limit_a: Decimal | None) -> bool:
+        """Whether the limit is in force. The others do not wait for an EVSE that gives nothing.
+
+        Its meter may take minutes to begin or end.
+        """
+        if limit_a == runner.state.limit_a:
+            return True
+        if runner.busy_since is not None and not runner.state.powered:
+            return False
+        log.debug("EVSE %d: limit %s A", runner.evse_id, limit_a)
+        await runner.feed(LimitChanged(limit_a))
+        return True
 
     async def _sleep(self, until: datetime | None) -> None:
         """Until a moment of wall time, a change, or a clock that somebody set."""

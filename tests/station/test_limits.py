@@ -314,3 +314,77 @@ async def test_a_profile_that_cannot_be_forgotten_does_not_hold_up_the_session(
 
     assert not alive.outlets[1].closed
     assert len(alive.facts(TransactionEnded)) == 1
+
+
+async def test_a_disk_that_refuses_keeps_no_limit_from_its_outlet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with station_bench(tmp_path, connectors=TWO, running=True) as bench:
+        for evse_id in (1, 2):
+            bench.station.profiles.install(
+                evse_id, profile((0, 16), (60, 10), (120, 8), (180, 16), number=evse_id)
+            )
+        await bench.plug_and_charge()
+        await bench.clock.advance(1)
+        commit = bench.store.commit
+
+        def refuse(*_: Any, **__: Any) -> None:
+            raise StoreError("full")
+
+        monkeypatch.setattr(bench.store, "commit", refuse)
+        await bench.clock.advance(60)
+        assert [bench.outlets[n].limit_a for n in (1, 2)] == [10, 10]
+        bench.outlets[1].suspend()  # this waits for the disk, the limits do not
+        await bench.clock.advance(60)
+        assert [bench.outlets[n].limit_a for n in (1, 2)] == [8, 8]
+
+        monkeypatch.setattr(bench.store, "commit", commit)
+        await bench.clock.advance(11)
+        assert limits(bench) == [8, 8]
+        assert bench.store.load(1).limit_a == 8
+        await bench.clock.advance(60)
+        assert [bench.outlets[n].limit_a for n in (1, 2)] == [16, 16]
+
+
+async def test_a_limit_that_cannot_be_stored_keeps_no_contactor_closed_after_a_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = FakeClock()
+    async with station_bench(tmp_path, clock=clock) as bench:
+        bench.station.profiles.install(1, profile((0, 16), (60, 10)))
+        await bench.station.limits.apply()
+        await bench.charge()
+    await clock.advance(61)
+
+    async with station_bench(tmp_path, clock=clock) as bench:
+        bench.outlets[1].closed = True  # the program was killed, the board knows nothing of it
+        commit = bench.store.commit
+
+        def refuse(*_: Any, **__: Any) -> None:
+            raise StoreError("full")
+
+        monkeypatch.setattr(bench.store, "commit", refuse)
+        bench.supervisor.keep("station", bench.station.run)
+        await clock.advance(5)
+
+        assert not bench.outlets[1].closed
+        assert bench.outlets[1].limit_a == 10
+        monkeypatch.setattr(bench.store, "commit", commit)
+
+
+async def test_a_limit_waits_for_no_meter_of_another_outlet(tmp_path: Path) -> None:
+    async with station_bench(tmp_path, connectors=TWO, running=True) as bench:
+        for evse_id in (1, 2):
+            bench.station.profiles.install(
+                evse_id, profile((0, 16), (60, 10), (120, 8), number=evse_id)
+            )
+        await bench.plug_and_charge()
+        bench.meters[1].gate.clear()
+        bench.outlets[1].plug_out()
+        await bench.clock.advance(121)
+        assert not bench.outlets[1].closed
+        assert bench.outlets[2].limit_a == 8
+
+        bench.meters[1].gate.set()
+        await bench.clock.advance(11)
+        assert bench.outlets[1].limit_a == 8

@@ -8,6 +8,7 @@ error; passed on it would end the part without a word.
 
 import asyncio
 import logging
+import time
 import traceback
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
@@ -25,12 +26,18 @@ RESTART_MOST: Final = timedelta(minutes=1)
 WORK: Final = "pieces of work"
 """What is spawned; each is done once, so none of it is started again."""
 
+AGAIN_S: Final = 6.0
+"""Before a part is told once more to end: more than opening a contactor may take."""
+
 PROVEN: Final = timedelta(minutes=2)
 """A part that has run so long without an error is well again: the next back-off starts anew."""
 
 
 class Supervisor:
     """Owns all tasks of one life of the station; leaving the context ends them.
+
+    Each of them is cancelled once and has its time for what it must still do (a contactor opens),
+    although whoever leaves is cancelled meanwhile; only one that goes on is cancelled again.
 
     ``parts`` says what became of those that are kept; ``on_change`` is told of the books of a part
     that failed, or has proven well again since. It must not raise.
@@ -43,15 +50,28 @@ class Supervisor:
         self._clock = clock
         self._tasks = asyncio.TaskGroup()
         self._running: set[asyncio.Task[Any]] = set()
+        self._leaving = False
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        for task in self._running:
-            task.cancel()
+        self._leaving = True
+        hurried: asyncio.CancelledError | None = None
+        due = time.monotonic()
+        while self._running:
+            if time.monotonic() >= due:
+                due = time.monotonic() + AGAIN_S
+                for task in self._running:
+                    task.cancel()
+            try:
+                await asyncio.wait(set(self._running), timeout=due - time.monotonic())
+            except asyncio.CancelledError as again:  # from above: raised once all is done
+                hurried = again
         await self._tasks.__aexit__(None, None, None)  # an error of the body leaves as it is
+        if hurried is not None:
+            raise hurried
 
     def spawn(self, work: Coroutine[Any, Any, T], /) -> asyncio.Task[T | None]:
         """Do a piece of work that outlives whoever asked for it.
@@ -87,6 +107,9 @@ class Supervisor:
             began = self._clock.monotonic()
             cause = await self._end_of(books, part)
             if cause is None:
+                return
+            if self._leaving:
+                log.warning("%s failed while it was ended", books.name, exc_info=cause)
                 return
             lasted = timedelta(seconds=self._clock.monotonic() - began)
             wait = RESTART_AFTER if lasted >= PROVEN else wait

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from fake_clock import FakeClock
 
+from chargepoint import supervisor as supervisor_module
 from chargepoint.station.parts import PartEnded, together
 from chargepoint.supervisor import PROVEN, WORK, Supervisor
 
@@ -201,4 +202,70 @@ async def test_cancelling_the_life_ends_it() -> None:
     task.cancel()
     await asyncio.wait([task])
 
+    assert task.cancelled()
+
+
+async def test_a_part_that_fails_while_it_is_ended_is_not_started_again() -> None:
+    clock, starts = FakeClock(), []
+
+    async def part() -> None:
+        starts.append(1)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise OSError("the port is closed already")
+
+    async with asyncio.timeout(1), Supervisor(clock) as supervisor:
+        supervisor.keep("part", part)
+        await asyncio.sleep(0)
+
+    assert len(starts) == 1
+
+
+async def test_a_part_that_goes_on_when_it_is_ended_is_told_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(supervisor_module, "AGAIN_S", 0.05)
+    clock, told = FakeClock(), 0
+
+    async def part() -> None:
+        nonlocal told
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                told += 1
+                if told > 1:
+                    raise
+
+    async with asyncio.timeout(5), Supervisor(clock) as supervisor:
+        supervisor.keep("part", part)
+        await asyncio.sleep(0)
+
+    assert told == 2
+
+
+async def test_whoever_is_in_a_hurry_does_not_cut_off_what_makes_an_outlet_safe() -> None:
+    safe: list[str] = []
+
+    async def part() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.05)
+            safe.append("open")
+
+    async def life() -> None:
+        async with Supervisor(FakeClock()) as supervisor:
+            supervisor.keep("part", part)
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(life())
+    await asyncio.sleep(0)
+    for _ in range(3):
+        task.cancel()
+        await asyncio.sleep(0.01)
+    await asyncio.wait([task])
+
+    assert safe == ["open"]
     assert task.cancelled()

@@ -69,18 +69,28 @@ STOP_TIMEOUT_S = 15.0
 
 @dataclass(slots=True)
 class Access:
-    """Where the local interface is and what opens it: the same over a reset of the station."""
+    """Where the local interface is and what opens it: the same over a reset of the station.
+
+    ``wanted`` is what the config said of the place; a port that was any free one is kept.
+    """
 
     host: str
     port: int
     token: str
+    wanted: str = ""
 
     @classmethod
     def of(cls, config: StationConfig) -> Self:
         """As the config says, with a fresh token."""
+        access = cls("", 0, secrets.token_urlsafe(32))
+        access.follow(config)
+        return access
+
+    def follow(self, config: StationConfig) -> None:
+        """Go where the config says, if it says something else now."""
         local = config.local
-        host, port = (local.host, local.port) if local else ("", 0)
-        return cls(host, port, secrets.token_urlsafe(32))
+        if local is not None and local.listen != self.wanted:
+            self.host, self.port, self.wanted = local.host, local.port, local.listen
 
 
 async def run(
@@ -108,6 +118,7 @@ async def run(
             born(life)
             reason = await _until_restart(life, stop, reload)
             config, retries = life.config, life.station.model[RESET_RETRIES]
+            access.follow(config)
         if not stop.is_set():
             log.info("starting again (%s)", reason)
 

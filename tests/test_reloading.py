@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from site_rig import Site, site_of
+from site_rig import Site, site_of, until
 
 from chargepoint.config import StationConfig, load_config
 from chargepoint.errors import ConfigError
@@ -135,3 +135,18 @@ class Outer(msgspec.Struct):
 )
 def test_a_difference_is_named_as_deep_as_it_is(old: object, new: object, keys: list[str]) -> None:
     assert list(differences(old, new)) == keys
+
+
+async def test_a_local_interface_that_is_new_listens_where_the_config_says(
+    site: Site, tmp_path: Path
+) -> None:
+    """It waits for a reset; then nothing of a config without one may be left."""
+    local = "local: {listen: '127.0.0.1:0'}\nsettings:"
+    await reload(site, changed(tmp_path, **{"settings:": local}))
+    assert site.life.pending == ("local",)
+
+    await site.call("Reset", type="Immediate")
+    await until(lambda: len(site.lives) == 2)
+
+    assert site.life.url.startswith("http://127.0.0.1:")
+    await until(lambda: site.life.session.online)

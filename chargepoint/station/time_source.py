@@ -28,6 +28,7 @@ from meters.model import Reading
 log = logging.getLogger(__name__)
 
 _CHECK: Final = timedelta(seconds=10)
+_AFTER: Final = timedelta(hours=1)  # from the last fact, to what was read or done because of it
 _NOTED_EVERY_S: Final = 3600.0  # between two notes in the store that the time is known
 
 
@@ -88,7 +89,7 @@ class TimeSource:
             )
             clock.correct(begins - shown)
         elif self._timeline.wrong and newest is not None:
-            self._timeline.put_right(rules.moved_up(newest, shown))
+            self._timeline.put_right(rules.moved_up(newest, shown), newest + _AFTER)
         self._timeline.begin(begins, wrong=begins != shown)
 
     def told(self, moment: datetime, took: timedelta = timedelta(0)) -> None:
@@ -212,7 +213,7 @@ class TimeSource:
         """Move what was recorded; raises StoreError as it is, with nothing moved."""
         now, since = self._clock.now(), self._timeline.unsure_since
         right = now + by if known else None
-        count = self._timeline.put_right(by, now=right)
+        count = self._timeline.put_right(by, now, now=right)
         if known:
             self._noted_at = self._clock.monotonic()
         if since is not None and by > timedelta(0):

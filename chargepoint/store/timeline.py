@@ -2,7 +2,8 @@
 
 The times of lives that did not know the time follow each other without a gap, and none of them lies
 before a moment that was known (``core.timekeeping.first_moment``). So whatever is not before
-``unsure_since`` is put right by the same step.
+``unsure_since`` is put right by the same step; but what was read later than the station's clock
+stood has the time of a meter that has one of its own.
 """
 
 import json
@@ -34,8 +35,9 @@ _IN_COLUMNS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
     ("untold", "number", ("at",)),
     ("security_log", "number", ("at",)),
 )
+_READ: Final = "taken_at"
 _NAMES: Final = frozenset(
-    {"at", "taken_at", "started_at", "stopped_at", "ended_at", "deadline", "departure"}
+    {"at", _READ, "started_at", "stopped_at", "ended_at", "deadline", "departure"}
 )
 
 
@@ -96,16 +98,17 @@ class Timeline:
             self._put(_KNOWN, _written(now))
             self._remove(_UNSURE, _WRONG)
 
-    def put_right(self, by: timedelta, *, now: datetime | None = None) -> int:
+    def put_right(self, by: timedelta, until: datetime, *, now: datetime | None = None) -> int:
         """Move every recorded time that is unsure, in one commit; how many rows that were.
 
-        ``now``: the time is known with it, this being the moment; otherwise it stays unsure.
+        ``until`` is where the clock stood at last that was wrong. ``now``: the time is known with
+        it, this being the moment; otherwise it stays unsure.
         """
         since = self.unsure_since
         if since is None:
             return 0
         with atomic(self._db, "recorded times"):
-            moved = _Moved(since, by)
+            moved = _Moved(since, until, by)
             rows = sum(self._move_json(*place, moved) for place in _IN_JSON)
             rows += sum(self._move_columns(*place, moved) for place in _IN_COLUMNS)
             if now is None:
@@ -148,7 +151,8 @@ class Timeline:
             rows = self._db.execute(
                 f"SELECT {key}, {column} FROM {table} WHERE {column} IS NOT NULL"  # noqa: S608 - ours
             ).fetchall()
-            changed = [(right, place) for place, text in rows if (right := moved(text)) != text]
+            rights = ((moved(text, column), text, place) for place, text in rows)
+            changed = [(right, place) for right, text, place in rights if right != text]
             self._db.executemany(
                 f"UPDATE {table} SET {column} = ? WHERE {key} = ?",  # noqa: S608 - ours
                 changed,
@@ -177,23 +181,23 @@ class Timeline:
 class _Moved:
     """The right text of a time: moved if it is unsure, else as it was."""
 
-    def __init__(self, since: datetime, by: timedelta) -> None:
-        self._since, self._by = since, by
+    def __init__(self, since: datetime, until: datetime, by: timedelta) -> None:
+        self._since, self._until, self._by = since, until, by
 
-    def __call__(self, text: str) -> str:
+    def __call__(self, text: str, name: str) -> str:
         moment = _moment_of(text)
-        if moment is None or moment < self._since:
+        if moment is None or moment < self._since or (name == _READ and moment > self._until):
             return text
         right = moment + self._by
         return _written(right) if text.endswith("Z") else right.isoformat()
 
 
-def _walk(value: Any, moved: Callable[[str], str], name: str = "") -> Any:  # noqa: ANN401 - plain JSON
+def _walk(value: Any, moved: Callable[[str, str], str], name: str = "") -> Any:  # noqa: ANN401 - plain JSON
     if isinstance(value, dict):
         return {key: _walk(part, moved, key) for key, part in value.items()}
     if isinstance(value, list):
         return [_walk(part, moved) for part in value]
-    return moved(value) if isinstance(value, str) and name in _NAMES else value
+    return moved(value, name) if isinstance(value, str) and name in _NAMES else value
 
 
 def _moment_of(text: object) -> datetime | None:

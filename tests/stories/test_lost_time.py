@@ -1,6 +1,7 @@
 """A station whose clock has no battery: nothing leaves it with a time that was never true."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from case_rig import Case, case
 from fake_clock import START
 
 from chargepoint.errors import StoreError
+from meters.model import Reading
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -258,3 +260,25 @@ async def test_a_damaged_fact_does_not_keep_the_others_from_being_put_right(tmp_
         assert run.station.time_source.known
         right = [json.loads(row[0])["at"] for row in facts(run)[:-1] if b'"at"' in row[0]]
         assert all(datetime.fromisoformat(at) > START + DAYS - HALF_HOUR for at in right[-3:])
+
+
+async def test_the_time_of_a_meter_that_has_one_is_not_moved(tmp_path: Path) -> None:
+    async with case("2.0.1", tmp_path, settings=SAMPLES["2.0.1"]) as run:
+        await run.cut()
+        await run.restart(EPOCH)
+        meter, end = run.meters[1], START + DAYS + HALF_HOUR
+        ends = meter.end
+
+        async def by_own_clock(transaction_id: str) -> Reading:
+            return replace(await ends(transaction_id), taken_at=end)
+
+        meter.end = by_own_clock  # type: ignore[method-assign]
+        began = run.clock.elapsed
+        await without_csms(run)
+        run.take()
+        now = START + DAYS + timedelta(seconds=run.clock.elapsed - began)
+        run.answers("BootNotification", booted(now))
+        await run.back()
+
+        ended = next(p for p in run.take("TransactionEvent") if p["eventType"] == "Ended")
+        assert ended["meterValue"][-1]["timestamp"] == at(end)

@@ -80,17 +80,17 @@ class TimeSource:
     def _begin(self, clock: CorrectableClock) -> None:
         shown, newest = clock.now(), self._timeline.newest()
         begins = rules.first_moment(shown, self._timeline.known, newest)
-        clock.provisional = clock.provisional or begins != shown
-        if begins != shown:
+        if abs(begins - shown) > rules.TOLERANCE:
             log.warning(
                 "the clock says %s, which cannot be: times are provisional until somebody tells"
                 " the time",
                 shown.isoformat(timespec="seconds"),
             )
-            clock.correct(begins - shown)
-        elif self._timeline.wrong and newest is not None:
-            self._timeline.put_right(rules.moved_up(newest, shown), newest + _AFTER)
-        self._timeline.begin(begins, wrong=begins != shown)
+            clock.provisional = True
+        elif self._timeline.wrong and newest is not None and not clock.provisional:
+            self._timeline.put_right(rules.moved_up(newest, begins), newest + _AFTER)
+        clock.correct(begins - shown)
+        self._timeline.begin(begins, wrong=clock.provisional)
 
     def told(self, moment: datetime, took: timedelta = timedelta(0)) -> None:
         """The CSMS has just said what time it is, ``took`` after it was asked."""

@@ -10,6 +10,7 @@ import pytest
 from case_rig import Case, case
 from fake_clock import START
 
+from chargepoint.core.model import StopReason
 from chargepoint.errors import StoreError
 from meters.model import Reading
 
@@ -260,6 +261,43 @@ async def test_a_damaged_fact_does_not_keep_the_others_from_being_put_right(tmp_
         assert run.station.time_source.known
         right = [json.loads(row[0])["at"] for row in facts(run)[:-1] if b'"at"' in row[0]]
         assert all(datetime.fromisoformat(at) > START + DAYS - HALF_HOUR for at in right[-3:])
+
+
+async def begin_another_life(run: Case) -> None:
+    """In the same process, as after a reset."""
+    lives = len(run.lives)
+    await run.done(run.station.maintenance.restart(StopReason.OTHER, reason="ApplicationReset"))
+    await run.until(lambda: len(run.lives) > lives)
+
+
+async def test_a_further_life_of_a_program_without_time_moves_nothing(tmp_path: Path) -> None:
+    async with case("2.0.1", tmp_path, settings=SAMPLES["2.0.1"]) as run:
+        await run.cut()
+        await run.restart(EPOCH)
+        run.take()
+        began = run.clock.elapsed
+        await without_csms(run)
+        await run.advance(7200)  # nothing happens
+        await begin_another_life(run)
+        assert run.clock.provisional
+
+        now = START + DAYS + timedelta(seconds=run.clock.elapsed - began)
+        run.answers("BootNotification", booted(now))
+        await run.back()
+
+        assert abs(told(run)[0][1] - (START + DAYS)) <= SECOND
+
+
+async def test_a_further_life_just_after_a_fact_does_not_doubt_its_clock(tmp_path: Path) -> None:
+    async with case("2.0.1", tmp_path, settings=SAMPLES["2.0.1"]) as run:
+        await run.cut()
+        await run.restart(START + DAYS)
+        await run.charge()
+        assert not run.clock.provisional
+        await begin_another_life(run)
+
+        assert not run.station.time_source.known
+        assert not run.clock.provisional
 
 
 async def test_the_time_of_a_meter_that_has_one_is_not_moved(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ async def live(
     """
     async with AsyncExitStack() as stack:
         store = stack.enter_context(Store(config.station.state, config.station.id))
-        stack.enter_context(keep_log(store.folder / LOG))
+        stack.enter_context(keep_log(store.folder / LOG, clock.now))
         meters = await stack.enter_async_context(open_meters(config, MeterTime(clock)))
         supervisor = Supervisor(clock)
         life = _assemble(config, store, meters, clock, supervisor)

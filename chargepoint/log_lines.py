@@ -6,7 +6,7 @@ line break is set in.
 """
 
 import logging
-import time
+from datetime import UTC, datetime
 from typing import Final
 
 _SET_IN: Final = "\n  "
@@ -15,12 +15,16 @@ _SET_IN: Final = "\n  "
 class TextLines(logging.Formatter):
     """One record after another; only their first lines begin at the margin."""
 
-    converter = staticmethod(time.gmtime)
-
     def __init__(self) -> None:
-        super().__init__(
-            "%(asctime)s.%(msecs)03dZ %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S"
-        )
+        super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+
+    def moment_of(self, record: logging.LogRecord) -> datetime:
+        """When it was said, in UTC."""
+        return datetime.fromtimestamp(record.created, UTC)
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, D102, N802 - theirs
+        moment = self.moment_of(record).isoformat(timespec="milliseconds")
+        return moment.replace("+00:00", "Z")
 
     def format(self, record: logging.LogRecord) -> str:  # noqa: D102
         return _SET_IN.join(map(_printable, super().format(record).split("\n")))

@@ -1,9 +1,9 @@
 """The station's own log on its disk, bounded, so that it can be asked for from afar."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
@@ -21,11 +21,23 @@ _LOGGERS = ("chargepoint", "meters")
 _STAMP = len("2026-03-01T10:00:00.000Z")
 
 
+class _Lines(TextLines):
+    """By the station's time: who asks for the log by time knows no other."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        super().__init__()
+        self._now = now
+
+    def moment_of(self, record: logging.LogRecord) -> datetime:  # noqa: ARG002, D102
+        return self._now().astimezone(UTC)
+
+
 @contextmanager
-def keep_log(folder: Path) -> Iterator[None]:
+def keep_log(folder: Path, now: Callable[[], datetime]) -> Iterator[None]:
     """Write what the station says, from level info on, to files in ``folder`` while open.
 
-    A disk that refuses costs the log, not the station.
+    ``now`` is the station's time, which may be right where the machine's clock is not. A disk
+    that refuses costs the log, not the station.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -40,7 +52,7 @@ def keep_log(folder: Path) -> Iterator[None]:
         yield
         return
     handler.setLevel(logging.INFO)
-    handler.setFormatter(TextLines())
+    handler.setFormatter(_Lines(now))
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     for logger in loggers:
         logger.addHandler(handler)

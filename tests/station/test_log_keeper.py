@@ -14,6 +14,10 @@ from chargepoint.station.log_keeper import keep_log, kept_lines
 LOGGER = logging.getLogger("chargepoint.test")
 
 
+def real() -> datetime:
+    return datetime.now(UTC)
+
+
 @pytest.fixture(autouse=True)
 def _all_levels() -> Iterator[None]:
     logger = logging.getLogger("chargepoint")
@@ -25,7 +29,7 @@ def _all_levels() -> Iterator[None]:
 
 def test_what_is_said_is_kept_while_open(tmp_path: Path) -> None:
     before = datetime.now(UTC) - timedelta(seconds=1)
-    with keep_log(tmp_path / "log"):
+    with keep_log(tmp_path / "log", real):
         LOGGER.info("kept")
         LOGGER.debug("only for debugging")
     LOGGER.info("too late")
@@ -53,7 +57,7 @@ def test_what_a_sentence_quotes_is_no_record_of_its_own(tmp_path: Path) -> None:
 
 def test_the_oldest_lines_go_at_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_keeper, "MOST", 5000)
-    with keep_log(tmp_path):
+    with keep_log(tmp_path, real):
         for number in range(200):
             LOGGER.info("line %03d", number)
 
@@ -67,5 +71,15 @@ def test_the_oldest_lines_go_at_the_bound(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_disk_that_refuses_costs_only_the_log(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("a file where the folder should be")
 
-    with keep_log(tmp_path / "log"):
+    with keep_log(tmp_path / "log", real):
         LOGGER.info("lost")
+
+
+def test_a_line_has_the_time_of_the_station_whatever_the_machine_says(tmp_path: Path) -> None:
+    """The machine's clock may stand in 1970 for ever; the CSMS asks by the time it has told."""
+    moment = datetime(2031, 5, 6, 7, 8, 9, 10_000, tzinfo=UTC)
+    with keep_log(tmp_path, lambda: moment):
+        LOGGER.info("kept")
+
+    (line,) = kept_lines(tmp_path, Interval(moment - timedelta(hours=1), moment))
+    assert line.startswith("2031-05-06T07:08:09.010Z INFO")

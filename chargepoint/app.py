@@ -222,7 +222,7 @@ def _assemble(
             spawn=supervisor.spawn,
             keeper=supervisor,
             fresh_id=lambda: str(uuid.uuid4()),
-            tls=config.csms.url.startswith("wss:"),
+            tls=lambda: link.config.url.startswith("wss:"),
             key_in_first=profile.key_in_first,
             accepted=lambda: session.registration is Registration.ACCEPTED,
             upkeep=wiring.upkeep_of(config),

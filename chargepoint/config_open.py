@@ -6,11 +6,13 @@ Shared by everything that runs a config: the station, the check, the meter comma
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
+from ipaddress import ip_network
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from chargepoint.config_decode import complaint
 from chargepoint.config_model import CsmsSection, StationConfig
+from chargepoint.core.reach import Reach, networks_of
 from chargepoint.errors import ConfigError
 from meters.api import Meter
 from meters.catalog import load_driver
@@ -108,3 +110,13 @@ def _no_password() -> str:
 def _unfit(config: StationConfig, key: str, found: str) -> ConfigError:
     path = f"csms.{key}"
     return ConfigError(complaint(config.positions.of(path), path, found, "PEM files"))
+
+
+def reach_of(config: StationConfig) -> Reach:
+    """Which addresses files travel to and from: public ones, those of the config, the CSMS's own.
+
+    Of the CSMS only an address that the installer wrote counts: where a name, or a URL that the
+    CSMS set, leads to is not the installer's word.
+    """
+    near = tuple(ip_network(text) for text in config.transfers.local_addresses)
+    return Reach((*near, *networks_of(urlsplit(config.csms.url).hostname or "")))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from chargepoint.config import StationConfig
+from chargepoint.config_open import reach_of
 from chargepoint.errors import ConfigError, StoreError
 from chargepoint.lives import Life
 from chargepoint.secured import basis
@@ -78,9 +79,13 @@ def _is_taken(key: str) -> bool:
 
 
 def _rebase(life: Life, fresh: StationConfig) -> None:
-    """Connect as the fresh config says, or as before if its certificates are no good."""
+    """Connect as the fresh config says, or as before if its certificates are no good.
+
+    Where the CSMS is, files may come from.
+    """
     try:
         life.routes.base = basis(fresh, life.store.keys)
     except (ConfigError, StoreError) as error:
         log.error("the link stays as it is: %s", error)  # noqa: TRY400 - not a defect
     life.secured.rebase(life.routes.basis())
+    life.station.services.transfer.rely_on(fresh.csms.ca_file, reach_of(fresh))

@@ -7,18 +7,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
 from chargepoint.config import StationConfig
 from chargepoint.config_model import EvseSection
+from chargepoint.config_open import reach_of
 from chargepoint.core.firmware import WhileCharging
 from chargepoint.core.profiles_model import Outlet
-from chargepoint.core.reach import Reach, networks_of
 from chargepoint.core.transfer import Scheme
 from chargepoint.core.variables import (
     MESSAGE_TIMEOUT,
@@ -145,16 +143,6 @@ def back_off(model: DeviceModel) -> BackOff:
         model[RETRY_BACK_OFF_RANDOM_RANGE],
         model[RETRY_BACK_OFF_REPEAT_TIMES],
     )
-
-
-def reach_of(config: StationConfig) -> Reach:
-    """Which addresses files travel to and from: public ones, those of the config, the CSMS's own.
-
-    Of the CSMS only an address that the installer wrote counts: where a name, or a URL that the
-    CSMS set, leads to is not the installer's word.
-    """
-    near = tuple(ip_network(text) for text in config.transfers.local_addresses)
-    return Reach((*near, *networks_of(urlsplit(config.csms.url).hostname or "")))
 
 
 def upkeep_of(config: StationConfig) -> Upkeep:

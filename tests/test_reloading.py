@@ -10,7 +10,7 @@ import pytest
 from site_rig import Site, site_of, until
 
 from chargepoint.config import StationConfig, load_config
-from chargepoint.errors import ConfigError
+from chargepoint.errors import ConfigError, Refused
 from chargepoint.reloading import Reload, differences, reload_config
 
 
@@ -150,3 +150,14 @@ async def test_a_local_interface_that_is_new_listens_where_the_config_says(
 
     assert site.life.url.startswith("http://127.0.0.1:")
     await until(lambda: site.life.session.online)
+
+
+async def test_files_may_come_from_where_the_csms_is_now(site: Site, tmp_path: Path) -> None:
+    place, location = "http://10.9.8.7/update.bin", site.life.station.services.transfer.location
+    with pytest.raises(Refused):
+        location(place)
+
+    await reload(site, changed(tmp_path, **{site.csms.url: "wss://10.9.8.7/ocpp"}))
+
+    assert location(place).host == "10.9.8.7"
+    assert site.life.station.evse(1).runner._policy().tls, "what a signed record says of the way"

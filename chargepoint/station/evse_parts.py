@@ -26,7 +26,7 @@ def parts_of(
         outlet=home.board.outlet(evse_id),
         clock=home.clock,
         policy=lambda: home.settings.policy(
-            wiring.fresh_id(), description.charge_point, tls=wiring.tls
+            wiring.fresh_id(), description.charge_point, tls=wiring.tls()
         ),
         spawn=home.spawn,
         reporter=home,

@@ -103,7 +103,7 @@ class Wiring:
     ``verify`` says what a signed reading is worth, ``prepare`` makes ready for that of a meter;
     ``recorded`` wakes the outbox; ``accepted`` says whether the CSMS has accepted this life of it;
     ``spawn`` does work that must be finished whatever happens to whoever asked for it, ``keeper``
-    keeps the parts running.
+    keeps the parts running; ``tls`` says whether the way to the CSMS is encrypted.
     """
 
     store: Store
@@ -117,7 +117,7 @@ class Wiring:
     keeper: Keeper
     fresh_id: Callable[[], str]
     prepare: Callable[[MeterInfo], Coroutine[Any, Any, None]] | None = None
-    tls: bool = False
+    tls: Callable[[], bool] = lambda: False
     key_in_first: bool = False
     accepted: Callable[[], bool] = lambda: True
     faults: dict[str, Fault] = field(default_factory=dict)

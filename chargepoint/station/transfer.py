@@ -93,6 +93,10 @@ class Transfer:
         self._clock = clock
         self._trust = trust
 
+    def rely_on(self, ca_file: Path | None, reach: Reach) -> None:
+        """Other roots beside the system's, other places to go to, from the next attempt on."""
+        self._trust = replace(self._trust, ca_file=ca_file, reach=reach)
+
     @property
     def schemes(self) -> frozenset[Scheme]:
         """What this station may and can do; SFTP only with its package and known host keys."""

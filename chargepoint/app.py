@@ -112,13 +112,17 @@ async def run(
     clock = clock or SystemClock()
     access = Access.of(config)
     reason, retries = "PowerUp", 0
+    worked = config
     while not stop.is_set():
-        begin = partial(live, config, clock=clock, reason=reason, access=access)
-        async with begun(begin, retries=retries, clock=clock, stop=stop) as life:
+        begin = partial(live, clock=clock, reason=reason, access=access)
+        former = partial(begin, worked) if worked is not config else None
+        async with begun(
+            partial(begin, config), retries=retries, clock=clock, stop=stop, otherwise=former
+        ) as life:
+            worked = life.config
             born(life)
             reason = await _until_restart(life, stop, reload)
             config, retries = life.config, life.station.model[RESET_RETRIES]
-            access.follow(config)
         if not stop.is_set():
             log.info("starting again (%s)", reason)
 
@@ -321,6 +325,7 @@ async def _local(life: Life, access: Access) -> AsyncIterator[None]:
         return
     from chargepoint.local.server import LocalServer
 
+    access.follow(life.config)
     config = life.config  # a config that is reloaded changes no bus
     async with LocalServer(
         life.station,

@@ -52,11 +52,12 @@ async def begun(
     retries: int,
     clock: Clock,
     stop: asyncio.Event,
+    otherwise: Callable[[], AbstractAsyncContextManager[L]] | None = None,
 ) -> AsyncIterator[L]:
     """A life that ``begin`` makes, after at most ``retries`` further attempts (1.6 section 9.1.22).
 
     What a life needs may be gone for a moment: a disk, a serial line, a port. ``stop`` ends the
-    wait between two attempts.
+    wait between two attempts. ``otherwise`` is tried if all of them failed.
 
     Raises:
         ChargePointError, OSError: what the last attempt said.
@@ -67,6 +68,10 @@ async def begun(
                 life = await stack.enter_async_context(begin())
                 break
             except (ChargePointError, OSError) as error:
+                if not left and otherwise is not None:
+                    log.error("going on with the config before: %s", error)  # noqa: TRY400 - not a defect
+                    life = await stack.enter_async_context(otherwise())
+                    break
                 if not left or await sleep_unless(clock, _said(error, left), stop):
                     raise
         yield life

@@ -161,3 +161,19 @@ async def test_files_may_come_from_where_the_csms_is_now(site: Site, tmp_path: P
 
     assert location(place).host == "10.9.8.7"
     assert site.life.station.evse(1).runner._policy().tls, "what a signed record says of the way"
+
+
+async def test_a_config_that_no_life_can_begin_with_does_not_end_the_station(
+    site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Some mistakes show only when it comes into force: with a reset, of which nobody knows."""
+    before = site.life.config
+    await reload(site, changed(tmp_path, **{"settings: {": "settings: {NoSuchSetting: 1, "}))
+    assert site.life.station.model.set_key("ResetRetries", "0").answer == "Accepted"
+
+    await site.call("Reset", type="Immediate")
+    await until(lambda: len(site.lives) == 2)
+
+    assert site.life.config is before
+    assert "going on with the config before" in caplog.text
+    await until(lambda: site.life.session.online)

@@ -6,6 +6,7 @@ that run (``station.store_keeper``). What is meant is a defect that only a new s
 that is never carried out, a loop that does not go round, a database that takes nothing.
 """
 
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -80,8 +81,18 @@ class Progress:
             self._try_to_commit()
         if store.commits != self._commits:
             self._commits, self._committed_at, self._tried_at = store.commits, now, now
-        if self._late(self._committed_at, STORE_MOST) and not store.no_room:
+        if self._late(self._committed_at, STORE_MOST) and not (store.no_room or self._read_only()):
             yield "nothing can be stored"
+
+    def _read_only(self) -> bool:
+        """Whether the system has made the disk read-only: SQLite calls that an error of the disk.
+
+        That is what becomes of a worn card; without it no station would start again.
+        """
+        try:
+            return bool(os.statvfs(self._station.store.folder).f_flag & os.ST_RDONLY)
+        except OSError:
+            return False
 
     def _try_to_commit(self) -> None:
         try:

@@ -1,12 +1,15 @@
 """What counts as hanging, and what does not: the CSMS, a meter, or a disk that refuses."""
 
 import asyncio
+import os
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from station_bench import TOKEN, Bench, station_bench
 
+from chargepoint.errors import StoreError
 from chargepoint.hardware.simulated import Vehicle
 from chargepoint.station import progress
 from chargepoint.station.progress import (
@@ -112,6 +115,23 @@ async def test_a_database_that_takes_nothing_for_long_is_found(alive: Bench) -> 
         other.execute("ROLLBACK")
         assert await pass_time(alive, 30) == []
     other.close()
+
+
+async def test_a_disk_that_the_system_has_made_read_only_is_no_reason_to_start_again(
+    alive: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What ext4 does with a worn card (errors=remount-ro)."""
+
+    def refuse() -> None:
+        raise StoreError("journal: disk I/O error")
+
+    found = os.statvfs(alive.store.folder)
+    flags = SimpleNamespace(f_flag=found.f_flag | os.ST_RDONLY)
+    monkeypatch.setattr(alive.store, "probe", refuse)
+    assert await pass_time(alive, STORE_MOST.total_seconds() + 30) == ["nothing can be stored"]
+    monkeypatch.setattr(os, "statvfs", lambda _: flags)
+
+    assert alive.station.progress.stalled() == []
 
 
 async def test_an_input_that_waits_for_the_disk_is_left_to_the_disk(

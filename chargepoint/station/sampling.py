@@ -98,7 +98,10 @@ class Sampler:
         return True
 
     async def _reached(self, moment: datetime) -> bool:
+        longest = moment - self._clock.now()
         while (left := moment - self._clock.now()) > timedelta(0):
+            if left > longest:
+                return False  # the clock was set back
             changed = await sleep_unless(self._clock, min(left, CLOCK_CHECK), self._changed)
             if changed and self._clock.now() < moment:
                 return False
@@ -164,7 +167,7 @@ def _next_step(now: datetime, started_at: datetime, period: timedelta) -> dateti
     if not period:
         return None
     steps = max((now - started_at) // period, 0) + 1
-    return started_at + steps * period
+    return min(started_at + steps * period, now + period)  # the clock may have been set back
 
 
 def _merged(context: Context, told: datetime | None, kept: datetime | None = None) -> Iterator[Due]:

@@ -21,6 +21,8 @@ from chargepoint.station.evse_ports import Spawn
 from chargepoint.store.sqlite import Store
 
 JOB = "availability"
+ANSWER_MOST_S = 10.0
+"""How long whoever asks waits for an EVSE whose meter is just beginning or ending."""
 
 
 class Availability:
@@ -81,16 +83,22 @@ class Availability:
     async def set_operative(self, place: Place, *, operative: bool) -> bool:
         """Make a connector, an EVSE or the station operative or inoperative.
 
-        False if it will count only when the running transaction is over (2.0.1 G03.FR.05); one at
-        another connector is in nobody's way. What concerns several EVSEs is done as a whole, also
-        if the connection of the CSMS that asked, or the power, goes in the middle of it.
+        False if it will count only when the running transaction is over (2.0.1 G03.FR.05), or its
+        meter is done; one at another connector is in nobody's way. What concerns several EVSEs is
+        done as a whole, also if the connection of the CSMS that asked, or the power, goes in the
+        middle of it.
 
         Raises:
             StoreError: it cannot be stored; nothing happened.
         """
         connectors = {evse_id: runner.connectors for evse_id, runner in self._runners.items()}
         wanted = tuple(changes(place, connectors, operative=operative))
-        error = await asyncio.shield(self._spawn(self._change(wanted)))
+        change = self._spawn(self._change(wanted))
+        try:
+            async with asyncio.timeout(ANSWER_MOST_S):
+                error = await asyncio.shield(change)
+        except TimeoutError:
+            return False
         if error is not None:
             raise error
         concerned = {evse_id for evse_id, _ in wanted}
@@ -110,14 +118,14 @@ class Availability:
         async with self._changing:
             await self._finish()
             before = self.own_status()
-            if len(wanted) > 1:
-                try:
+            try:
+                if len(wanted) > 1:
                     self._store.commit_job(JOB, AvailabilityJob(wanted))
-                except StoreError as error:
-                    return error
-                await self._finish()
-            else:
-                await self._feed(wanted)
+                else:
+                    self._store.probe()  # what is fed waits for the disk, who asks must not
+            except StoreError as error:
+                return error
+            await (self._finish() if len(wanted) > 1 else self._feed(wanted))
             self._tell_own(before)
         return None
 

@@ -6,7 +6,7 @@ from typing import Any
 from chargepoint.core.facts import StatusChanged
 from chargepoint.core.variables import MINIMUM_STATUS_DURATION
 from chargepoint.csms.adapter import Csms, Delivery, NotYet, delivers, handles
-from chargepoint.errors import Refused
+from chargepoint.errors import Refused, StoreError
 from chargepoint.station.station import Station
 from chargepoint.v16 import wire
 from chargepoint.v16.connectors import Connectors
@@ -91,7 +91,7 @@ class Availability:
         operative, connector = payload["type"] == "Operative", payload["connectorId"]
         try:
             at_once = await self._set(connector, operative=operative)
-        except Refused:
+        except (Refused, StoreError):
             return {"status": "Rejected"}
         return {"status": "Accepted" if at_once else "Scheduled"}
 

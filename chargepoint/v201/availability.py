@@ -7,7 +7,7 @@ from chargepoint.core.availability import availability
 from chargepoint.core.facts import StatusChanged
 from chargepoint.core.variables import AvailabilityState  # noqa: TC001 - import rules see it
 from chargepoint.csms.adapter import Csms, Delivery, delivers, handles
-from chargepoint.errors import Refused
+from chargepoint.errors import Refused, StoreError
 from chargepoint.station.station import Station
 from chargepoint.v201 import wire
 
@@ -70,4 +70,6 @@ class Availability:
             )
         except Refused as refused:
             return wire.answer("Rejected", refused)
+        except StoreError:
+            return {"status": "Rejected"}
         return {"status": "Accepted" if at_once else "Scheduled"}

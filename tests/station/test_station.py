@@ -19,7 +19,7 @@ from chargepoint.core.model import Authorization, Cause, Fault, Scope, Source, S
 from chargepoint.errors import HardwareFault, Refused, StoreError
 from chargepoint.hardware.api import BoardFault
 from chargepoint.hardware.simulated import Vehicle
-from chargepoint.station import unlocking
+from chargepoint.station import availability, unlocking
 
 SOMEBODY = TokenAccepted(Authorization(TOKEN, Source.CSMS))
 TWO = (("cType2",), ("cType2", "sType3"))
@@ -354,3 +354,53 @@ async def test_a_fault_of_one_connector_that_the_board_sees_leaves_the_other_one
 
         told = {(f.evse_id, f.connector_id): f.status for f in bench.station.statuses()}
         assert told[2, 2] is Status.AVAILABLE
+
+
+async def test_whoever_asks_does_not_wait_for_a_disk_that_refuses(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Calls of the CSMS are worked off one by one: the next one may be a remote stop."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise StoreError("full")
+
+    monkeypatch.setattr(bench.store, "commit", refuse)
+    monkeypatch.setattr(bench.store, "probe", refuse)
+
+    async with asyncio.timeout(5):
+        with pytest.raises(StoreError):
+            await bench.station.set_availability(operative=False, evse_id=1)
+    assert bench.state().operative
+
+
+async def test_whoever_asks_does_not_wait_for_a_meter_that_takes_its_time(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(availability, "ANSWER_MOST_S", 0.05, raising=False)
+    await bench.charge()
+    bench.meters[1].gate.clear()
+    ending = asyncio.ensure_future(bench.finish())
+    await bench.clock.settle()
+
+    async with asyncio.timeout(5):
+        assert not await bench.station.set_availability(operative=False, evse_id=1)
+
+    bench.meters[1].gate.set()
+    await ending
+    await bench.clock.settle()
+    assert not bench.state().operative
+
+
+@pytest.mark.parametrize("hangs", [True, False])
+async def test_a_lock_that_does_not_answer_is_one_that_did_not_move(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, *, hangs: bool
+) -> None:
+    async def unlock(_: int) -> bool:
+        await (asyncio.Event().wait() if hangs else asyncio.sleep(0))
+        raise HardwareFault("jammed")
+
+    monkeypatch.setattr(unlocking, "HARDWARE_TIMEOUT_S", 0.05, raising=False)
+    monkeypatch.setattr(bench.outlets[1], "unlock", unlock)
+
+    async with asyncio.timeout(5):
+        assert not await bench.station.unlock(1, 1)

@@ -117,6 +117,7 @@ class EvseRunner:
         self._lock = asyncio.Lock()  # one input of this EVSE at a time
         self._coming: list[Input] = []  # what waits for the input in work
         self._disk_refuses = False  # an input waits for the disk and holds the lock
+        self._times_moved = False  # while one waited
         self._deadline_changed = asyncio.Event()
         self._timed: tuple[datetime, float] | None = None  # the deadline, and when it passes
 
@@ -192,6 +193,7 @@ class EvseRunner:
     def reload(self) -> None:
         """The store has changed times in the state."""
         self.state = replace(self._store.load(self.evse_id), limit_a=self.state.limit_a)
+        self._times_moved = self._disk_refuses
 
     async def make_safe(self) -> None:
         """Open the contactor, for nobody looks after it from now on; bounded, never fails.
@@ -249,7 +251,7 @@ class EvseRunner:
             log.debug("EVSE %d: %s", self.evse_id, type(now).__name__)
             step = self._advance(now)
             try:
-                await self._keep(now, step)
+                step = await self._keep(now, step)
             except StoreError as error:
                 if not isinstance(now, LimitChanged):
                     return error
@@ -271,7 +273,7 @@ class EvseRunner:
         )
         return advance(self.state, given, self._clock.now(), policy)
 
-    async def _keep(self, given: Input, step: Step) -> None:
+    async def _keep(self, given: Input, step: Step) -> Step:
         """Store the step, then let it count. Nothing may be done that is not stored.
 
         A disk that refuses must not keep the contactor closed, so that one order goes first, nor a
@@ -284,6 +286,8 @@ class EvseRunner:
             raise StoreError("the disk is too full for a new session")
         waits = pauses()
         while step.state != self.state or step.facts:
+            if self._times_moved:  # those in the step were not
+                step, self._times_moved = self._advance(given), False
             if not limit:  # another one may be in force since
                 step = replace(step, state=replace(step.state, limit_a=self.state.limit_a))
             try:
@@ -303,6 +307,7 @@ class EvseRunner:
         if step.state.deadline != self.state.deadline:
             self._deadline_changed.set()
         self.state = step.state
+        return step
 
     async def _limit_unstored(self, given: LimitChanged) -> list[Input]:
         """Be within the limit, whatever the disk says; it is stored and told with the next step."""

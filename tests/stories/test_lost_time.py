@@ -320,3 +320,32 @@ async def test_the_time_of_a_meter_that_has_one_is_not_moved(tmp_path: Path) -> 
 
         ended = next(p for p in run.take("TransactionEvent") if p["eventType"] == "Ended")
         assert ended["meterValue"][-1]["timestamp"] == at(end)
+
+
+async def test_what_waits_for_the_disk_gets_the_right_time_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with case("2.0.1", tmp_path, settings=SAMPLES["2.0.1"]) as run:
+        await run.cut()
+        await run.restart(EPOCH)
+        began = run.clock.elapsed
+        await run.charge()
+
+        def refuse(*_: object, **__: object) -> None:
+            raise StoreError("disk full")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(run.station.store, "commit", refuse)
+            await run.unplug(evse=1)
+        passed = timedelta(seconds=run.clock.elapsed - began)
+        run.station.time_source.told(START + DAYS + passed)  # just before it is tried again
+        await run.advance(20)
+        run.take()
+        run.answers("BootNotification", booted(run.clock.now()))
+        await run.back()
+
+        assert all(
+            START + DAYS - SECOND <= moment <= run.clock.now()
+            for one in run.take("TransactionEvent")
+            for moment in times(one)
+        )

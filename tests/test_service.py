@@ -196,6 +196,16 @@ def assert_session_is_kept(process: Process) -> None:
     assert (records == 1) if ended_at else waits
 
 
+def test_it_ends_by_itself_if_it_cannot_go_on_although_threads_hang(tmp_path: Path) -> None:
+    """Else nobody would start it again."""
+    with station_process(tmp_path / "s", fault="no next life") as process:
+        process.wait_for("lives")
+        process.ask_for("break")
+        process.wait_for("break heard")
+
+        assert process.ended_within(2 * STOP_MOST_S) == 1
+
+
 @pytest.mark.parametrize("scheme", ["ws", "wss"])
 def test_it_ends_while_it_connects(tmp_path: Path, scheme: str) -> None:
     with silent_server() as port:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _INTERRUPTED = 130
+_FAILED = 1
 
 
 @click.command()
@@ -51,7 +52,11 @@ async def _run(loaded: "StationConfig", path: Path, ending: "Ending") -> int:
     log.info("station %s from %s", loaded.station.id, path)
     for sentence in warnings(loaded):
         log.warning("%s", sentence)
-    number = await serve(loaded, ending, lambda: load_config(path))
+    try:
+        number = await serve(loaded, ending, lambda: load_config(path))
+    except BaseException:
+        ending.done(_FAILED)  # a thread that hangs must not keep a process that does nothing
+        raise
     code = _INTERRUPTED if number == signal.SIGINT else 0
     ending.done(code)
     return code

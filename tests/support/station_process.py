@@ -156,6 +156,20 @@ def _hang_threads(life: Any) -> None:
         life.station.spawn(asyncio.to_thread(time.sleep, 1000))
 
 
+def _begin_no_more(life: Any) -> None:
+    """Threads hang, and the next life cannot begin."""
+    from chargepoint import app
+    from chargepoint.errors import StoreError
+
+    def broken(*_: object) -> None:
+        raise StoreError("put in by a test")
+
+    _hang_threads(life)
+    app.Store = broken  # type: ignore[assignment, misc]
+    life.station.model.set_key("ResetRetries", "0")
+    life.station.maintenance._want("ApplicationReset")
+
+
 def _hang_store(life: Any) -> None:
     """Somebody else has the database, and does not give it back."""
     life.station.other = sqlite3.connect(life.store.folder / "station.db", isolation_level=None)
@@ -193,6 +207,7 @@ FAULTS: dict[str, Callable[[Any], None]] = {
     "meter": _hang_meter,
     "input": _hang_input,
     "threads": _hang_threads,
+    "no next life": _begin_no_more,
     "store": _hang_store,
     "upload": _ask("GetLog", _LOG),
     "download": _ask("UpdateFirmware", {"requestId": 1, "firmware": _FIRMWARE}),

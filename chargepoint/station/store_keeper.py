@@ -17,6 +17,7 @@ aside and reads what can be read (``store.opening``).
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -69,9 +70,10 @@ class StoreKeeper:
                 told = why
                 self._begins(why)
             await self._clock.sleep(pause)
-        missed = self._station.unstored
+        missed, right = self._station.unstored, self._station.time_source.right
         for _ in range(len(missed)):
-            self._station.record(missed.popleft())
+            event = missed.popleft()
+            self._station.record(replace(event, at=right(event.at)))
         if told:
             self._ends(told, since)
 

@@ -56,6 +56,7 @@ class TimeSource:
         self._doubted: Told | None = None
         self._noted_at = float("-inf")
         self._step: tuple[datetime, datetime, timedelta] | None = None  # from, to, moved by
+        self._began: datetime | None = None  # also if the disk did not take it
         self._complained = False
 
     @property
@@ -75,6 +76,7 @@ class TimeSource:
                 self._begin(clock)
             except StoreError as error:
                 log.error("times cannot be put right later: %s", error)  # noqa: TRY400 - the disk
+            self._began = clock.now()
             self.look()
 
     def _begin(self, clock: CorrectableClock) -> None:
@@ -136,12 +138,14 @@ class TimeSource:
 
     def straight(self, reading: Reading) -> Reading:
         """A reading that was under way while recorded times were moved, moved like them."""
+        return replace(reading, taken_at=self.right(reading.taken_at))
+
+    def right(self, moment: datetime) -> datetime:
+        """A moment that was not stored yet while those that were were moved, moved like them."""
         if self._step is None:
-            return reading
+            return moment
         since, until, by = self._step
-        if not since <= reading.taken_at <= until:
-            return reading
-        return replace(reading, taken_at=reading.taken_at + by)
+        return moment + by if since <= moment <= until else moment
 
     async def watch(self, event: Callable[[Event, str], None]) -> None:
         """Compare the time with one that never jumps; whoever set the clock, it is told."""
@@ -211,7 +215,7 @@ class TimeSource:
 
     def _put_right(self, by: timedelta, *, known: bool) -> None:
         """Move what was recorded; raises StoreError as it is, with nothing moved."""
-        now, since = self._clock.now(), self._timeline.unsure_since
+        now, since = self._clock.now(), self._timeline.unsure_since or self._began
         right = now + by if known else None
         count = self._timeline.put_right(by, now, now=right)
         if known:

@@ -11,6 +11,7 @@ from case_rig import Case, case
 from fake_clock import START
 
 from chargepoint.core.model import StopReason
+from chargepoint.core.security import Event
 from chargepoint.errors import StoreError
 from meters.model import Reading
 
@@ -349,3 +350,25 @@ async def test_what_waits_for_the_disk_gets_the_right_time_too(
             for one in run.take("TransactionEvent")
             for moment in times(one)
         )
+
+
+async def test_an_event_that_waited_for_the_disk_gets_the_right_time_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with case("2.0.1", tmp_path, settings=SAMPLES["2.0.1"]) as run:
+        await run.cut()
+        await run.restart(EPOCH)
+        store = run.station.store
+
+        def refuse(*_: object, **__: object) -> None:
+            raise StoreError("disk full")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(store, "record", refuse)
+            run.station.security.event(Event.TIME_SET, "for this test")
+        run.station.time_source.told(START + DAYS)
+        store.on_trouble()
+        await run.settle()
+
+        (waits,) = [json.loads(one) for (one,) in facts(run) if b"for this test" in one]
+        assert datetime.fromisoformat(waits["at"]) >= START + DAYS - HALF_HOUR

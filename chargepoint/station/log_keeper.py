@@ -28,7 +28,7 @@ class _Lines(TextLines):
         super().__init__()
         self._now = now
 
-    def moment_of(self, record: logging.LogRecord) -> datetime:  # noqa: ARG002, D102
+    def moment_of(self, record: logging.LogRecord) -> datetime:  # noqa: ARG002
         return self._now().astimezone(UTC)
 
 

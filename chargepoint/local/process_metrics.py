@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,10 @@ def of_process(state: Path) -> Iterator[Family]:
     """
     yield single("chargepoint_tasks", "Tasks of the event loop.", len(asyncio.all_tasks()))
     yield single("chargepoint_threads", "Threads of the process.", threading.active_count())
+    blocks = sys.getallocatedblocks()
+    yield single(
+        "chargepoint_python_blocks", "Blocks of memory that Python has handed out.", blocks
+    )
     if _PROC.is_dir():
         resident = _resident_bytes()
         yield single("chargepoint_memory_bytes", "Memory of the process that is in use.", resident)

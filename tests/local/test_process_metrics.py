@@ -28,6 +28,7 @@ async def test_the_station_tells_what_its_process_takes(served: Served) -> None:
     answer = await served.ask("GET", "/metrics")
 
     assert "\nchargepoint_tasks " in answer.body
+    assert "\nchargepoint_python_blocks " in answer.body
     assert 'chargepoint_database_bytes{file="database"} ' in answer.body
 
 

@@ -35,6 +35,7 @@ from soak_figures import Sample, Verdict, plot, table, verdicts, write_csv
 
 MINUTES: Final = 60.0
 CALM_S: Final = 4.0  # between two faults, at most
+WARM: Final = 0.08  # of the time, in which what takes the most memory comes at once
 FAULT_S: Final = 60.0  # one that has not struck by then is given up
 STRIKES: Final[tuple[Callable[[Any], Awaitable[None]], ...]] = (
     fault_network.cut,
@@ -56,9 +57,13 @@ STRIKES: Final[tuple[Callable[[Any], Awaitable[None]], ...]] = (
     fault_frames.flood,
     fault_station.meter,
 )
+_LARGE: Final = (fault_frames.giant, fault_frames.deep)
+"""What takes the most memory. The heap keeps what its largest moment took, so that comes first."""
+
 _SERIES: Final = {
     "tasks": "chargepoint_tasks",
     "threads": "chargepoint_threads",
+    "blocks": "chargepoint_python_blocks",
     "descriptors": "chargepoint_descriptors",
     "database": 'chargepoint_database_bytes{file="database"}',
     "wal": 'chargepoint_database_bytes{file="journal"}',
@@ -122,7 +127,7 @@ async def _under_faults(it: Plant, result: Soak, seconds: float, every_s: float)
     done = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         driving = tasks.create_task(_drive(it, done))
-        striking = tasks.create_task(_strike(it, result))
+        striking = tasks.create_task(_strike(it, result, WARM * seconds))
         sampling = tasks.create_task(_sample(it, result, every_s))
         await asyncio.wait([driving], timeout=seconds)
         striking.cancel()
@@ -144,17 +149,19 @@ async def _drive(it: Plant, done: asyncio.Event) -> None:
                 raise Stuck(f"the process ended with {it.code}: {words}") from gone
 
 
-async def _strike(it: Plant, result: Soak) -> None:
+async def _strike(it: Plant, result: Soak, warm_s: float) -> None:
     world: Any = it
+    began = time.monotonic()
     while True:
-        strike = it.numbers.choice(STRIKES)
+        warm = time.monotonic() - began >= warm_s
+        strike = it.numbers.choice(STRIKES if warm else _LARGE)
         with suppress(TimeoutError, Stuck):
             async with asyncio.timeout(FAULT_S):
                 await strike(world)
             name = strike.__name__
             result.struck[name] = result.struck.get(name, 0) + 1
         _calm(it)
-        await asyncio.sleep(it.numbers.uniform(0, CALM_S))
+        await asyncio.sleep(it.numbers.uniform(0, CALM_S) if warm else 0)
 
 
 def _calm(it: Plant) -> None:

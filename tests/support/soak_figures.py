@@ -19,13 +19,16 @@ class Quantity:
 
     Private memory and shared pages together are ``rss``, of which ``heap`` is what the program
     asked for itself. ``pss`` has no bound: it rises when another process that shared a page ends.
-    ``used`` are the pages of the ``database`` in use; the file keeps those that its largest backlog
-    of facts needed, so it may rise by one that was larger still.
+    ``blocks`` are what Python holds, of whatever size. What a message took goes when it is done, so
+    only the least in each ``window`` of samples counts. ``used`` are the pages of the ``database``
+    in use; the file keeps those that its largest backlog of facts needed, so it may rise by one
+    that was larger still.
     """
 
     name: str
     unit: str
     bound: float | None = None
+    window: int = 1
 
 
 QUANTITIES: Final = (
@@ -34,6 +37,7 @@ QUANTITIES: Final = (
     Quantity("rss", "KiB", 1024),
     Quantity("heap", "KiB", 1024),
     Quantity("pss", "KiB"),
+    Quantity("blocks", "", 5000, window=24),
     Quantity("tasks", "", 2),
     Quantity("threads", "", 1),
     Quantity("descriptors", "", 2),
@@ -77,9 +81,22 @@ def verdicts(samples: Sequence[Sample]) -> list[Verdict]:
     """Of every quantity that has a bound."""
     first, half = samples[: len(samples) // 2], samples[len(samples) // 2 :]
     return [
-        Verdict(quantity, growth(half, quantity.name), _above(first, half, quantity.name))
+        _verdict(quantity, _least(first, quantity), _least(half, quantity))
         for quantity in QUANTITIES
         if quantity.bound is not None
+    ]
+
+
+def _verdict(quantity: Quantity, first: Sequence[Sample], half: Sequence[Sample]) -> Verdict:
+    return Verdict(quantity, growth(half, quantity.name), _above(first, half, quantity.name))
+
+
+def _least(samples: Sequence[Sample], quantity: Quantity) -> list[Sample]:
+    """The sample of each window in which there was least of it."""
+    windows = range(0, len(samples), quantity.window)
+    return [
+        min(samples[at : at + quantity.window], key=lambda one: one[quantity.name])
+        for at in windows
     ]
 
 

@@ -16,6 +16,7 @@ from msgspec import inspect
 
 from chargepoint.config_model import Password, SettingText
 from chargepoint.config_yaml import Node, child
+from chargepoint.log_lines import printable
 
 _SECRET_KEYS = ("password", "token")
 _SHOWN = 100  # characters of a value that a complaint repeats
@@ -23,7 +24,8 @@ _SHOWN = 100  # characters of a value that a complaint repeats
 
 def complaint(where: str, path: str, found: str, allowed: str, hint: str = "") -> str:
     """One line that says where, what was found and what is allowed."""
-    return f"{where}: {path}: {found}; allowed: {allowed}" + (f"; {hint}" if hint else "")
+    line = f"{where}: {path}: {found}; allowed: {allowed}" + (f"; {hint}" if hint else "")
+    return printable(line)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

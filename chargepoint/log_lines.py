@@ -27,10 +27,11 @@ class TextLines(logging.Formatter):
         return moment.replace("+00:00", "Z")
 
     def format(self, record: logging.LogRecord) -> str:  # noqa: D102
-        return _SET_IN.join(map(_printable, super().format(record).split("\n")))
+        return _SET_IN.join(map(printable, super().format(record).split("\n")))
 
 
-def _printable(line: str) -> str:
+def printable(line: str) -> str:
+    """The line, with whatever is no character to be seen as an escape."""
     if line.isprintable():
         return line
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in line)

@@ -455,6 +455,17 @@ NOT_A_CONFIG = [
 ]
 
 
+def test_a_value_with_line_breaks_is_told_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "station.yaml"
+    path.write_text(GOOD.replace('"2.0.1"', '"1.0.\n\n\n  1\x1b[2J"'.replace("\x1b", "\\e")))
+
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, {})
+
+    assert str(caught.value).isprintable()
+    assert "csms.ocpp" in str(caught.value)
+
+
 @pytest.mark.parametrize(("old", "new", "expected"), WRONG_VALUES)
 def test_a_wrong_value_is_told_with_line_path_and_what_is_allowed(
     site: Callable[[str], Path], old: str, new: str, expected: str

@@ -11,10 +11,11 @@ connections, streams, bytes, time, and requests in a second, beyond which they w
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import aclosing, suppress
+from functools import partial
 from http import HTTPStatus
-from typing import Final, NoReturn, Self
+from typing import Any, Final, NoReturn, Self
 
 import h11
 
@@ -122,10 +123,12 @@ class HttpServer:
         serve = connection.turn_away(full) if full else connection.serve()
         task = self._tasks.create_task(guarded(serve))
         self._open[task] = connection
-        task.add_done_callback(self._leave)
+        task.add_done_callback(partial(self._leave, serve))
 
-    def _leave(self, task: asyncio.Task[None]) -> None:
-        self._open.pop(task, None)
+    def _leave(self, serve: Coroutine[Any, Any, None], task: asyncio.Task[None]) -> None:
+        """Of a task that was cancelled before its first step nobody else takes care."""
+        serve.close()
+        self._open.pop(task).drop()
 
     def _crowd(self, newcomer: str) -> int:
         """How many connections are too many already for another one from there; 0 if none are.

@@ -1,6 +1,7 @@
 """The local HTTP server over real sockets, asked by the standard library and by bad clients."""
 
 import asyncio
+import gc
 import json
 import logging
 import socket
@@ -279,6 +280,20 @@ async def test_connections_over_the_limit_are_turned_away_and_there_is_room_agai
 
     assert full.startswith(b"HTTP/1.1 503 ")
     assert b"2 connections are open already" in full
+
+
+async def test_a_client_that_comes_with_the_end_is_let_go_of() -> None:
+    """Its work was never begun, of which asyncio would tell."""
+    async with serving() as (server, _):
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            while not server._open:  # noqa: ASYNC110 - each turn of the loop counts
+                await asyncio.sleep(0)
+            await server.__aexit__()
+            client.setblocking(False)
+            with suppress(ConnectionResetError):
+                async with asyncio.timeout(5):
+                    assert await asyncio.get_running_loop().sock_recv(client, 1) == b""
+    gc.collect()
 
 
 async def test_events_arrive_as_they_happen_and_the_stream_ends_with_its_source() -> None:

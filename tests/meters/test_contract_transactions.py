@@ -172,6 +172,34 @@ def test_a_meter_that_has_the_time_keeps_it_until_another_is_confirmed(
 
 
 @SIGNING
+def test_a_meter_set_by_an_unconfirmed_time_is_set_again_before_the_next_transaction(
+    driver: str, simulator: str
+) -> None:
+    """It had no time, so it was given one; the CSMS put that right a moment later."""
+
+    async def look() -> None:
+        async with bench(driver, simulator) as found:
+            found.now = time = Unconfirmed()
+            time.known = False
+            wrong_day = f"{time():%Y-%m-%d}".encode()
+            meter = await found.signing()
+            await meter.read()
+            await meter.begin(transaction())
+            await found.charge()
+            await meter.end(UUID)
+            await meter.release(UUID)
+            time.known = True
+            await meter.begin(transaction(OTHER))
+            await found.charge()
+            end = await meter.end(OTHER)
+
+            assert end.signed is not None
+            assert wrong_day not in end.signed.document
+
+    run(look())
+
+
+@SIGNING
 def test_begin_end_and_release_may_be_repeated(driver: str, simulator: str) -> None:
     async def look() -> None:
         async with bench(driver, simulator) as found:

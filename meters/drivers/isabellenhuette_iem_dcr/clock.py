@@ -15,7 +15,7 @@ from meters.drivers.isabellenhuette_iem_dcr.times import shown, told
 from meters.drivers.isabellenhuette_iem_dcr.wire import UNSET, Values
 from meters.errors import MeterRefused
 from meters.http import HttpRefusal
-from meters.timing import certain, confirmed, usable
+from meters.timing import LastSet, certain, confirmed, usable
 
 log = logging.getLogger(__name__)
 
@@ -28,17 +28,18 @@ class ClockKeeper:
 
     def __init__(self, config: Config, now: Callable[[], datetime]) -> None:
         self._config, self._now = config, now
-        self._set_at: float | None = None
+        self._last = LastSet(now)
         self._next_try = 0.0
         self._told = ""
 
     def forget(self) -> None:
         """The power of the meter was cut, or it is not known when the clock was set."""
-        self._set_at, self._next_try = None, 0.0
+        self._last.forget()
+        self._next_try = 0.0
 
     def doubt(self) -> None:
         """The meter itself calls its clock not set; an attempt just now is not repeated at once."""
-        self._set_at = None
+        self._last.forget()
 
     def text(self) -> str:
         """The time now, as the meter is told.
@@ -62,15 +63,14 @@ class ClockKeeper:
 
     def was_set(self) -> None:
         """The meter took the time together with something else."""
-        self._set_at = asyncio.get_running_loop().time()
+        self._last.note()
 
     @property
     def due(self) -> bool:
         """Whether the clock was not set for too long, and no attempt failed just now."""
-        now = asyncio.get_running_loop().time()
-        interval_s = self._config.datetime_resync_interval * 3600
-        old = self._set_at is None or now - self._set_at >= interval_s
-        return old and now >= self._next_try
+        age_s, interval_s = self._last.age_s, self._config.datetime_resync_interval * 3600
+        old = age_s is None or age_s >= interval_s or self._last.outdated
+        return old and asyncio.get_running_loop().time() >= self._next_try
 
     async def attend(self, device: Device) -> None:
         """Set the clock if it is due and no transaction runs. A refusal is for the next time."""
@@ -89,7 +89,8 @@ class ClockKeeper:
         Raises:
             MeterRefused: it cannot be set, and the meter itself calls it not set.
         """
-        if values.clock_letter != UNSET and not (self.due and confirmed(self._now)):
+        due = self._last.outdated or (self.due and confirmed(self._now))
+        if values.clock_letter != UNSET and not due:
             return
         try:
             await self._set(device)

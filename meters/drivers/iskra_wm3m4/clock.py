@@ -4,7 +4,6 @@ The meter signs its own time into the record and refuses to sign without one, so
 in a transaction the clock is set again before the end is commanded.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime
@@ -13,7 +12,7 @@ from functools import partial
 from meters.drivers.iskra_wm3m4 import layout
 from meters.drivers.iskra_wm3m4.config import Config
 from meters.drivers.iskra_wm3m4.device import Device
-from meters.timing import certain, confirmed
+from meters.timing import LastSet, certain, confirmed
 
 log = logging.getLogger(__name__)
 
@@ -25,11 +24,11 @@ class ClockKeeper:
         self._now = now
         self._offset_min = config.timezone_offset_minutes
         self._interval_s = config.clock_sync_interval_h * 3600
-        self._set_at: float | None = None
+        self._last = LastSet(now)
 
     def forget(self) -> None:
         """The meter may have been without power; its clock does not survive that."""
-        self._set_at = None
+        self._last.forget()
 
     async def before_begin(self, device: Device) -> None:
         """See to it that the clock is right now.
@@ -68,10 +67,10 @@ class ClockKeeper:
             MeterRefused: it cannot be set.
         """
         await device.set_clock(partial(certain, self._now), self._offset_min)
-        self._set_at = asyncio.get_running_loop().time()
+        self._last.note()
 
     def _due(self) -> bool:
-        now = asyncio.get_running_loop().time()
         if not confirmed(self._now):
             return False
-        return self._set_at is None or now - self._set_at >= self._interval_s
+        age_s = self._last.age_s
+        return age_s is None or age_s >= self._interval_s or self._last.outdated

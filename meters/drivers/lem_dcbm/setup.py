@@ -15,7 +15,7 @@ from meters.drivers.lem_dcbm.answers import SettingsRead, Status
 from meters.drivers.lem_dcbm.config import Config
 from meters.drivers.lem_dcbm.device import Device
 from meters.errors import MeterError, MeterRefused
-from meters.timing import certain, confirmed
+from meters.timing import LastSet, certain, confirmed
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +39,14 @@ class SetupKeeper:
         self._written: dict[str, Any] = {}  # what the meter does not tell when it is read
         self._connected_at = 0.0
         self._done_at: float | None = None
+        self._clock = LastSet(now)
         self._next = 0.0
         self._identified = config.IT < 0
 
     def forget(self) -> None:
         """The meter may have been without power."""
         self._written.clear()
+        self._clock.forget()
         self._connected_at = asyncio.get_running_loop().time()
         self._done_at, self._next = None, 0.0
 
@@ -72,7 +74,7 @@ class SetupKeeper:
             MeterRefused: they cannot be set, and a transaction would not begin or be wrong.
         """
         age = asyncio.get_running_loop().time() - (self._done_at or 0.0)
-        fresh = self._done_at is not None and age < _OLD_S
+        fresh = self._done_at is not None and age < _OLD_S and self._clock_is_ours()
         if fresh and self._identified and status.status.bits.synchronised:
             return
         try:
@@ -129,7 +131,17 @@ class SetupKeeper:
         if not confirmed(self._now) and (await device.look()).status.bits.synchronised:
             return False
         await device.write("clock", lambda: {"time": {"utc": _utc(certain(self._now))}})
+        self._clock.note()
         return True
+
+    def _clock_is_ours(self) -> bool:
+        """Whether the meter goes by the time that it should: that of its servers, or ours.
+
+        Until ours is confirmed it may have its own.
+        """
+        if self._servers or not confirmed(self._now):
+            return True
+        return self._clock.age_s is not None and not self._clock.outdated
 
     async def _ntp(self, device: Device, known: SettingsRead) -> None:
         if not self._servers or _same(known.ntp, self._servers):

@@ -1,6 +1,7 @@
 """What every driver of a meter that signs promises, tried like in ``test_contract``."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,7 +24,7 @@ from record_check import assert_authentic
 from virtual_time import run
 
 from meters.api import SigningMeter
-from meters.errors import MeterRefused
+from meters.errors import MeterRefused, MeterUnreachable
 from meters.model import OpenTransaction, SignedReading
 from meters.simulators.catalog import keeps_records
 
@@ -195,6 +196,36 @@ def test_a_meter_set_by_an_unconfirmed_time_is_set_again_before_the_next_transac
 
             assert end.signed is not None
             assert wrong_day not in end.signed.document
+
+    run(look())
+
+
+@SIGNING
+def test_an_end_that_needs_the_time_waits_until_it_is_known(driver: str, simulator: str) -> None:
+    """Meter and station were without power; the meter signs nothing before it has the time."""
+
+    async def look() -> None:
+        async with bench(driver, simulator, boot_delay_s=2.0) as found:
+            found.now = time = Uncertain()
+            time.wrong = False
+            meter = await found.signing()
+            await patiently(lambda: meter.begin(transaction()))
+            await found.charge()
+            found.device.reboot()
+            time.wrong = True
+            for caller in (meter, await found.signing()):
+                await asyncio.sleep(3)
+                with contextlib.suppress(MeterUnreachable):
+                    await patiently(caller.read)
+                try:
+                    await caller.end(UUID)
+                except MeterUnreachable:  # to be repeated, and the record is not given up
+                    pass
+                except MeterRefused as error:
+                    assert "time is not known" not in str(error)  # noqa: PT017 - lost with the power
+            time.wrong = False
+            if keeps_records(simulator):
+                assert (await patiently(lambda: meter.end(UUID))).signed is not None
 
     run(look())
 

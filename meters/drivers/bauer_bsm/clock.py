@@ -11,7 +11,8 @@ from functools import partial
 
 from meters.drivers.bauer_bsm.config import Config
 from meters.drivers.bauer_bsm.device import Device
-from meters.timing import certain, confirmed
+from meters.outage import NotYet
+from meters.timing import TimeUnknown, certain, confirmed
 
 
 class ClockKeeper:
@@ -37,9 +38,13 @@ class ClockKeeper:
 
         Raises:
             MeterRefused: it cannot be set.
+            NotYet: nobody knows the time; the end is to be asked for again.
         """
         if await self._right(device) is None:
-            await self._set(device)
+            try:
+                await self._set(device)
+            except TimeUnknown as error:
+                raise NotYet(str(error)) from error
 
     def forget(self) -> None:
         """It may be another meter, or one that was without power: look before believing."""

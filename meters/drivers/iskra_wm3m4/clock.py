@@ -12,7 +12,8 @@ from functools import partial
 from meters.drivers.iskra_wm3m4 import layout
 from meters.drivers.iskra_wm3m4.config import Config
 from meters.drivers.iskra_wm3m4.device import Device
-from meters.timing import LastSet, certain, confirmed
+from meters.outage import NotYet
+from meters.timing import LastSet, TimeUnknown, certain, confirmed
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +46,13 @@ class ClockKeeper:
 
         Raises:
             MeterRefused: it cannot be set.
+            NotYet: nobody knows the time; the end is to be asked for again.
         """
         if await device.clock_status() == layout.CLOCK_LOST:
-            await self.set(device)
+            try:
+                await self.set(device)
+            except TimeUnknown as error:
+                raise NotYet(str(error)) from error
 
     async def attend(self, device: Device, *, idle: bool) -> bool:
         """Set the clock if it is due; whether the meter had lost it.

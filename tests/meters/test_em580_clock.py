@@ -161,6 +161,30 @@ async def test_a_clock_that_is_wrong_is_set_although_it_was_set_lately(*, told: 
     assert abs(shown - now() - timedelta(minutes=20)) < timedelta(seconds=2)
 
 
+class Unconfirmed:
+    """A time that nobody has confirmed yet."""
+
+    def __call__(self) -> datetime:
+        return now()
+
+    def confirmed(self) -> bool:
+        return False
+
+
+async def test_a_clock_that_nobody_calls_set_is_set_before_the_time_is_confirmed() -> None:
+    """Firmware without the word for it: only a clock that says it is set is left alone."""
+    async with rig() as found:
+        found.fault(FaultKind.EXCEPTION, register=0x7060, value=2, count=None)
+        meter = create(Config(**QUICK), found.bus, now=Unconfirmed())
+        assert isinstance(meter, SigningMeter)
+        for number in range(2):
+            await meter.begin(transaction(f"{number}"))
+            await meter.end(f"{number}")
+            await meter.release(f"{number}")
+
+    assert found.written(0x7032) == 1
+
+
 async def test_a_new_time_zone_waits_for_the_end_of_the_transaction() -> None:
     async with rig() as found:
         await found.driver(timezone_offset_minutes=60).begin(transaction())

@@ -85,10 +85,11 @@ class ClockKeeper:
 
     async def _is_right(self, device: Device) -> bool:
         """A short power cut takes the meter's clock away, and ours may have been corrected."""
-        if await device.clock_is_set() is False:
+        claimed = await device.clock_is_set()
+        if claimed is False:
             return False
         if not confirmed(self._now):
-            return True
+            return claimed is True or self._set_at is not None
         shown = await device.clock()
         return abs(shown - self._now().timestamp()) <= _DRIFT_S
 

@@ -9,6 +9,7 @@ import pytest
 from bauer_rig import END, START, rig
 from meter_rig import OTHER, UUID, WRITE, Rig, check_record, now, transaction
 
+from meters import patience
 from meters.errors import MeterDataError, MeterRefused, MeterUnreachable
 from meters.model import OpenTransaction, Quantity
 from meters.ocmf import verify_document
@@ -371,3 +372,24 @@ async def test_a_record_that_does_not_verify_is_no_record() -> None:
     assert held == OpenTransaction(UUID, running=False)
     check_record(end)
     assert found.executed() == {"B": 1, "E": 1}
+
+
+async def test_a_record_that_stays_wrong_is_handed_on_as_it_is_and_frees_the_meter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(patience, "_LONGEST_S", 0.0)
+    async with rig() as found:
+        meter = found.driver()
+        await meter.begin(transaction())
+        found.device.override(43900, [0x4141])
+        for _ in range(2):
+            with pytest.raises(MeterDataError, match="no OCMF record"):
+                await meter.end(UUID)
+        end = await meter.end(UUID)
+        await meter.release(UUID)
+        held = await meter.open_transaction()
+
+    assert end.signed is not None
+    assert verify_document(end.signed.document, end.signed.public_key).outcome == "unparsable"
+    assert end.value(ENERGY) == 99840
+    assert held is None

@@ -9,7 +9,8 @@ import pytest
 from iskra_rig import rig
 from meter_rig import OTHER, UUID, WRITE, check_record, transaction
 
-from meters.errors import MeterRefused, MeterUnreachable
+from meters import patience
+from meters.errors import MeterDataError, MeterRefused, MeterUnreachable
 from meters.model import OpenTransaction, Quantity
 from meters.ocmf import parse
 from meters.simulators.faults import FaultKind
@@ -273,3 +274,24 @@ async def test_an_end_on_a_dead_meter_fails_soon() -> None:
             await meter.end(UUID)
 
     assert asyncio.get_running_loop().time() - started < 1.0
+
+
+async def test_what_stays_no_record_is_handed_on_as_it_is_and_frees_the_meter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(patience, "_LONGEST_S", 0.0)
+    async with rig() as found:
+        meter = found.driver()
+        await meter.begin(transaction())
+        found.device.override(7615, [int.from_bytes(b'"9', "big")])  # format version 9.0
+        for _ in range(2):
+            with pytest.raises(MeterDataError, match="format version 9"):
+                await meter.end(UUID)
+        end = await meter.end(UUID)
+        await meter.release(UUID)
+        held = await meter.open_transaction()
+
+    assert end.signed is not None
+    assert end.signed.document.startswith(b'OCMF|{"FV":"9.0"')
+    assert end.value(Quantity.ENERGY_IMPORT) is not None
+    assert held is None

@@ -118,6 +118,7 @@ _SCALED: Final = (
 )
 _ENERGY_SCALE: Final = 144
 _ENERGIES: Final = ((136, Quantity.ENERGY_IMPORT), (128, Quantity.ENERGY_EXPORT))
+ENERGIES: Final = frozenset(quantity for _, quantity in _ENERGIES)
 QUANTITIES: Final = frozenset(
     [(quantity, phase) for _, rows in _SCALED for _, quantity, phase in rows]
     + [(quantity, None) for _, quantity in _ENERGIES]

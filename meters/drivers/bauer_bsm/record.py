@@ -60,6 +60,22 @@ def reading(record: Record, *, public_key: str, received: datetime) -> Reading:
     return Reading(moment, samples, signed)
 
 
+def evidence(
+    document: bytes, energies: tuple[Sample, ...], *, public_key: str, received: datetime
+) -> Reading:
+    """What the meter gave as a record although it is none, or a wrong one, kept as it is.
+
+    No value is read out of it; whoever verifies it finds what is wrong.
+    """
+    try:
+        named = bool(parse(document).algorithm)
+    except OcmfError:
+        named = False
+    method = "" if named else layout.METHOD
+    signed = SignedReading(document, encoding="OCMF", method=method, public_key=public_key)
+    return Reading(received, energies, signed)
+
+
 def total_wh(record: Record) -> Decimal | None:
     """Register 1-0:1.8.0*255 of the record; None if it is not there."""
     entries = record.payload.get("RD")

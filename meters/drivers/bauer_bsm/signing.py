@@ -28,6 +28,7 @@ from meters.errors import MeterDataError, MeterRefused, MeterUnreachable, Record
 from meters.modbus import ModbusBus, ModbusException
 from meters.model import BillingTransaction, MeterInfo, OpenTransaction, Reading, Sample
 from meters.outage import NotYet
+from meters.patience import Patience
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ class BauerBsm(BauerMeter):
         self._clock = ClockKeeper(config, now)
         self._begun: _Begun | None = None
         self._ended: dict[str, Reading] = {}
+        self._patience = Patience()
 
     async def begin(self, transaction: BillingTransaction) -> Reading:
         """Start a transaction; ``signed`` of the reading is the record of the begin.
@@ -95,17 +97,21 @@ class BauerBsm(BauerMeter):
             note = Note(transaction.transaction_id, await device.response_count())
             await device.write_texts(texts, note)
             self._begun = _Begun(note, texts)
+            self._patience.renew()
             await self._take(device, Slot.START, note)
             return await self._begin_reading(device, info, note)
 
     async def end(self, transaction_id: str) -> Reading:
         """End the transaction and give the record of its end, which stays until released.
 
+        One that stays impossible to understand, or wrong, comes as it stands; the energies beside
+        it then are those that the meter shows now.
+
         Raises:
             MeterRefused: the meter holds no such transaction, or its record was lost with the
                 power.
             MeterUnreachable: no answer, or not signed in time; repeat later.
-            MeterDataError: what the meter holds is no record.
+            MeterDataError: what the meter holds is no record; repeat later.
         """
         if (known := self._ended.get(transaction_id)) is not None:
             return known
@@ -165,6 +171,7 @@ class BauerBsm(BauerMeter):
         self._clock.forget()
         if swapped:
             self._begun, self._ended = None, {}
+            self._patience.renew()
 
     async def _attend(self, info: MeterInfo) -> None:
         if not info.public_key or self._lock.locked():
@@ -288,11 +295,32 @@ class BauerBsm(BauerMeter):
         return reading
 
     async def _fetch(self, device: Device, info: MeterInfo, transaction_id: str) -> Reading:
-        reading = await self._record(device, info, Slot.END)
+        try:
+            reading = await self._record(device, info, Slot.END)
+        except MeterDataError as error:
+            if isinstance(error, ModbusException) or not self._patience.ends():
+                raise
+            reading = await self._rescued(device, info, error)
+        self._patience.renew()
         self._ended[transaction_id] = reading
         while len(self._ended) > _KEPT:
             del self._ended[next(iter(self._ended))]
         return reading
+
+    async def _rescued(self, device: Device, info: MeterInfo, cause: MeterDataError) -> Reading:
+        """What stands where the record should, and the energies of now."""
+        try:
+            document = await device.record(Slot.END)
+        except ModbusException:
+            raise
+        except MeterDataError as error:
+            raise RecordLost(f"the meter does not give its record: {error}") from error
+        if not document:
+            raise RecordLost(f"the meter offers an empty record: {cause}") from cause
+        log.error("no good record, handed on as it is: %s", cause)
+        live = await self._live()
+        energies = tuple(sample for sample in live.samples if sample.quantity in layout.ENERGIES)
+        return record.evidence(document, energies, public_key=info.public_key, received=self._now())
 
     async def _record(self, device: Device, info: MeterInfo, slot: Slot) -> Reading:
         """The record of a snapshot as a reading.

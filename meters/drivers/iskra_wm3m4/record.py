@@ -18,6 +18,7 @@ from meters.ocmf.readings import RegisterReading
 from meters.ocmf.record import Record, parse
 
 _SYNCHRONISED: Final = "S"
+_ENERGIES: Final = frozenset({Quantity.ENERGY_IMPORT, Quantity.ENERGY_EXPORT})
 _SEQUENCE, _INTEGER = 0x30, 0x02
 _SHORT_FORM: Final = 0x80
 
@@ -109,6 +110,13 @@ def end_reading(document: bytes, *, public_key: str, received: datetime) -> Read
         public_key=public_key,
     )
     return Reading(received if end is None else _moment(end, received), samples, signed)
+
+
+def evidence(document: bytes, live: Reading, *, public_key: str) -> Reading:
+    """What the meter gave as a record although it is none, beside the energies of now."""
+    signed = SignedReading(document, encoding="OCMF", method=layout.METHOD, public_key=public_key)
+    energies = tuple(sample for sample in live.samples if sample.quantity in _ENERGIES)
+    return Reading(live.taken_at, energies, signed)
 
 
 def _moment(reading: RegisterReading, otherwise: datetime) -> datetime:

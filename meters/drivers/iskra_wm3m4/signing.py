@@ -23,10 +23,11 @@ from meters.drivers.iskra_wm3m4.device import Device
 from meters.drivers.iskra_wm3m4.holding import UNSETTLED, Held, Kind, look
 from meters.drivers.iskra_wm3m4.layout import Charging, Command
 from meters.drivers.iskra_wm3m4.meter import Identity, IskraMeter
-from meters.errors import MeterRefused, MeterUnreachable, RecordLost
+from meters.errors import MeterDataError, MeterRefused, MeterUnreachable, RecordLost
 from meters.modbus import ModbusBus, ModbusException
 from meters.model import BillingTransaction, OpenTransaction, Reading
 from meters.outage import NotYet
+from meters.patience import Patience
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ class IskraWm3m4(IskraMeter):
         self._clock = ClockKeeper(config, now)
         self._begun: tuple[str, bytes, Reading | None] | None = None  # id, data set, begin
         self._ended: dict[str, Reading] = {}
+        self._patience = Patience()
 
     async def begin(self, transaction: BillingTransaction) -> Reading:
         """Start a transaction; the energy and time are those that the meter signed.
@@ -79,6 +81,7 @@ class IskraWm3m4(IskraMeter):
             await device.set_up_signature()
             await device.write_data_set(data)
             self._begun = (name, data, None)
+            self._patience.renew()
             await self._start(device)
             return await self._begin_reading(device, name)
 
@@ -91,7 +94,8 @@ class IskraWm3m4(IskraMeter):
         Raises:
             MeterRefused: the meter holds no such transaction, or its record cannot be had.
             MeterUnreachable: no answer, or not signed in time; repeat later.
-            MeterDataError: what the meter holds is no record.
+            MeterDataError: what the meter holds is no record; repeat later. If it stays so, it
+                comes as it stands, with the energies that the meter shows now.
         """
         if (known := self._ended.get(transaction_id)) is not None:
             return known
@@ -156,6 +160,7 @@ class IskraWm3m4(IskraMeter):
         self._clock.forget()
         if swapped:
             self._begun, self._ended = None, {}
+            self._patience.renew()
 
     async def _attend(self, identity: Identity) -> None:
         if not identity.signs or self._lock.locked():
@@ -310,12 +315,16 @@ class IskraWm3m4(IskraMeter):
             await asyncio.sleep(_POLL_S)
 
     async def _fetch(self, device: Device, identity: Identity, transaction_id: str) -> Reading:
-        text, signature = await device.output()
-        reading = record.end_reading(
-            record.assemble(text, signature),
-            public_key=identity.info.public_key,
-            received=self._now(),
-        )
+        document, key = record.assemble(*await device.output()), identity.info.public_key
+        try:
+            reading = record.end_reading(document, public_key=key, received=self._now())
+        except MeterDataError as error:
+            if not self._patience.ends():
+                raise
+            log.error("no record, handed on as it is: %s", error)  # noqa: TRY400 - the meter's data
+            live = await self._live()
+            reading = record.evidence(document, live, public_key=key)
+        self._patience.renew()
         self._begun = None
         if transaction_id:
             self._ended[transaction_id] = reading

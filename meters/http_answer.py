@@ -12,6 +12,7 @@ from meters.errors import MeterDataError, MeterUnreachable
 T = TypeVar("T")
 
 _SHOWN: Final = 120
+_NO_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError, RecursionError)
 _DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -53,7 +54,7 @@ class Answer:
         """
         try:
             return _DECODER.decode(self.body)
-        except (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError) as error:
+        except _NO_JSON as error:
             raise self._not_json(error) from error
 
     def decode(self, kind: type[T]) -> T:
@@ -66,7 +67,7 @@ class Answer:
             return msgspec.json.decode(self.body, type=kind)
         except msgspec.ValidationError as error:
             raise MeterDataError(f"{self.where}: {error}") from error
-        except (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError) as error:
+        except _NO_JSON as error:
             raise self._not_json(error) from error
 
     def text(self) -> str:

@@ -65,6 +65,7 @@ async def test_an_answer_becomes_a_struct_and_keys_that_are_too_many_do_no_harm(
         (b"{", "expected JSON"),
         (b"\xff", "expected JSON"),
         (b"", "an empty body"),
+        (b'{"more":' + b"[" * 100_000, "expected JSON"),
         (b"<html>" + b"x" * 500, r'"<html>x+\.\.\."'),
     ],
 )

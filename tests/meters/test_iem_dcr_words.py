@@ -290,7 +290,10 @@ def test_the_algorithm_is_named_if_the_record_does_not() -> None:
     assert found.signed.method == "named"
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"OCMF|{", b'{"OCMF":1}', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>", b"OCMF|{", b'{"OCMF":1}', b"\xff\xfe", b'"OCMF|\\ud800"', b"[" * 100_000],
+)
 def test_what_holds_no_record_is_told(body: bytes) -> None:
     with pytest.raises(MeterDataError, match="hold no OCMF record"):
         records.found_in(body)

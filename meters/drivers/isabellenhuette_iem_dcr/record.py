@@ -108,8 +108,8 @@ def _texts(body: bytes) -> Iterator[bytes]:
         yield body
     try:
         inner = json.loads(stripped.strip(b"{} \r\n\t"))
-    except ValueError:
+    except (ValueError, RecursionError):
         inner = None
     if isinstance(inner, str):
-        yield inner.encode()
+        yield inner.encode(errors="replace")
     yield body

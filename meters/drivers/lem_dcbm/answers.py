@@ -82,7 +82,9 @@ class Status(msgspec.Struct, frozen=True):
     def speaks_v2(self) -> bool:
         """Whether paths of the second version are there: four numbers, the second above 1."""
         parts = self.version.application.split(".")
-        return len(parts) == _V2_PARTS and parts[1].isdecimal() and int(parts[1]) > 1
+        if len(parts) != _V2_PARTS or not parts[1].isdecimal():
+            return False
+        return parts[1].lstrip("0") not in {"", "1"}  # as text: thousands of digits are no int
 
     @property
     def public_key(self) -> str:

@@ -31,6 +31,7 @@ FIRST_BACKOFF_S: Final = 0.2
 LONGEST_BACKOFF_S: Final = 5.0
 LONGEST_SERIAL_BACKOFF_S: Final = 1.0  # to look for a port costs nothing
 _READ_SIZE: Final = 4096
+_MOST_RECEIVED: Final = 2048  # noise, late answers and the answer itself, at most 260 bytes each
 _SILENT_REQUESTS_OF_A_DEAD_CONNECTION: Final = 2
 
 
@@ -106,7 +107,8 @@ class Line:
         """Send ``frame`` and return what ``find`` makes of the bytes that follow.
 
         None when the time is up: no byte within the time-out, or the answer still incomplete when
-        its ``reply_bytes`` should long have been on the line.
+        its ``reply_bytes`` should long have been on the line. None too when so much has come that
+        the answer is not in it: to look for it in ever more would hold up everything else.
 
         Raises:
             MeterUnreachable: the line was lost.
@@ -140,13 +142,13 @@ class Line:
         if self._answer is None or self._answer.done():
             self.bytes_unasked += len(data)
             return
-        self.received += data
+        self.received += data[: _MOST_RECEIVED - len(self.received)]
         try:
             reply = self._find(self.received)
         except ValueError as error:
             self._answer.set_exception(error)
             return
-        if reply is not None:
+        if reply is not None or len(self.received) == _MOST_RECEIVED:
             self._answer.set_result(reply)
 
     def _end_if_silent(self) -> None:

@@ -207,3 +207,19 @@ async def test_a_host_that_cannot_be_asked_for_is_not_reached(host: str) -> None
     async with ModbusBus(TcpBusConfig(host=host)) as bus:
         with pytest.raises(MeterUnreachable, match="no connection"):
             await bus.unit(1, attempts=1).read_input(0, 1)
+
+
+async def test_a_flood_is_no_answer_and_does_not_hold_up_the_others() -> None:
+    """What begins like an answer at every third byte takes long to look through."""
+
+    def answer(request: bytes) -> bytes:
+        return request[:2] + b"\xc8" + (request[:2] + b"\xc8") * 30_000
+
+    async with gateway(answer) as config, ModbusBus(config) as bus:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        with pytest.raises(MeterUnreachable):
+            await bus.unit(1, attempts=1).read_input(6, 100)
+
+        assert len(bus._line.received) < 10_000  # type: ignore[union-attr]
+        assert loop.time() - began < 1

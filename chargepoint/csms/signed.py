@@ -127,7 +127,11 @@ def _data(signed: SignedReading, profile: CsmsProfile) -> str:
 
 
 def _plain(signed: SignedReading) -> str:
-    return signed.document.decode("utf-8", "replace")
+    """The text of the record; what is no UTF-8 would lose bytes as text, and goes as Base64."""
+    try:
+        return signed.document.decode("utf-8")
+    except UnicodeDecodeError:
+        return base64.b64encode(signed.document).decode("ascii")
 
 
 def _method(signed: SignedReading, named: NamedMethod) -> str:

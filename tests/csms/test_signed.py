@@ -25,6 +25,7 @@ from chargepoint.csms.profiles import (
 )
 from chargepoint.csms.signed import container, public_key, value_16
 from meters.model import SignedReading
+from meters.ocmf import parse
 
 STANDARD = PROFILES["standard"]
 DOCUMENT = b'OCMF|{"FV":"1.0","RD":[{"RV":1251.890,"ID":"<=>\xc3\xa4"}]}|{"SD":"3045"}'
@@ -100,6 +101,15 @@ FORMS = {
 @pytest.mark.parametrize(("form", "value"), FORMS.items())
 def test_an_old_csms_gets_the_form_it_knows(form: SignedForm, value: str) -> None:
     assert value_16(SIGNED, with_key=True, profile=CsmsProfile(signed_form=form)) == value
+
+
+def test_a_record_that_is_no_utf_8_loses_no_byte_where_text_is_wanted() -> None:
+    odd = SignedReading(DOCUMENT.replace(b"\xc3\xa4", b"\xe4"), "OCMF", "", "")  # Latin-1
+    plain = CsmsProfile(signed_form=SignedForm.RECORD, base64_record=False)
+    told = container(odd, with_key=False, profile=plain)["signedMeterData"]
+
+    assert told == value_16(odd, with_key=False, profile=plain)
+    assert parse(told).raw == odd.document
 
 
 def test_the_usual_form_in_1_6_is_the_container_as_text_without_spaces() -> None:

@@ -1,6 +1,7 @@
 """Transactions of a BSM-WS36A: the ordinary way, repeated, by another process, and lost answers."""
 
 import asyncio
+import struct
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,7 +11,7 @@ from bauer_rig import END, START, rig
 from meter_rig import OTHER, UUID, WRITE, Rig, check_record, now, transaction
 
 from meters import patience
-from meters.errors import MeterDataError, MeterRefused, MeterUnreachable
+from meters.errors import MeterDataError, MeterRefused, MeterUnreachable, RecordLost
 from meters.model import OpenTransaction, Quantity
 from meters.ocmf import verify_document
 from meters.ocmf.session import check_session
@@ -392,4 +393,25 @@ async def test_a_record_that_stays_wrong_is_handed_on_as_it_is_and_frees_the_met
     assert end.signed is not None
     assert verify_document(end.signed.document, end.signed.public_key).outcome == "unparsable"
     assert end.value(ENERGY) == 99840
+    assert held is None
+
+
+async def test_the_record_of_another_snapshot_is_not_handed_on_as_that_of_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(patience, "_LONGEST_S", 0.0)
+    async with rig() as found:
+        meter = found.driver()
+        begin = await meter.begin(transaction())
+        assert begin.signed is not None
+        text = begin.signed.document.ljust(992, b"\0")
+        found.device.override(43795, struct.unpack(">496H", text))
+        for _ in range(2):
+            with pytest.raises(MeterDataError, match="record T4276, expected T4277"):
+                await meter.end(UUID)
+        with pytest.raises(RecordLost, match="of another snapshot"):
+            await meter.end(UUID)
+        await meter.release(UUID)
+        held = await meter.open_transaction()
+
     assert held is None

@@ -295,3 +295,41 @@ async def test_what_stays_no_record_is_handed_on_as_it_is_and_frees_the_meter(
     assert end.signed.document.startswith(b'OCMF|{"FV":"9.0"')
     assert end.value(Quantity.ENERGY_IMPORT) is not None
     assert held is None
+
+
+async def test_a_text_that_changes_while_it_is_read_is_no_free_meter() -> None:
+    """The text of the end takes the place of that of the begin, and we read a part of each."""
+    async with rig() as found:
+        meter = found.driver()
+        await meter.begin(transaction())
+        found.device.override(7615, [0x7B7B])
+        async with asyncio.TaskGroup() as group:
+            end = group.create_task(meter.end(UUID))
+            while not found.executed().get("E"):  # noqa: ASYNC110 - the simulated meter
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.15)
+            found.device.clear_overrides()
+
+    check_record(end.result())
+
+
+async def test_a_text_that_stays_impossible_to_read_is_evidence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(patience, "_LONGEST_S", 0.0)
+    async with rig() as found:
+        meter = found.driver()
+        await meter.begin(transaction())
+        found.device.override(7615, [0x7B7B])
+        for _ in range(2):
+            with pytest.raises(MeterDataError):
+                await meter.end(UUID)
+        held = await meter.open_transaction()
+        end = await meter.end(UUID)
+        await meter.release(UUID)
+        free = await meter.open_transaction()
+
+    assert held == OpenTransaction(UUID, running=False)
+    assert end.signed is not None
+    assert b"{{" in end.signed.document
+    assert free is None

@@ -11,7 +11,7 @@ from typing import Final
 from meters.drivers.bauer_bsm import layout
 from meters.errors import MeterDataError
 from meters.model import Quantity, Reading, Sample, SignedReading
-from meters.ocmf import verify
+from meters.ocmf import verify, verify_document
 from meters.ocmf.errors import OcmfError
 from meters.ocmf.readings import read_value
 from meters.ocmf.record import Record, parse
@@ -58,6 +58,11 @@ def reading(record: Record, *, public_key: str, received: datetime) -> Reading:
         public_key=public_key,
     )
     return Reading(moment, samples, signed)
+
+
+def is_authentic(document: bytes, *, public_key: str) -> bool:
+    """Whether the meter signed this, whatever it is about."""
+    return verify_document(document, public_key, method=layout.METHOD).valid
 
 
 def evidence(

@@ -317,6 +317,8 @@ class BauerBsm(BauerMeter):
             raise RecordLost(f"the meter does not give its record: {error}") from error
         if not document:
             raise RecordLost(f"the meter offers an empty record: {cause}") from cause
+        if record.is_authentic(document, public_key=info.public_key):
+            raise RecordLost(f"the meter offers the record of another snapshot: {cause}") from cause
         log.error("no good record, handed on as it is: %s", cause)
         live = await self._live()
         energies = tuple(sample for sample in live.samples if sample.quantity in layout.ENERGIES)

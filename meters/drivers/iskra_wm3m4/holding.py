@@ -22,11 +22,12 @@ class Kind(Enum):
     RUNNING = "a running transaction"
     SIGNING = "an ended transaction that is being signed"
     STALE = "an ended transaction that shows only its begin"
+    TORN = "an ended transaction whose text changed while it was read"
     WAITING = "a record that waits to be released"
     LOST = "a transaction whose record could not be signed"
 
 
-UNSETTLED: Final = frozenset({Kind.SIGNING, Kind.STALE})
+UNSETTLED: Final = frozenset({Kind.SIGNING, Kind.STALE, Kind.TORN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +57,18 @@ async def look(device: Device) -> Held:
     status = await device.signature_status()
     if status in {layout.SIGNING, layout.SIGNED} or status in layout.TROUBLES:
         text = await device.output_text() if status != layout.SIGNING else b""
-        return _ended(content, status, dataset.read(text))
+        return _ended(content, status, text)
     return Held(Kind.FREE)
 
 
-def _ended(content: Content, status: int, signed: Content | None) -> Held:
+def _ended(content: Content, status: int, text: bytes) -> Held:
     """An idle meter with a data set: either it was never begun, or it has ended."""
     owner = content.owner or ""
     if status == layout.SIGNING:
         return Held(Kind.SIGNING, owner)
+    signed = dataset.read(text)
+    if signed is None and status == layout.SIGNED and text:
+        return Held(Kind.TORN, owner)
     if signed is None or signed.identification != content.identification:
         return Held(Kind.FREE)
     if status != layout.SIGNED:

@@ -180,7 +180,7 @@ class IskraWm3m4(IskraMeter):
         """What the meter holds once it has finished signing.
 
         A transaction that goes on showing only its begin has no record: the status of the begin is
-        gone within moments.
+        gone within moments. A text that stays impossible to read is what there is of one.
 
         Raises:
             NotYet: it signs for longer than allowed.
@@ -191,6 +191,8 @@ class IskraWm3m4(IskraMeter):
             elapsed = loop.time() - started
             if held.kind is Kind.STALE and elapsed > _STALE_S:
                 return Held(Kind.LOST, held.owner, trouble="only the begin is there")
+            if held.kind is Kind.TORN and elapsed > _STALE_S:
+                return Held(Kind.WAITING, held.owner)  # for whoever fetches it
             if elapsed > self._config.ready_timeout_s:
                 seconds = self._config.ready_timeout_s
                 raise NotYet(f"the record was not signed within {seconds} s")

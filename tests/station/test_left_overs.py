@@ -291,3 +291,30 @@ async def test_a_meter_that_shows_a_released_record_again_is_not_news(
     assert len(bench.store.records.of(transaction.transaction_id)) == 1
     assert meter.record is None
     assert caplog.records == []
+
+
+async def test_a_record_of_nobody_that_is_read_again_is_stored_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its clock was never set, so each reading has the time at which it was fetched."""
+    meter = bench.meters[1]
+    meter.record = ("", replace(await meter.read(), signed=RECORD))
+    release = meter.release
+
+    async def again(_: str) -> Reading:
+        return replace(await meter.read(), signed=RECORD)
+
+    async def lost(_: str) -> None:
+        raise GONE
+
+    monkeypatch.setattr(meter, "end", again)
+    monkeypatch.setattr(meter, "release", lost)
+    for _ in range(3):
+        with pytest.raises(MeterUnreachable):
+            await bench.evse().meter.clear_left_overs()
+        await bench.clock.advance(1)
+    monkeypatch.setattr(meter, "release", release)
+    await bench.evse().meter.clear_left_overs()
+
+    assert sum(bench.store.records.count().values()) == 1
+    assert meter.record is None

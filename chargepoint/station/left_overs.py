@@ -61,9 +61,10 @@ class LeftOvers:
                 await meter.release(transaction_id)  # one that keeps what it was told to forget
                 return
             verdict = await self._verify(reading)
-            self._store.records.add_found(
-                name, self._owner.evse_id, reading, reading.signed, verdict
-            )
+            if not self._known(name, document, verdict):
+                self._store.records.add_found(
+                    name, self._owner.evse_id, reading, reading.signed, verdict
+                )
             self._store.transactions.recovered(name)
             await meter.release(transaction_id)
             self._store.records.mark_released(name, self._clock.now())
@@ -73,3 +74,11 @@ class LeftOvers:
                 name,
                 verdict,
             )
+
+    def _known(self, name: str, document: bytes, verdict: str) -> bool:
+        """Whether the text is stored already, as good as this: some sign at each reading anew."""
+        text = document.rpartition(b"|")[0]
+        return bool(text) and any(
+            row.verdict == verdict and row.document.rpartition(b"|")[0] == text
+            for row in self._store.records.of(name)
+        )

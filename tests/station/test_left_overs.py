@@ -318,3 +318,33 @@ async def test_a_record_of_nobody_that_is_read_again_is_stored_once(
 
     assert sum(bench.store.records.count().values()) == 1
     assert meter.record is None
+
+
+async def test_a_record_that_is_signed_anew_when_it_is_read_again_is_stored_once(
+    bench: Bench,
+) -> None:
+    """The station went down between store and release; some meters sign whenever they are read."""
+    meter, records = bench.meters[1], bench.store.records
+    reading = await meter.read()
+    meter.record = ("of-old", replace(reading, signed=RECORD))
+    before = replace(RECORD, document=RECORD.document.replace(b'"00"', b'"01"'))
+    records.add_found("of-old", 1, reading, before, "valid")
+
+    await bench.evse().meter.clear_left_overs()
+
+    (row,) = records.of("of-old")
+    assert row.document == before.document
+    assert row.released_at
+    assert meter.releases == ["of-old"]
+
+
+async def test_a_record_that_verifies_at_the_second_reading_is_stored_too(bench: Bench) -> None:
+    meter, records = bench.meters[1], bench.store.records
+    reading = await meter.read()
+    meter.record = ("of-old", replace(reading, signed=RECORD))
+    torn = replace(RECORD, document=RECORD.document.replace(b'"00"', b'"01"'))
+    records.add_found("of-old", 1, reading, torn, "invalid")
+
+    await bench.evse().meter.clear_left_overs()
+
+    assert [row.verdict for row in records.of("of-old")] == ["invalid", "valid"]

@@ -33,6 +33,7 @@ __all__ = ["Answer", "HttpConfig", "HttpDevice", "HttpRefusal", "HttpTrouble", "
 MOST_BODY: Final = 4 * 2**20
 """Bytes of an answer that are read at most; a long record has some 10 kB."""
 
+_SHOWN: Final = 120
 _GOOD: Final = range(200, 300)
 _TROUBLE: Final = range(500, 600)
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
@@ -300,7 +301,7 @@ def _translated(where: str, error: Exception) -> MeterError:
         case aiohttp.ClientPayloadError():
             return MeterUnreachable(f"{where}: the answer broke off")
         case aiohttp.ClientResponseError():
-            found = " ".join(error.message.split())  # some are several lines long
+            found = " ".join(error.message.split())[:_SHOWN]  # some quote all that was sent
             return MeterDataError(f"{where}: found {found}, expected an HTTP answer")
     return MeterUnreachable(f"{where}: {str(error) or type(error).__name__}")
 

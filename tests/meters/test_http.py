@@ -162,16 +162,17 @@ async def test_nobody_there_is_told(unused_tcp_port: int) -> None:
             await client.get("/x")
 
 
-async def test_what_is_no_http_is_nonsense() -> None:
+@pytest.mark.parametrize("sent", [b"220 smtp ready\r\n\r\n", b"x" * 60_000])
+async def test_what_is_no_http_is_nonsense(sent: bytes) -> None:
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"220 smtp ready\r\n\r\n")
+        writer.write(sent)
         writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
         async with HttpDevice(HttpConfig(host="127.0.0.1", port=port)) as client:
-            with pytest.raises(MeterDataError, match=r"^[^\n]+expected an HTTP answer$"):
+            with pytest.raises(MeterDataError, match=r"^[^\n]{,200}expected an HTTP answer$"):
                 await client.get("/")
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from lem_rig import OTHER, UUID, charged, now, rig, transaction
 
-from meters.drivers.lem_dcbm import signing
+from meters.api import SigningMeter
+from meters.drivers.lem_dcbm import Config, create, signing
 from meters.drivers.lem_dcbm.answers import Status
 from meters.errors import MeterDataError, MeterRefused, MeterUnreachable, RecordLost
 from meters.model import OpenTransaction, Quantity
@@ -321,10 +322,22 @@ async def test_an_early_stop_that_is_declined_is_for_later() -> None:
     assert found.done() == (1, 1)
 
 
+async def test_an_early_stop_is_for_later_although_the_clock_was_put_right_meanwhile() -> None:
+    async with rig(early_stop="refused") as found:
+        ahead = timedelta(0)
+        config = Config(**found.config)
+        meter = create(config, found.http, now=lambda: found.clock.now() + ahead)
+        assert isinstance(meter, SigningMeter)
+        await meter.begin(transaction())
+        ahead = timedelta(hours=3)
+        with pytest.raises(MeterUnreachable, match="first 2 minutes"):
+            await meter.end(UUID)
+
+
 async def test_a_stop_that_is_declined_for_good_is_refused() -> None:
     async with rig(early_stop="refused", least_duration_s=1e6) as found:
-        meter = found.driver()
-        await meter.begin(transaction())
+        await found.driver().begin(transaction())
+        meter = found.driver()  # of another process, which goes by the meter's own time
         found.clock.ahead += timedelta(minutes=3)
         with pytest.raises(MeterRefused, match="declines to end"):
             await meter.end(UUID)

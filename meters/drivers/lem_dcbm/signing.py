@@ -59,6 +59,7 @@ class Lem(LemMeter):
         self._lock = asyncio.Lock()
         self._setup = SetupKeeper(config, now)
         self._begun: tuple[str, Reading] | None = None
+        self._started: tuple[str, float] | None = None  # by this process, and when
         self._ended: dict[str, Reading] = {}
         self._released = ""
         self._missing: dict[str, float] = {}  # since when a record is waited for in vain
@@ -90,6 +91,7 @@ class Lem(LemMeter):
                 raise MeterRefused(f"the meter cannot begin: {', '.join(wrong)}")
             await self._setup.before_begin(device, status)
             await self._start(device, fields)
+            self._started = wanted, asyncio.get_running_loop().time()
             return await self._begin_of(device, wanted, fresh=True)
 
     async def end(self, transaction_id: str) -> Reading:
@@ -268,6 +270,9 @@ class Lem(LemMeter):
         raise MeterRefused(f"the meter declines to end: {declined}")
 
     async def _is_young(self, device: Device, transaction_id: str) -> bool:
+        if self._started is not None and self._started[0] == transaction_id:
+            age_s = asyncio.get_running_loop().time() - self._started[1]
+            return age_s < _LEAST.total_seconds()  # whatever became of our clock, and of its own
         begun = await self._begin_of(device, transaction_id, fresh=False)
         return self._now() - begun.taken_at < _LEAST
 

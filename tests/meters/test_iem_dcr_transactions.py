@@ -309,6 +309,18 @@ async def test_an_end_waits_for_the_current_to_decay() -> None:
     assert found.device.status()["transactions"] == {UUID: {"B": 1, "E": 1}}
 
 
+async def test_an_end_that_a_current_prevents_is_not_asked_for_without_pause() -> None:
+    async with rig() as found:
+        meter = await found.driver(current_timeout_ms=500, resilience_transaction_request_retries=0)
+        await meter.begin(transaction())
+        found.device.set_load(36_000)
+        before = found.asked("POST", "receipt")
+        with pytest.raises(MeterUnreachable, match="does not end"):
+            await meter.end(UUID)
+
+    assert found.asked("POST", "receipt") - before <= 6
+
+
 @virtual
 async def test_an_end_that_a_current_prevents_says_so_and_may_be_repeated() -> None:
     async with rig() as found:

@@ -304,6 +304,7 @@ class IemDcr(IsabellenhuetteMeter):
             except HttpRefusal as error:
                 values = await self._device.values()
                 if values.XT and loop.time() < deadline:
+                    await asyncio.sleep(_POLL_S)
                     continue
                 sentence, cause = f"the meter does not end: {_why(values)}{error}", error
             except MeterUnreachable as error:

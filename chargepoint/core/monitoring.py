@@ -3,10 +3,11 @@
 OCPP 2.0.1 block N. A monitor watches one variable; what it remembers of it is its ``Watch``.
 """
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
@@ -20,6 +21,7 @@ OUT_OF_RANGE: Final = "ValueOutOfRange"
 FIRST_CUSTOM_ID: Final = 1000
 PERIOD_MOST: Final = 10 * 366 * 24 * 3600  # seconds; the end of a longer one may be no date
 VALUE_MOST: Final = Decimal("1e300")  # what JSON carries of a number is a float
+_NUMBER: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")  # as numbers of the device model are written
 
 
 class MonitorType(StrEnum):
@@ -248,7 +250,5 @@ def _next(monitor: Monitor, since: datetime, now: datetime) -> datetime:
 
 
 def _number(value: str) -> Decimal | None:
-    try:
-        return Decimal(value)
-    except InvalidOperation:
-        return None
+    """None of a word, and of one that Decimal would read: NaN, Infinity, 1E999999."""
+    return Decimal(value) if _NUMBER.fullmatch(value) else None

@@ -75,6 +75,8 @@ def test_what_never_changes_or_cannot_be_read_has_no_monitors(row: ReportRow) ->
         (_monitor(PERIODIC, "1e9"), "ValueOutOfRange"),
         (_monitor(CLOCK, "1e308"), "ValueOutOfRange"),
         (_monitor(DELTA, "1e309"), "ValueOutOfRange"),
+        (_monitor(PERIODIC, "1E+13"), "ValueOutOfRange"),
+        (_monitor(CLOCK, "1E+308"), "ValueOutOfRange"),
         (_monitor(UPPER, severity=10), "ValueOutOfRange"),
         (_monitor(UPPER, severity=-1), "ValueOutOfRange"),
     ],
@@ -107,7 +109,18 @@ def test_a_threshold_alerts_once_and_says_when_it_is_over(
     assert _events(_monitor(kind), *values) == [None, None, alert, None, over]
 
 
-@pytest.mark.parametrize("value", ["", "unknown"])
+@pytest.mark.parametrize("kind", [PERIODIC, CLOCK])
+def test_the_longest_period_has_an_end(kind: MonitorType) -> None:
+    longest = _monitor(kind, str(PERIOD_MOST))
+    check(longest, ROW)
+
+    watch, event = look(longest, Watch(), "1", START)
+
+    assert event is None
+    assert watch.due is not None
+
+
+@pytest.mark.parametrize("value", ["", "unknown", "NaN", "-Infinity"])
 def test_without_a_number_a_threshold_says_nothing(value: str) -> None:
     assert _events(_monitor(UPPER), value, "11", value) == [
         None,
@@ -129,6 +142,11 @@ def test_words_differ_by_any_change() -> None:
     events = _events(_monitor(DELTA), "", "Available", "Available", "Occupied")
 
     assert events == [None, None, None, Event(Trigger.DELTA, "Occupied")]
+
+
+@pytest.mark.parametrize("word", ["NaN", "sNaN", "Infinity", "1E999999", "1_000"])
+def test_words_that_look_like_numbers_are_words(word: str) -> None:
+    assert _events(_monitor(DELTA), word, word, "1") == [None, None, Event(Trigger.DELTA, "1")]
 
 
 @pytest.mark.parametrize(

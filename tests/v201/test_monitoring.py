@@ -92,6 +92,7 @@ async def test_several_monitors_are_set_but_none_twice(live: Any) -> None:
         (item_of(POWER, "Delta", -1), "Rejected"),
         (item_of(POWER, "UpperThreshold", 1e6), "Rejected"),
         (item_of(STATE, "UpperThreshold", 1), "UnsupportedMonitorType"),
+        (item_of(POWER, "Periodic", 1e308), "Rejected"),
         (item_of(POWER, "Delta", 1, id=4711), "Rejected"),
         (item_of(POWER, "Delta", 1, 10), "Rejected"),
         (item_of(LIMIT, "Periodic", 1e12), "Rejected"),

@@ -92,6 +92,20 @@ async def test_a_change_of_numbers_and_of_words_is_told(live: Any) -> None:
     assert (word["trigger"], word["actualValue"]) == ("Delta", "Occupied")
 
 
+@pytest.mark.parametrize("name", ["NaN", "Infinity", "1E999999"])
+async def test_a_text_that_looks_like_a_number_stops_no_monitor(live: Any, name: str) -> None:
+    of = {"component": {"name": "SecurityCtrlr"}, "variable": {"name": "OrganizationName"}}
+    await set_monitors(live, item_of(of, "Delta", 1), item_of(LIMIT, "Delta", 1))
+
+    for text in (name, "-1"):
+        await live.ask("SetVariables", {"setVariableData": [{**of, "attributeValue": text}]})
+        live.bench.station.monitors.look()
+        live.bench.station.monitors.look()
+    change(live, "77")
+
+    assert [event["actualValue"] for event in await events(live)] == ["-1", "77"]
+
+
 @pytest.mark.spec("2.0.1", "TC_N_24_CS")
 @pytest.mark.parametrize(("kind", "first"), [("Periodic", 30), ("PeriodicClockAligned", 20)])
 async def test_a_periodic_event_comes_at_its_times(live: Any, kind: str, first: int) -> None:

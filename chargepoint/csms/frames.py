@@ -1,12 +1,14 @@
 """OCPP-J frames: text to message and back, and a form of the text that is fit for a log.
 
-Inbound numbers become plain floats; outbound ``Decimal`` is written with exactly its own digits.
+Inbound numbers become plain floats, but whole ones integers, however they are written: to JSON 7.0
+is 7, to the store it is not. Outbound ``Decimal`` is written with exactly its own digits.
 """
 
 import re
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum, StrEnum
+from math import isfinite
 from typing import Any, Final
 
 import msgspec
@@ -22,8 +24,16 @@ _SECRET_KEYS = frozenset(
 _USER_INFO = re.compile(r"://[^/\s]*@")  # of an address: ftp://user:password@host
 _PASSWORD_SETTINGS = frozenset({"authorizationkey", "basicauthpassword"})
 
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError("a number that is too large")
+    return int(number) if number.is_integer() else number
+
+
 _encoder: Final = msgspec.json.Encoder(decimal_format="number")
-_decoder: Final = msgspec.json.Decoder()
+_decoder: Final = msgspec.json.Decoder(float_hook=_number)
 _exact_decoder: Final = msgspec.json.Decoder(float_hook=Decimal)
 
 

@@ -492,6 +492,23 @@ def test_bytes_that_are_not_utf8_are_no_message() -> None:
     assert caught.value.defect is frames.Defect.UNREADABLE
 
 
+@pytest.mark.parametrize(
+    ("text", "number"), [("7", 7), ("7.0", 7), ("-0.0", 0), ("7e2", 700), ("1e300", 10.0**300)]
+)
+def test_a_whole_number_is_an_integer_however_it_is_written(text: str, number: int) -> None:
+    message = frames.parse(f'[3, "1", {{"n": {text}}}]')
+
+    assert isinstance(message, frames.Result)
+    assert message.payload == {"n": number}
+    assert isinstance(message.payload["n"], int)
+
+
+def test_a_fraction_stays_one_and_an_endless_number_is_none() -> None:
+    assert frames.parse('[3, "1", 1.5]') == frames.Result("1", 1.5)
+    with pytest.raises(frames.Malformed, match="not JSON"):
+        frames.parse('[3, "1", 1e400]')
+
+
 async def test_an_error_without_description_is_still_an_error() -> None:
     async with connected() as rig, asyncio.TaskGroup() as tasks:
         call = tasks.create_task(_outcome(rig.endpoint.call("Heartbeat", {})))

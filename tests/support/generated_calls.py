@@ -32,7 +32,8 @@ TEXTS = (
     "https://127.0.0.1:9/",
     "\u0000 \U0001f50c ä",
 )
-NUMBERS = (0, 1, 2, 3, 60, -1, 2**31 - 1, -(2**31), 2**63)
+NUMBERS = (0, 1, 2, 3, 60, -1, 2**31 - 1, -(2**31), 2**63, 1.0, 1e300)  # JSON: 1.0 is an integer
+FRACTIONS = (0, -0.0, 1.5, 16.0, 5e-324, 1e15, 1e308, -1e308)
 CODES = {
     "missing": "ProtocolError",
     "type": "TypeConstraintViolation",
@@ -107,16 +108,13 @@ def _value(part: Schema, whole: Schema) -> st.SearchStrategy[Any]:
         case "integer":
             return _integer(part)
         case "number":
-            return st.one_of(st.sampled_from([0, 1.5, 16.0]), st.integers(-999, 99999)).map(_tenths)
+            tenths = st.integers(-999, 99999).map(lambda number: round(number / 10, 1))
+            return tenths if "multipleOf" in part else st.sampled_from(FRACTIONS) | tenths
     return st.recursive(  # any JSON at all
         st.none() | st.booleans() | st.integers(-9, 9) | st.sampled_from(TEXTS),
         lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.just("a"), inner),
         max_leaves=3,
     )
-
-
-def _tenths(number: float) -> float:
-    return round(number / 10, 1) if isinstance(number, int) else number
 
 
 def _object(part: Schema, whole: Schema) -> st.SearchStrategy[dict[str, Any]]:
@@ -140,7 +138,7 @@ def _text(part: Schema) -> st.SearchStrategy[str]:
     )
 
 
-def _integer(part: Schema) -> st.SearchStrategy[int]:
+def _integer(part: Schema) -> st.SearchStrategy[float]:
     low, high = part.get("minimum"), part.get("maximum")
     fitting = [n for n in NUMBERS if (low is None or n >= low) and (high is None or n <= high)]
     return st.sampled_from(fitting) if fitting else st.integers(low, high)

@@ -14,6 +14,7 @@ from chargepoint.core.variables import Reason
 from chargepoint.errors import Refused
 
 SLOTS: Final = 4
+TIMEOUT_MOST: Final = 2**31 - 1  # seconds: what MessageTimeout can say
 INVALID_PROFILE: Final = "InvalidNetworkConf"
 INVALID_SLOT: Final = "InvalidConfSlot"
 DOWNGRADE: Final = "NoSecurityDowngrade"
@@ -28,6 +29,18 @@ class NetworkProfile:
     security_profile: int
     message_timeout: timedelta
     interface: str = ""
+
+
+def message_timeout(seconds: int) -> timedelta:
+    """The message timeout of a profile.
+
+    Raises:
+        Refused: it is none that MessageTimeout can say.
+    """
+    if not 0 < seconds <= TIMEOUT_MOST:
+        found = f"a message timeout of {seconds} s, allowed 1 to {TIMEOUT_MOST}"
+        raise Refused(found, reason=INVALID_PROFILE)
+    return timedelta(seconds=seconds)
 
 
 def check_profile(slot: int, profile: NetworkProfile, *, security: int, downgrade: bool) -> None:
@@ -47,8 +60,6 @@ def check_profile(slot: int, profile: NetworkProfile, *, security: int, downgrad
         raise Refused(found, reason=DOWNGRADE)
     if profile.security_profile > _ENCRYPTED_FROM + 1:
         raise Refused(f"security profile {profile.security_profile}", reason=INVALID_PROFILE)
-    if profile.message_timeout <= timedelta(0):
-        raise Refused("the message timeout must be positive", reason=INVALID_PROFILE)
     scheme = "wss" if profile.security_profile >= _ENCRYPTED_FROM else "ws"
     if not _is_url(profile.url, scheme):
         raise Refused(f"expected a URL {scheme}://HOST[:PORT]/PATH", reason=INVALID_PROFILE)
@@ -118,5 +129,5 @@ def _is_url(url: str, scheme: str) -> bool:
         parts.port  # noqa: B018 - raises if it is none
     except ValueError:
         return False
-    plain = not (parts.username or parts.query or parts.fragment)
+    plain = parts.username is None and not (parts.query or parts.fragment)
     return parts.scheme == scheme and bool(parts.hostname) and plain

@@ -1,10 +1,14 @@
 """Block B, provisioning: network profiles."""
 
 import logging
-from datetime import timedelta
 from typing import Any
 
-from chargepoint.core.network import INVALID_PROFILE, NetworkProfile, check_profile
+from chargepoint.core.network import (
+    INVALID_PROFILE,
+    NetworkProfile,
+    check_profile,
+    message_timeout,
+)
 from chargepoint.core.variables import (
     ALLOW_SECURITY_PROFILE_DOWNGRADE,
     NETWORK_CONFIGURATION_PRIORITY,
@@ -37,7 +41,7 @@ class Network:
             profile = NetworkProfile(
                 data["ocppCsmsUrl"],
                 data["securityProfile"],
-                timedelta(seconds=data["messageTimeout"]),
+                message_timeout(data["messageTimeout"]),
                 data["ocppInterface"],
             )
             model = self._station.model

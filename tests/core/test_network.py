@@ -30,7 +30,7 @@ def test_a_profile_at_least_as_secure_may_be_stored(slot: int, profile: NetworkP
         (2, replace(PLAIN, url="ws://user@csms.example"), "InvalidNetworkConf"),
         (2, replace(PLAIN, url="ws://csms.example:port"), "InvalidNetworkConf"),
         (2, replace(PLAIN, url="ws:///ocpp"), "InvalidNetworkConf"),
-        (2, replace(PLAIN, message_timeout=timedelta(0)), "InvalidNetworkConf"),
+        (2, replace(PLAIN, url="ws://@csms.example"), "InvalidNetworkConf"),
     ],
 )
 def test_a_profile_that_cannot_be_is_refused(

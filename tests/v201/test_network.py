@@ -1,10 +1,12 @@
 """Block B: network profiles, as the CSMS sets them."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from chargepoint.core.variables import SECURITY_PROFILE
+from chargepoint.core.network import TIMEOUT_MOST
+from chargepoint.core.variables import MESSAGE_TIMEOUT, SECURITY_PROFILE
 from chargepoint.errors import StoreError
 
 DATA = {
@@ -81,3 +83,35 @@ async def test_a_disk_that_refuses_fails(talk: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(talk.bench.store.network, "save", refuse)
 
     assert await _set(talk) == {"status": "Failed"}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        *({"messageTimeout": seconds} for seconds in (0, -1, 2**31, 2**63, -(2**63))),
+        {"ocppCsmsUrl": "wss://@other.example/ocpp"},
+        {"ocppCsmsUrl": "wss://:pw@other.example/ocpp"},
+    ],
+)
+async def test_a_profile_that_no_link_could_use_is_rejected(
+    talk: Any, changed: dict[str, Any]
+) -> None:
+    answer = await _set(talk, **changed)
+
+    assert answer["status"] == "Rejected"
+    assert answer["statusInfo"]["reasonCode"] == "InvalidNetworkConf"
+    assert talk.bench.store.network.load() == {}
+
+
+async def test_the_longest_timeout_is_waited_with(open_case: Any) -> None:
+    async with open_case() as run:
+        there = {"ocppCsmsUrl": run.csms.url, "securityProfile": 0, "messageTimeout": TIMEOUT_MOST}
+        answer = await run.ask(
+            "SetNetworkProfile", configurationSlot=1, connectionData={**DATA, **there}
+        )
+        await run.restart()
+        assert run.station.model[MESSAGE_TIMEOUT] == timedelta(seconds=TIMEOUT_MOST)
+
+        assert run.take("BootNotification") != []
+
+    assert answer == {"status": "Accepted"}

@@ -6,7 +6,8 @@ waits for ``wanted``.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 
 from chargepoint.clock import Clock
@@ -27,6 +28,7 @@ class Maintenance:
         self._runners = runners
         self._clock = clock
         self._holds: list[Callable[[], bool]] = []
+        self._waits: set[int] = set()  # EVSEs, 0 the station, whose reset waits already
         self.wanted = asyncio.Event()
         self.reason = ""  # a word of 2.0.1 BootReasonEnumType, once a restart is wanted
 
@@ -66,9 +68,15 @@ class Maintenance:
         self._want(reason)
 
     async def restart_when_idle(self) -> None:
-        """Wait until the station is idle, then ask for the restart; ends nothing itself."""
-        while not self.idle:
-            await self._clock.sleep(IDLE_CHECK)
+        """Wait until the station is idle, then ask for the restart; ends nothing itself.
+
+        Who asks again while one waits asked for the same.
+        """
+        if 0 in self._waits:
+            return
+        with self._waiting(0):
+            while not self.idle:
+                await self._clock.sleep(IDLE_CHECK)
         self._want("ScheduledReset")
 
     async def power_fails(self, runner: EvseRunner) -> None:
@@ -97,9 +105,20 @@ class Maintenance:
                     await runner.feed(stop)
             except TimeoutError:
                 log.warning("EVSE %d: restart before its transaction was ended", evse_id)
-        while runner.state.busy:
-            await self._clock.sleep(IDLE_CHECK)
+        if evse_id in self._waits:
+            return
+        with self._waiting(evse_id):
+            while runner.state.busy:
+                await self._clock.sleep(IDLE_CHECK)
         await runner.look_afresh()
+
+    @contextmanager
+    def _waiting(self, place: int) -> Iterator[None]:
+        self._waits.add(place)
+        try:
+            yield
+        finally:
+            self._waits.discard(place)
 
     def _want(self, reason: str) -> None:
         if not self.wanted.is_set():

@@ -112,6 +112,26 @@ async def test_a_restart_when_idle_waits_and_ends_nothing(bench: Bench) -> None:
     assert bench.station.maintenance.reason == "ScheduledReset"
 
 
+async def test_whoever_asks_again_for_a_reset_that_waits_adds_no_work(bench: Bench) -> None:
+    maintenance = bench.station.maintenance
+    await bench.charge()
+    first = [
+        asyncio.create_task(maintenance.restart_when_idle()),
+        asyncio.create_task(maintenance.restart_evse(1, at_once=False)),
+    ]
+    await bench.clock.settle()
+
+    async with asyncio.timeout(5):
+        await maintenance.restart_when_idle()
+        await maintenance.restart_evse(1, at_once=False)
+
+    assert not any(task.done() for task in first)
+    await bench.finish()
+    await bench.clock.advance(1)
+    await asyncio.gather(*first)
+    assert maintenance.wanted.is_set()
+
+
 async def test_a_restart_at_once_overtakes_one_that_waits(bench: Bench) -> None:
     await bench.charge()
     waiting = asyncio.create_task(bench.station.maintenance.restart_when_idle())

@@ -20,6 +20,7 @@ from typing import Any, Final, Protocol
 from websockets.exceptions import ConnectionClosed
 
 from chargepoint.csms import frames
+from chargepoint.csms.following import Following
 from chargepoint.csms.frames import Defect, Malformed
 from chargepoint.csms.outage import ended
 from chargepoint.csms.replies import After, CallError, Handler, OutgoingInvalid, Payload, Reply
@@ -115,7 +116,7 @@ class Endpoint:
         self._connection = connection
         self._schemas = schemas
         self._handlers = handlers
-        self._spawn = spawn
+        self._following = Following(spawn)
         self._spacing = spacing.total_seconds()
         self._answered_at = float("-inf")  # by the loop's time, in either direction
         self._on_frame = on_frame
@@ -320,7 +321,7 @@ class Endpoint:
                 if not self._owed:
                     self._nothing_owed.set()
                 if after is not None:
-                    self._spawn(after())
+                    self._following.begin(after())
 
     async def _answer(self, call: frames.Call) -> tuple[str, After | None]:
         try:
@@ -348,6 +349,7 @@ class Endpoint:
         except Violation as violation:
             self._invalid(call.action, "the CSMS's %s is not legal: %s", call.action, violation)
             raise CallError(violation.code, str(violation)) from violation
+        self._following.check()
         reply = await handler(call.payload)
         return reply if isinstance(reply, Reply) else Reply(reply)
 

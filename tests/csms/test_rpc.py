@@ -14,6 +14,7 @@ from websockets.typing import Subprotocol
 
 from chargepoint.bench.csms import SmallCsms
 from chargepoint.csms import frames, rpc
+from chargepoint.csms.following import FOLLOWING_MOST
 from chargepoint.csms.rpc import (
     MAX_WAITING_CALLS,
     CallError,
@@ -542,6 +543,29 @@ async def test_a_flood_of_calls_is_bounded_and_our_answers_still_arrive() -> Non
 
     assert {frame[2] for frame in refused} == {"GenericError"}
     assert [frame[0] for frame in answered] == [3] * (MAX_WAITING_CALLS + 1)
+
+
+async def test_who_asks_for_more_than_it_lets_be_done_is_refused() -> None:
+    release = asyncio.Event()
+
+    async def much(_: Payload) -> Reply:
+        return Reply({"status": "Accepted"}, done)
+
+    async def done() -> None:
+        await release.wait()
+
+    async def asked(rig: Rig, number: int) -> list[Any]:
+        await rig.say(2, f"{number}", "ClearCache", {})
+        return await rig.hear()
+
+    async with connected(ClearCache=much) as rig:
+        taken = [await asked(rig, number) for number in range(FOLLOWING_MOST)]
+        refused = await asked(rig, 998)
+        release.set()
+        again = await asked(rig, 999)
+
+    assert {frame[0] for frame in [*taken, again]} == {3}
+    assert refused[:3] == [4, "998", "GenericError"]
 
 
 async def test_the_same_trouble_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum, StrEnum
 from math import isfinite
+from sys import float_info
 from typing import Any, Final
 
 import msgspec
@@ -17,10 +18,12 @@ MAX_MESSAGE_ID = 255
 """Longer ids are not answered. The standard says 36; what others send is echoed gladly."""
 
 _MAX_DESCRIPTION = 255
+_LARGEST: Final = int(float_info.max)
 _MASK = "***"
 _SECRET_KEYS = frozenset(
     {"idTag", "parentIdTag", "idToken", "additionalIdToken", "password", "apnPassword", "simPin"}
 )
+_GIANT = re.compile(r"(?<![0-9])[0-9]{309}")  # an integer from here on is beyond every float
 _USER_INFO = re.compile(r"://[^/\s]*@")  # of an address: ftp://user:password@host
 _PASSWORD_SETTINGS = frozenset({"authorizationkey", "basicauthpassword"})
 
@@ -100,11 +103,14 @@ def parse(text: str | bytes) -> Call | Result | Error:
     """
     try:
         frame = _decoder.decode(text)
+        giant = isinstance(text, str) and _GIANT.search(text) and _has_giant(frame)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         why = "not UTF-8" if isinstance(error, UnicodeDecodeError) else f"not JSON: {error}"
         raise Malformed(Defect.UNREADABLE, why) from None
     except RecursionError:
         raise Malformed(Defect.UNREADABLE, "nested too deeply") from None
+    if giant:
+        raise Malformed(Defect.UNREADABLE, "not JSON: a number that is too large")
     if not isinstance(frame, list) or len(frame) < 2:  # noqa: PLR2004 - type and id
         raise Malformed(Defect.UNREADABLE, "not an array of type and message id")
     message_id = frame[1] if _is_id(frame[1]) else None
@@ -152,6 +158,15 @@ def masked(text: str) -> str:
     except (msgspec.DecodeError, RecursionError, ArithmeticError):  # 1e9999999999999999999
         return f"<{len(text)} characters that are not JSON>"
     return _encoder.encode(_masked(frame)).decode()
+
+
+def _has_giant(value: object) -> bool:
+    """Whether a number would be endless as a float, which is how it would be sent again."""
+    if isinstance(value, dict):
+        return any(map(_has_giant, value.values()))
+    if isinstance(value, list):
+        return any(map(_has_giant, value))
+    return isinstance(value, int) and abs(value) > _LARGEST
 
 
 def _is_id(value: object) -> bool:

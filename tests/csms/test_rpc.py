@@ -506,8 +506,10 @@ def test_a_whole_number_is_an_integer_however_it_is_written(text: str, number: i
 
 def test_a_fraction_stays_one_and_an_endless_number_is_none() -> None:
     assert frames.parse('[3, "1", 1.5]') == frames.Result("1", 1.5)
-    with pytest.raises(frames.Malformed, match="not JSON"):
-        frames.parse('[3, "1", 1e400]')
+    for endless in ("1e400", f"1{'0' * 309}", f'{{"a": [-1{"0" * 309}]}}'):
+        with pytest.raises(frames.Malformed, match="not JSON"):
+            frames.parse(f'[3, "1", {endless}]')
+    assert frames.parse(f'[3, "1", "{"1" * 400}"]') == frames.Result("1", "1" * 400)
 
 
 async def test_an_error_without_description_is_still_an_error() -> None:

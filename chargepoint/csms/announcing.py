@@ -2,20 +2,26 @@
 
 from collections.abc import Awaitable
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from chargepoint.csms.adapter import BootAnswer, Registration
 from chargepoint.csms.words import moment
 from chargepoint.station.station import Station
+
+INTERVAL_MOST: Final = 2**31 - 1  # seconds: what HeartbeatInterval can say
 
 Asked: TypeAlias = Awaitable[dict[str, Any]]
 """A call that was not made yet."""
 
 
 async def announced(asked: Asked, station: Station) -> BootAnswer:
-    """What a BootNotification leads to; the station goes by the time in the answer if it is to."""
+    """What a BootNotification leads to; the station goes by the time in the answer if it is to.
+
+    An interval that cannot be leaves the choice to the station, as zero does.
+    """
     reply = await _timed(asked, station)
-    interval = timedelta(seconds=max(reply["interval"], 0))
+    seconds = reply["interval"]
+    interval = timedelta(seconds=seconds if 0 <= seconds <= INTERVAL_MOST else 0)
     return BootAnswer(Registration(reply["status"]), moment(reply["currentTime"]), interval)
 
 

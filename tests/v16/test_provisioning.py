@@ -46,8 +46,11 @@ async def test_boot_answer_says_whether_when_and_how_often(bench: Any, status: s
     assert answer.interval == timedelta(seconds=300)
 
 
-async def test_a_negative_interval_leaves_the_choice_to_the_station(bench: Any) -> None:
-    bench.csms.standing["BootNotification"] = {**BOOTED, "status": "Pending", "interval": -1}
+@pytest.mark.parametrize("interval", [-1, 2**31, 10**14, 2**63])
+async def test_an_interval_that_cannot_be_leaves_the_choice_to_the_station(
+    bench: Any, interval: int
+) -> None:
+    bench.csms.standing["BootNotification"] = {**BOOTED, "status": "Pending", "interval": interval}
 
     assert not (await bench.adapter.boot(bench.csms, "PowerUp")).interval
 

@@ -46,6 +46,18 @@ async def test_the_station_shows_its_identity_and_password(open_case: Open) -> N
         assert [one.action for one in run.take()][:2] == ["BootNotification", "StatusNotification"]
 
 
+@pytest.mark.parametrize("status", ["Accepted", "Pending", "Rejected"])
+async def test_an_interval_beyond_all_time_keeps_no_station_away(
+    open_case: Open, status: str
+) -> None:
+    async with open_case(start=False) as run:
+        run.answers("BootNotification", boot(status, 10**14), boot("Accepted", 300))
+        await run.start()
+        await run.advance(120)
+
+        assert run.life.session.online
+
+
 async def test_another_password_than_the_csms_knows_opens_nothing(open_case: Open) -> None:
     async with open_case(start=False, csms={"security_profile": 1, "password": PASSWORD}) as run:
         run.csms.passwords[STATION] = b"fedcba9876543210"

@@ -45,8 +45,7 @@ class RemoteControl:
     @handles("RequestStartTransaction")
     async def request_start(self, payload: dict[str, Any]) -> dict[str, Any] | Reply:
         """F01, F02: start a session, with a charging profile for it unless that is off (K05)."""
-        its_group = payload.get("groupIdToken")
-        group = wire.token(its_group) if its_group else None
+        group = wire.group(payload)
         try:
             token = wire.whole_token(payload["idToken"])
             runner = self._startable(payload.get("evseId"), token, group)

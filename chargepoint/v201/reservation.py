@@ -20,7 +20,7 @@ class Reservations:
     @handles("ReserveNow")
     async def reserve(self, payload: dict[str, Any]) -> dict[str, Any] | Reply:
         """H01: keep an EVSE, or one of several; stored before it is accepted."""
-        evse_id, group = payload.get("evseId"), payload.get("groupIdToken")
+        evse_id = payload.get("evseId")
         if evse_id is not None:
             try:
                 self._station.evse(evse_id)
@@ -30,7 +30,7 @@ class Reservations:
             payload["id"],
             wire.moment(payload["expiryDateTime"]),
             wire.token(payload["idToken"]),
-            wire.token(group) if group else None,
+            wire.group(payload),
             evse_id,
             connector_type=payload.get("connectorType", ""),
         )

@@ -27,6 +27,12 @@ def token(data: dict[str, Any]) -> IdToken:
     return IdToken(data["idToken"], IdTokenType(data["type"]))
 
 
+def group(data: dict[str, Any]) -> IdToken | None:
+    """The group that something names; without a text it is none, and has no members."""
+    named = data.get("groupIdToken")
+    return token(named) if named and named["idToken"] else None
+
+
 def whole_token(data: dict[str, Any]) -> IdToken:
     """The same with what comes with it, where it is to be told again.
 
@@ -43,13 +49,12 @@ def whole_token(data: dict[str, Any]) -> IdToken:
 
 def known(data: dict[str, Any]) -> Known:
     """What the CSMS said of a token, from IdTokenInfoType."""
-    group = data.get("groupIdToken")
     expires = data.get("cacheExpiryDateTime")
     personal = data.get("personalMessage")
     return Known(
         status=data["status"],
         source=Source.CSMS,
-        group=token(group) if group else None,
+        group=group(data),
         expires=moment(expires) if expires else None,
         evse_ids=tuple(data.get("evseId", ())),
         personal_message=text(personal) if personal else None,

@@ -127,6 +127,18 @@ async def test_a_member_of_the_group_stops_after_asking(desk: TokenDesk) -> None
     assert ended["transactionInfo"]["stoppedReason"] == "Local"
 
 
+@pytest.mark.parametrize("kind", ["Central", "NoAuthorization"])
+async def test_a_group_without_a_name_has_no_members(desk: TokenDesk, kind: str) -> None:
+    nobody = {"status": "Accepted", "groupIdToken": {"idToken": "", "type": kind}}
+    desk.words = {CARD: nobody, MATE: nobody}
+    await desk.plug()
+    await desk.swipe(CARD)
+
+    assert await desk.swipe(MATE) == []
+
+    assert desk.stage() is Stage.CHARGING
+
+
 @pytest.mark.spec("2.0.1", "TC_C_40_CS")
 async def test_a_member_of_the_group_on_the_list_stops_without_asking(desk: TokenDesk) -> None:
     await desk.set("AuthCtrlr", "LocalPreAuthorize", "true")

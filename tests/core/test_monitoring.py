@@ -170,16 +170,6 @@ def test_a_period_ends_at_its_time(kind: MonitorType, period: str, due: list[int
     assert seconds == due
 
 
-@pytest.mark.parametrize("kind", [PERIODIC, CLOCK])
-def test_the_longest_period_has_an_end(kind: MonitorType) -> None:
-    monitor = _monitor(kind, str(PERIOD_MOST))
-    check(monitor, ROW)
-
-    watch, _ = look(monitor, Watch(), "5", START)
-
-    assert watch.due is not None
-
-
 def test_periods_that_nobody_saw_are_left_out() -> None:
     watch, _ = look(_monitor(PERIODIC), Watch(), "5", START)
 

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from decimal import Decimal
@@ -9,6 +10,7 @@ from generated_calls import broken
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chargepoint.csms import frames
 from chargepoint.csms.schemas import _NEEDED, _WHERE, Kind, Schemas, Violation
 
 BOOT_16 = {"chargePointVendor": "Example", "chargePointModel": "One"}
@@ -323,6 +325,9 @@ def test_it_says_no_to_whatever_has_one_thing_wrong(version: str, data: st.DataO
     action = data.draw(st.sampled_from(sorted(schemas.actions())))
     wrong = data.draw(broken(version, action))
 
+    call = frames.parse(json.dumps([2, "1", action, wrong.payload]))  # which knows whole numbers
+    assert isinstance(call, frames.Call)
+
     with pytest.raises(Violation) as caught:
-        schemas.request(action, wrong.payload)
+        schemas.request(action, call.payload)
     assert caught.value.code == wrong.code(version), wrong

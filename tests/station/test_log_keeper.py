@@ -40,11 +40,15 @@ def test_what_is_said_is_kept_while_open(tmp_path: Path) -> None:
     assert list(kept_lines(tmp_path / "log", Interval(None, before))) == []
 
 
-def test_what_a_sentence_quotes_is_no_record_of_its_own(tmp_path: Path) -> None:
+def test_what_a_sentence_quotes_is_no_record_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A CSMS may give any text as the reason of an error."""
+    # pytest keeps what it hears, and cannot pass half a character on to another process.
+    monkeypatch.setattr(logging.getLogger("chargepoint"), "propagate", False)
     long_ago = datetime.now(UTC) - timedelta(days=1)
     forged = "no\r\n2026-01-01T00:00:00.000Z ERROR chargepoint: forged \x1b[2J\x9b\ud800"
-    with keep_log(tmp_path):
+    with keep_log(tmp_path, real):
         LOGGER.warning("refused: %s", forged)
         LOGGER.warning("failed", exc_info=ValueError(forged))
 

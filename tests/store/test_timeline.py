@@ -14,7 +14,7 @@ def test_a_journal_of_weeks_is_put_right_in_little_memory(store: Store) -> None:
     store.record(*(updated(seq=seq, at=START + timedelta(seconds=seq)) for seq in range(4000)))
     tracemalloc.start()
     try:
-        moved = store.timeline.put_right(timedelta(days=1))
+        moved = store.timeline.put_right(timedelta(days=1), START + timedelta(days=1))
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

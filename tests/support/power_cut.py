@@ -375,7 +375,8 @@ class Bench:
 
     def _gone(self, what: str) -> NoReturn:
         if not self.station.killed:
-            raise Stuck(f"the station ended by itself: {what}, see {self.station.log}")
+            how = f"the station ended by itself ({self.station.code})"
+            raise Stuck(f"{how}: {what}, see {self.station.log}")
         raise PowerCut
 
     async def _stage(self, *wanted: str) -> None:

@@ -55,6 +55,11 @@ class _Process:
         """Whether the power was cut."""
         return self._running is not None and self._running.poll() == KILLED
 
+    @property
+    def code(self) -> int | None:
+        """How it ended; None while it runs."""
+        return self._running and self._running.poll()
+
     def kill(self) -> None:
         """Cut its power."""
         if self._running is not None:

@@ -82,18 +82,13 @@ def test_a_step_below_what_it_had_been_is_no_growth() -> None:
 
 
 def test_of_what_comes_and_goes_the_least_counts() -> None:
-    """One moment in each two minutes shows what is never let go of."""
-    busy = [
-        {
-            **one,
-            "blocks": 225_000.0 if one["seconds"] % 24 == 5 else 400_000 + 1000 * one["seconds"],
-        }
-        for one in samples(240)
-    ]
-    kept = [{**one, "blocks": 225_000 + 100 * one["seconds"]} for one in samples(240)]
+    """One moment in each ten minutes shows what is never let go of."""
+    many = samples(600)
+    busy = [{**one, "blocks": 225_000 if one["seconds"] % 120 == 5 else 600_000} for one in many]
+    more = [{**one, "blocks": 225_000 + 100 * one["seconds"]} for one in many]
 
     assert [one.flat for one in verdicts(busy) if one.quantity.name == "blocks"] == [True]
-    assert [one.flat for one in verdicts(kept) if one.quantity.name == "blocks"] == [False]
+    assert [one.flat for one in verdicts(more) if one.quantity.name == "blocks"] == [False]
 
 
 def test_the_table_ends_with_the_last_sample() -> None:

@@ -19,10 +19,11 @@ class Quantity:
 
     Private memory and shared pages together are ``rss``, of which ``heap`` is what the program
     asked for itself. ``pss`` has no bound: it rises when another process that shared a page ends.
-    ``blocks`` are what Python holds, of whatever size. What a message took goes when it is done, so
-    only the least in each ``window`` of samples counts. ``used`` are the pages of the ``database``
-    in use; the file keeps those that its largest backlog of facts needed, so it may rise by one
-    that was larger still.
+    ``blocks`` are what Python holds, of whatever size. What a message took goes when it is done, or
+    if parts of it hold each other when Python collects next, minutes later; so only the least in
+    each ``window`` of samples counts. ``used`` are the pages of the ``database`` in use; the file
+    keeps those that its largest backlog of facts needed, so it may rise by one that was larger
+    still.
     """
 
     name: str
@@ -37,7 +38,7 @@ QUANTITIES: Final = (
     Quantity("rss", "KiB", 1024),
     Quantity("heap", "KiB", 1024),
     Quantity("pss", "KiB"),
-    Quantity("blocks", "", 5000, window=24),
+    Quantity("blocks", "", 5000, window=120),
     Quantity("tasks", "", 2),
     Quantity("threads", "", 1),
     Quantity("descriptors", "", 2),
@@ -93,7 +94,8 @@ def _verdict(quantity: Quantity, first: Sequence[Sample], half: Sequence[Sample]
 
 def _least(samples: Sequence[Sample], quantity: Quantity) -> list[Sample]:
     """The sample of each window in which there was least of it."""
-    windows = range(0, len(samples), quantity.window)
+    whole = max(1, len(samples) - quantity.window + 1)  # the last one may not be over
+    windows = range(0, whole, quantity.window)
     return [
         min(samples[at : at + quantity.window], key=lambda one: one[quantity.name])
         for at in windows

@@ -23,7 +23,7 @@ _MASK = "***"
 _SECRET_KEYS = frozenset(
     {"idTag", "parentIdTag", "idToken", "additionalIdToken", "password", "apnPassword", "simPin"}
 )
-_GIANT = re.compile(r"(?<![0-9])[0-9]{309}")  # an integer from here on is beyond every float
+_CHUNK: Final = 154  # characters; one of these is all digits in an integer beyond every float
 _USER_INFO = re.compile(r"://[^/\s]*@")  # of an address: ftp://user:password@host
 _PASSWORD_SETTINGS = frozenset({"authorizationkey", "basicauthpassword"})
 
@@ -103,7 +103,7 @@ def parse(text: str | bytes) -> Call | Result | Error:
     """
     try:
         frame = _decoder.decode(text)
-        giant = isinstance(text, str) and _GIANT.search(text) and _has_giant(frame)
+        giant = _may_hold_giant(text) and _has_giant(frame)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         why = "not UTF-8" if isinstance(error, UnicodeDecodeError) else f"not JSON: {error}"
         raise Malformed(Defect.UNREADABLE, why) from None
@@ -158,6 +158,11 @@ def masked(text: str) -> str:
     except (msgspec.DecodeError, RecursionError, ArithmeticError):  # 1e9999999999999999999
         return f"<{len(text)} characters that are not JSON>"
     return _encoder.encode(_masked(frame)).decode()
+
+
+def _may_hold_giant(text: str | bytes) -> bool:
+    """Whether there are so many digits in a row; costs little where there are not."""
+    return any(text[at : at + _CHUNK].isdigit() for at in range(0, len(text), _CHUNK))
 
 
 def _has_giant(value: object) -> bool:

@@ -74,10 +74,14 @@ _CERTIFICATE_REFUSED: Final = (
 def ended(closed: ConnectionClosed | None, after: timedelta | None) -> CsmsUnavailable:
     """What an end of the connection means to a call that was out so long.
 
-    An end that this station began says nothing about the call.
+    An end that this station began says nothing about the call, nor does one that TLS began because
+    what came over the line was damaged (an alert such as bad_record_mac, RFC 8446 section 6.2).
     """
     if closed is None or (closed.sent is not None and not closed.rcvd_then_sent):
         return CsmsUnavailable("the connection was lost")
+    why = closed.__cause__
+    if isinstance(why, ssl.SSLError) and not isinstance(why, ssl.SSLEOFError):
+        return CsmsUnavailable(f"the connection was lost: TLS failed ({why.reason or why})")
     return CsmsClosed(None if closed.rcvd is None else closed.rcvd.code, after)
 
 

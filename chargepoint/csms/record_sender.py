@@ -63,7 +63,7 @@ Word = Callable[[tuple[Sampled, ...]], dict[str, Any] | None]
 class RecordSender:
     """Sends what has signed records, in one OCPP version; a block of its adapter.
 
-    It remembers until the next start which length was refused or met by a close.
+    It remembers which length was refused or met by a close, at most until the next start.
     """
 
     def __init__(self, station: Station, profile: CsmsProfile, *, version: str) -> None:
@@ -73,7 +73,7 @@ class RecordSender:
         self._mute = self._as_text and profile.signed_form is SignedForm.NOTHING
         self._length = length_16 if self._as_text else length_201
         self._room = room_of(profile, version)
-        self._closes = Closes()
+        self._closes = Closes(self._seconds)
 
     async def send(
         self, action: str, fact: Told, delivery: Delivery, word: Word, *, part: int = 0
@@ -139,6 +139,9 @@ class RecordSender:
             self._keep(fact, delivery, f"DataTransfer was answered {reply['status']}")
 
     # --- inside -----------------------------------------------------------------------------
+
+    def _seconds(self) -> float:
+        return self._station.clock.monotonic()
 
     async def _call(
         self, action: str, payload: dict[str, Any], delivery: Delivery, place: int

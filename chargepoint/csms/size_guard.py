@@ -113,8 +113,14 @@ _OF_ITS_OWN: Final = frozenset({1000, 1001, 1012, 1013})
 CLOSES_MOST: Final = 15
 """Closes right upon one message, none of them 1009, until it is told in its next form.
 
-A bad line cuts long messages more often than short ones; that it does so as often in a row, each
-time after a heartbeat came through, does not happen."""
+A bad line cuts long messages more often than short ones, but not as often in a row, each time after
+a heartbeat came through, unless it is cut on purpose or at every new connection."""
+
+LASTING: Final = timedelta(minutes=15)
+"""From the first of these closes to the last one at least: a line may be bad for some minutes."""
+
+BELIEVED: Final = timedelta(days=1)
+"""How long it is believed that a CSMS closes upon a length without having said so by 1009."""
 
 PROMPT: Final = timedelta(seconds=5)
 """How soon after the message a close is one right upon it."""
@@ -133,21 +139,42 @@ class Form:
     part: int
 
 
+@dataclass(slots=True)
+class _Met:
+    """Closes upon one form, none of them 1009."""
+
+    since: float
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _GivenUp:
+    length: int
+    said: bool  # by a 1009
+
+
 class Closes:
     """What is known of a CSMS that closes the connection instead of answering a long message.
 
-    The rule: after one close with 1009, or ``CLOSES_MOST`` others right upon the same message, that
-    message is told in its next form. A message that was met by a close is sent again only after the
-    CSMS has answered a heartbeat on the same connection, so that a link that breaks by itself, or a
-    CSMS that restarts, is not taken for one that cannot read the message. Once a shorter form was
-    taken, no message of that length is tried again until the next start. If even the form without
-    records is met by a close, it was not the records: all forms are tried anew.
+    The rule: after one close with 1009, or ``CLOSES_MOST`` others right upon the same message that
+    came over ``LASTING`` or longer, that message is told in its next form. A message that was met
+    by a close is sent again only after the CSMS has answered a heartbeat on the same connection, so
+    that a link that breaks by itself, or a CSMS that restarts, is not taken for one that cannot
+    read the message. Once a shorter form was taken, no message of that length is tried again until
+    the next start; without a 1009 only for ``BELIEVED``, for it may have been the line, or a thief
+    on it, after all. If even the form without records is met by a close, it was not the records:
+    all forms are tried anew.
+
+    ``monotonic`` are the seconds of a clock that never jumps.
     """
 
-    def __init__(self) -> None:
-        self._met: dict[Form, int] = {}
-        self._given_up: dict[Form, int] = {}  # how long they were
-        self._too_long: int | None = None  # what is that long or longer
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._met: dict[Form, _Met] = {}
+        self._given_up: dict[Form, _GivenUp] = {}
+        self._said: int | None = None  # what is that long or longer is too big, by a 1009
+        self._believed: int | None = None  # the same without a word
+        self._doubt_at = 0.0  # when that is believed no more
 
     def doubtful(self, form: Form) -> bool:
         """Whether the connection is to be tried before this form is sent."""
@@ -155,31 +182,50 @@ class Closes:
 
     def fits(self, form: Form, length: Callable[[], int]) -> bool:
         """Whether this form may be sent; ``length`` is only asked where a limit is known."""
-        return form not in self._given_up and (self._too_long is None or length() < self._too_long)
+        if form in self._given_up:
+            return False
+        most = self._known()
+        return most is None or length() < most
 
     def met(self, form: Form, length: int, code: int | None, after: timedelta | None) -> bool:
         """A close came while this form waited for its answer; whether the form is given up.
 
         ``code`` None is a connection that broke; ``after`` None one that may have been gone before.
         """
-        if code != TOO_BIG:
+        said = code == TOO_BIG
+        if not said:
             if not is_upon(code, after):
                 return False
-            self._met[form] = self._met.get(form, 0) + 1
-            if self._met[form] < CLOSES_MOST:
+            met = self._met.setdefault(form, _Met(self._monotonic()))
+            met.count += 1
+            lasted = self._monotonic() - met.since
+            if met.count < CLOSES_MOST or lasted < LASTING.total_seconds():
                 return False
-        self._given_up[form] = length
+        self._given_up[form] = _GivenUp(length, said)
         return True
 
     def told(self, message_id: str) -> None:
         """A message was taken, or kept, without the forms that were given up: that is learned."""
-        for form, length in self._given_up.items():
-            if form.message_id == message_id:
-                self._too_long = min(length, self._too_long or length)
+        for form, gone in self._given_up.items():
+            if form.message_id != message_id:
+                continue
+            known = self._known()
+            if gone.said:
+                self._said = min(gone.length, self._said or gone.length)
+            elif known is None or gone.length < known:
+                self._believed = gone.length
+                self._doubt_at = self._monotonic() + BELIEVED.total_seconds()
         self.forget(message_id)
 
     def forget(self, message_id: str) -> None:
         """Begin anew with a message."""
-        for known in (self._met, self._given_up):
-            for form in [one for one in known if one.message_id == message_id]:
-                del known[form]
+        for form in [one for one in self._met if one.message_id == message_id]:
+            del self._met[form]
+        for form in [one for one in self._given_up if one.message_id == message_id]:
+            del self._given_up[form]
+
+    def _known(self) -> int | None:
+        """The least length that is too long, as far as it is known now."""
+        if self._believed is not None and self._monotonic() >= self._doubt_at:
+            self._believed = None
+        return min((one for one in (self._said, self._believed) if one is not None), default=None)

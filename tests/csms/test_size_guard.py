@@ -4,11 +4,14 @@ import itertools
 from datetime import timedelta
 
 import pytest
+from fake_clock import FakeClock
 
 from chargepoint.csms.profiles import PROFILES
 from chargepoint.csms.record_sender import room_of
 from chargepoint.csms.size_guard import (
+    BELIEVED,
     CLOSES_MOST,
+    LASTING,
     PROMPT,
     STANDARD_MOST,
     TOO_BIG,
@@ -129,7 +132,7 @@ AT_ONCE = timedelta(0)
 
 
 def test_one_close_that_says_too_big_is_enough() -> None:
-    closes = Closes()
+    closes = Closes(FakeClock().monotonic)
 
     assert closes.met(WHOLE, 4000, TOO_BIG, None)
     assert not closes.fits(WHOLE, lambda: 4000)
@@ -137,16 +140,30 @@ def test_one_close_that_says_too_big_is_enough() -> None:
 
 
 def test_other_closes_have_to_come_again_and_again_upon_the_same_message() -> None:
-    closes = Closes()
+    clock = FakeClock()
+    closes = Closes(clock.monotonic)
     for _ in range(CLOSES_MOST - 1):
         assert not closes.met(WHOLE, 4000, None, AT_ONCE)
         assert not closes.met(OTHER, 4000, 1011, PROMPT)
         assert closes.fits(WHOLE, lambda: 4000)
         assert closes.doubtful(WHOLE)
+        clock.elapsed += LASTING.total_seconds()
 
     assert closes.met(WHOLE, 4000, None, AT_ONCE)
     assert not closes.fits(WHOLE, lambda: 4000)
     assert closes.fits(OTHER, lambda: 4000)
+
+
+def test_a_line_that_is_bad_for_some_minutes_leaves_no_record_out() -> None:
+    clock = FakeClock()
+    closes = Closes(clock.monotonic)
+    for _ in range(10 * CLOSES_MOST):
+        assert not closes.met(WHOLE, 4000, None, AT_ONCE)
+
+    clock.elapsed += LASTING.total_seconds() - 1
+    assert not closes.met(WHOLE, 4000, None, AT_ONCE)
+    clock.elapsed += 1
+    assert closes.met(WHOLE, 4000, None, AT_ONCE)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +178,7 @@ def test_other_closes_have_to_come_again_and_again_upon_the_same_message() -> No
     ],
 )
 def test_a_close_for_another_reason_never_counts(code: int | None, after: timedelta | None) -> None:
-    closes = Closes()
+    closes = Closes(FakeClock().monotonic)
     for _ in range(2 * CLOSES_MOST):
         assert not closes.met(WHOLE, 4000, code, after)
 
@@ -170,7 +187,7 @@ def test_a_close_for_another_reason_never_counts(code: int | None, after: timede
 
 
 def test_a_length_is_learned_once_a_shorter_form_was_taken() -> None:
-    closes = Closes()
+    closes = Closes(FakeClock().monotonic)
     closes.met(WHOLE, 4000, TOO_BIG, AT_ONCE)
     assert closes.fits(OTHER, lambda: 4000)
     closes.told("m1")
@@ -185,8 +202,32 @@ def test_a_length_is_learned_once_a_shorter_form_was_taken() -> None:
     assert not closes.fits(OTHER, lambda: 3000)
 
 
+def close_without_a_word(closes: Closes, clock: FakeClock, form: Form, length: int) -> None:
+    for _ in range(CLOSES_MOST):
+        closes.met(form, length, None, AT_ONCE)
+        clock.elapsed += LASTING.total_seconds()
+    closes.told(form.message_id)
+
+
+def test_what_nobody_said_is_believed_for_a_day() -> None:
+    clock = FakeClock()
+    closes = Closes(clock.monotonic)
+    closes.met(WHOLE, 9000, TOO_BIG, AT_ONCE)
+    closes.told("m1")
+    close_without_a_word(closes, clock, WHOLE, 4000)
+
+    clock.elapsed += BELIEVED.total_seconds() - LASTING.total_seconds() - 1
+    assert not closes.fits(OTHER, lambda: 4000)
+    clock.elapsed += LASTING.total_seconds() + 1
+    assert closes.fits(OTHER, lambda: 8999)
+    assert not closes.fits(OTHER, lambda: 9000)
+    close_without_a_word(closes, clock, OTHER, 5000)
+    assert closes.fits(WHOLE, lambda: 4999)
+    assert not closes.fits(WHOLE, lambda: 5000)
+
+
 def test_a_message_that_is_taken_in_no_form_teaches_nothing() -> None:
-    closes = Closes()
+    closes = Closes(FakeClock().monotonic)
     closes.met(WHOLE, 4000, TOO_BIG, AT_ONCE)
     closes.forget("m1")
     closes.told("m1")

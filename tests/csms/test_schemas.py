@@ -1,3 +1,4 @@
+import importlib.resources
 import json
 import subprocess
 import sys
@@ -11,7 +12,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chargepoint.csms import frames
-from chargepoint.csms.schemas import _NEEDED, _WHERE, Kind, Schemas, Violation
+from chargepoint.csms.schemas import (
+    _NEEDED,
+    _ONE_OF,
+    _WHERE,
+    _WHY,
+    Kind,
+    Schemas,
+    Violation,
+)
 
 BOOT_16 = {"chargePointVendor": "Example", "chargePointModel": "One"}
 BOOT_201 = {
@@ -307,7 +316,7 @@ def test_what_only_says_no_does_not_follow_where_it_is() -> None:
         {
             "type": "object",
             "properties": {"one": {"type": "array", "items": {"$ref": "#/definitions/Two"}}},
-            "definitions": {"Two": {"type": "string"}},
+            "definitions": {"Two": {"type": "string", "enum": ["a", "b", "c"]}},
             "required": ["one"],
         },
         detailed_exceptions=False,
@@ -315,6 +324,25 @@ def test_what_only_says_no_does_not_follow_where_it_is() -> None:
 
     assert len(_WHERE.findall(code)) == 1
     assert len(_NEEDED.findall(code)) == 1
+    assert len(_WHY.findall(code)) == code.count("raise ")
+    assert len(_ONE_OF.findall(code)) == 1
+
+
+def test_the_words_of_an_enumeration_are_allowed_and_no_others() -> None:
+    schemas = Schemas("2.0.1")
+    file = importlib.resources.files("ocpp.v201.schemas") / "MeterValuesRequest.json"
+    words = json.loads(file.read_text("utf-8-sig"))["definitions"]["MeasurandEnumType"]["enum"]
+
+    def measuring(measurand: object) -> dict[str, Any]:
+        sample = {"value": 1, "measurand": measurand}
+        value = {"timestamp": "2025-03-01T10:00:00Z", "sampledValue": [sample]}
+        return {"evseId": 1, "meterValue": [value]}
+
+    for word in words:
+        schemas.request("MeterValues", measuring(word))
+        for wrong in (word[:-1], f"{word}x", word.lower(), [word], {word: 1}):
+            with pytest.raises(Violation):
+                schemas.request("MeterValues", measuring(wrong))
 
 
 @pytest.mark.parametrize("version", ["1.6", "2.0.1"])

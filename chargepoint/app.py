@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from chargepoint import __version__, wiring
+from chargepoint.boot import POWER_UP, UNKNOWN, Boot
 from chargepoint.clock import Clock, MeterTime, SystemClock
 from chargepoint.config import StationConfig
 from chargepoint.config_open import open_meters
@@ -100,10 +101,12 @@ async def run(
     clock: Clock | None = None,
     born: Callable[[Life], None] = lambda _life: None,
     reload: Reload | None = None,
+    boot: Boot = UNKNOWN,
 ) -> None:
     """Run the station until ``stop`` is set; then end transactions and go, within a bound.
 
-    ``born`` is told of every life, the first one and one per reset.
+    ``born`` is told of every life, the first one and one per reset; ``boot`` is that of the
+    machine.
 
     Raises:
         ConfigError: the config names something that cannot be.
@@ -111,17 +114,17 @@ async def run(
     """
     clock = clock or SystemClock()
     access = Access.of(config)
-    reason, retries = "PowerUp", 0
+    reason, retries = POWER_UP, 0
     worked = config
     while not stop.is_set():
-        begin = partial(live, clock=clock, reason=reason, access=access)
+        begin = partial(live, clock=clock, reason=reason, access=access, boot=boot)
         former = partial(begin, worked) if worked is not config else None
         async with begun(
             partial(begin, config), retries=retries, clock=clock, stop=stop, otherwise=former
         ) as life:
             worked = life.config
             born(life)
-            reason = await _until_restart(life, stop, reload)
+            reason = await _until_restart(life, stop, reload, boot)
             config, retries = life.config, life.station.model[RESET_RETRIES]
         if not stop.is_set():
             log.info("starting again (%s)", reason)
@@ -132,8 +135,9 @@ async def live(
     config: StationConfig,
     *,
     clock: Clock,
-    reason: str = "PowerUp",
+    reason: str = POWER_UP,
     access: "Access | None" = None,
+    boot: Boot = UNKNOWN,
 ) -> AsyncIterator[Life]:
     """One life of the station, running while the context is open.
 
@@ -147,6 +151,12 @@ async def live(
         life = _assemble(config, store, meters, clock, supervisor)
         life.station.time_source.begin()
         await stack.enter_async_context(supervisor)
+        if reason == POWER_UP:
+            reason = boot.reason(store.timeline)
+        lost = StopReason.POWER_LOSS if reason == POWER_UP else StopReason.REBOOT
+        for evse in life.station.evses.values():
+            evse.runner.lost = lost
+        life.station.on_recovered = partial(boot.recovered, store.timeline)
         reason = life.station.services.firmware.boot_reason or reason
         life.session.forget(reason)
         life.station.security.event(_started(reason), reason)
@@ -161,10 +171,10 @@ async def live(
 
 def _started(reason: str) -> Event:
     """The word of the security log for a start with this reason."""
-    return Event.STARTUP if reason == "PowerUp" else Event.RESET
+    return Event.STARTUP if reason == POWER_UP else Event.RESET
 
 
-async def _until_restart(life: Life, stop: asyncio.Event, reload: Reload | None) -> str:
+async def _until_restart(life: Life, stop: asyncio.Event, reload: Reload | None, boot: Boot) -> str:
     maintenance = life.station.maintenance
     events = [stop, maintenance.wanted] + ([reload.wanted] if reload else [])
     while not stop.is_set() and not maintenance.wanted.is_set():
@@ -178,6 +188,7 @@ async def _until_restart(life: Life, stop: asyncio.Event, reload: Reload | None)
             await reload_config(life, reload)
             reload.done()
     if stop.is_set():
+        boot.ends(life.store.timeline)
         await _end_transactions(life)
     await life.session.take_leave()
     return "" if stop.is_set() else maintenance.reason

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from chargepoint import app
+from chargepoint import app, boot
 from chargepoint.clock import Clock, SystemClock
 from chargepoint.core.model import Stage
 from chargepoint.ending import Ending
@@ -114,7 +114,14 @@ async def serve(
     async with Supervisor(clock) as supervisor, asyncio.TaskGroup() as tasks:
         supervisor.keep("vigil", vigil.run)
         station = tasks.create_task(
-            app.run(config, stop=stop, clock=clock, born=vigil.born, reload=reload)
+            app.run(
+                config,
+                stop=stop,
+                clock=clock,
+                born=vigil.born,
+                reload=reload,
+                boot=boot.of_machine(),
+            )
         )
         ending.on_stop, ending.on_hangup = on_stop, on_hangup
         ending.serve(asyncio.get_running_loop())

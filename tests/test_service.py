@@ -16,7 +16,9 @@ from station_process import HURRY_MOST_S, STOP_MOST_S, Process, station_process
 from websockets.sync.server import serve
 
 from chargepoint import app, ending
+from chargepoint.boot import of_machine
 from chargepoint.csms import link, session
+from chargepoint.store.sqlite import Store
 
 
 def alive(process: Process, seconds: float) -> int:
@@ -96,6 +98,35 @@ def test_a_reload_is_told_and_says_what_it_could_not_take(tmp_path: Path) -> Non
         assert process.said.index("RELOADING=1") < process.said.index("READY=1")
         assert "connecting to the CSMS again for csms.url" in process.log()
         assert "not in force before the next start: station.model" in process.log()
+
+
+@pytest.mark.skipif(not of_machine().name, reason="the kernel names no boot")
+def test_a_killed_program_is_no_power_cut(tmp_path: Path) -> None:
+    with station_process(tmp_path / "s") as process:
+        process.ask_for("charge")
+        process.wait_for("charging")
+        process.running.kill()
+        process.running.wait()
+    for stimulus in ("charge", "lives"):
+        (tmp_path / "s" / stimulus).unlink()
+    with station_process(tmp_path / "s") as process:
+        process.wait_for("lives")
+        process.listen(2, lambda: ended_for(process) != [])
+
+        assert ended_for(process) == ["Reboot"]
+        assert stop(process, signal.SIGTERM)[0] == 0
+
+    with Store(tmp_path / "s" / "state", "CP1") as store:
+        events = [(event.type, event.info) for event in store.security_log.entries()]
+    assert events.count(("StartupOfTheDevice", "PowerUp")) == 1
+    assert events.count(("ResetOrReboot", "ApplicationReset")) == 1
+
+
+def ended_for(process: Process) -> list[str]:
+    """Why its transactions ended."""
+    with closing(sqlite3.connect(process.home / "state" / "station.db")) as db:
+        rows = db.execute("SELECT reason FROM transactions WHERE ended_at IS NOT NULL").fetchall()
+    return [reason for (reason,) in rows]
 
 
 # --- the end ----------------------------------------------------------------------------------

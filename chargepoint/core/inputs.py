@@ -194,12 +194,16 @@ class DeadlinePassed:
 
 @dataclass(frozen=True, slots=True)
 class PowerRestored:
-    """The station starts; what the board sees of the vehicle now."""
+    """The station starts, or part of it; what the board sees of the vehicle now.
+
+    ``lost`` is why a session that ran cannot go on: the power was gone, or the program alone.
+    """
 
     plugged: bool = False
     connector_id: int = 1
     ev_ready: bool = False
     bay: bool = False
+    lost: StopReason = StopReason.POWER_LOSS
 
 
 Input = (

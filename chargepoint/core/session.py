@@ -353,7 +353,7 @@ def _sampled(state: EvseState, taken: given.ReadingTaken, policy: Policy) -> Tur
 
 
 def _restored(state: EvseState, what: given.PowerRestored, now: datetime, policy: Policy) -> Turn:
-    """After a power cut: the vehicle is what the board sees, a running session ends.
+    """After a power cut or a crash: the vehicle is what the board sees, a running session ends.
 
     The first reason to stop is kept. A session whose begin was not stored never existed; what the
     meter holds of it is closed by the station afterwards. Whether contactor and lock still fail is
@@ -368,7 +368,7 @@ def _restored(state: EvseState, what: given.PowerRestored, now: datetime, policy
     )
     faults = tuple(f for f in seen.faults if f.error_code != POWER_SWITCH_FAILURE)
     seen = replace(seen, faults=faults)
-    lost = _stop(StopReason.POWER_LOSS, Cause.ABNORMAL_CONDITION)
+    lost = _stop(what.lost, Cause.ABNORMAL_CONDITION)
     left = Cause.EV_COMMUNICATION_LOST if state.plugged and not what.plugged else None
     match state.stage:
         case Stage.CHARGING if policy.resume_after_power_loss and what.plugged:

@@ -48,7 +48,8 @@ RESUME_AFTER_POWER_LOSS = Variable(
     BOOLEAN,
     "TxCtrlr.AllowEnergyTransferResumption",
     "false",
-    "Go on with a transaction after a power cut instead of ending it with reason PowerLoss.",
+    "Go on with a transaction after a power cut or a crash of the program instead of ending it with"
+    " reason PowerLoss or Reboot.",
     key="AllowEnergyTransferResumption",
 )
 STOP_TX_ON_METER_FAILURE = Variable(

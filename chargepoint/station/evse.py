@@ -105,6 +105,7 @@ class EvseRunner:
         self.opened = asyncio.Event()  # the contactor is known to be open
         self.straight: Callable[[Reading], Reading] = lambda reading: reading  # see TimeSource
         self.supervised = True  # no contactor is closed while nobody looks after it
+        self.lost = StopReason.POWER_LOSS  # why a session cannot go on when it is looked afresh
         self.turned_at: float | None = None
         self._begun_at: float | None = None  # the input in work
         self._failed = ""  # the input that could not be carried out
@@ -127,8 +128,7 @@ class EvseRunner:
         Raises:
             StoreError: a new session was asked for and cannot be stored; nothing happened.
         """
-        error = await asyncio.shield(self._spawn(self._whole(given)))
-        if error is not None:
+        if error := await asyncio.shield(self._spawn(self._whole(given))):
             raise error
 
     @property
@@ -154,8 +154,9 @@ class EvseRunner:
 
     async def look_afresh(self) -> None:
         """Say what the board sees, as after a start."""
-        seen = self.outlet.seen()
-        await self.feed(PowerRestored(seen.plugged, seen.connector_id, seen.asks, seen.bay))
+        seen, lost = self.outlet.seen(), self.lost
+        await self.feed(PowerRestored(seen.plugged, seen.connector_id, seen.asks, seen.bay, lost))
+        self.lost = StopReason.OTHER
 
     async def run(self) -> None:
         """Feed DeadlinePassed when its time has come; ends only by cancellation.

@@ -136,6 +136,7 @@ class Station:
         self.told = Broadcast()
         self.settings = StationSettings(wiring.model, key_in_first=wiring.key_in_first)
         self.faults = wiring.faults
+        self.on_recovered: Callable[[], None] = lambda: None  # no EVSE has anything left open
         self.unstored: deque[SecurityEvent] = deque(maxlen=UNSTORED_MOST)
         self.security = Security(self.store, self.clock, self.model, self.record)
         self._wiring = wiring

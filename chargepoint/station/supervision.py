@@ -46,13 +46,18 @@ class Supervision:
         keep("clock", partial(station.time_source.watch, station.security.event))
         station.spawn(station.availability.resume())
         station.spawn(station.services.resume())
+        recoveries = []
         for evse in station.evses.values():
             number = evse.description.evse_id
             recovered = asyncio.Event()
+            recoveries.append(recovered)
             keep(f"EVSE {number}", partial(self._supervise, evse, recovered), vital=True)
             keep(f"meter {evse.meter.name}", partial(_after, recovered, evse.meter.run), vital=True)
             keep(f"samples of EVSE {number}", partial(_after, recovered, evse.sampler.run))
         keep("reservations", station.reservations.run)
+        for recovered in recoveries:
+            await recovered.wait()
+        station.on_recovered()
         await asyncio.Event().wait()
         raise AssertionError("nobody sets this event")
 

@@ -18,6 +18,8 @@ from chargepoint.store.tables import atomic, translated
 _KNOWN: Final = "time known"
 _UNSURE: Final = "time unsure since"
 _WRONG: Final = "time wrong"
+_BOOT: Final = "boot"
+_ENDED: Final = "ended in boot"
 _PAGE: Final = 200
 
 # Where times are of which the station's clock is the only source. What a CSMS or a vehicle said,
@@ -65,6 +67,20 @@ class Timeline:
     def wrong(self) -> bool:
         """Whether the clock cannot have been right in the last life that did not know the time."""
         return self._get(_WRONG) is not None
+
+    @property
+    def last_boot(self) -> tuple[str, bool]:
+        """The name of the boot in which the station ran last; whether it was told to end there."""
+        return self._get(_BOOT) or "", self._get(_ENDED) is not None
+
+    def note_boot(self, name: str, *, ended: bool) -> None:
+        """The station runs in this boot of the machine, or is told to end."""
+        with atomic(self._db, "boot of the machine"):
+            self._put(_BOOT, name)
+            if ended:
+                self._put(_ENDED, "yes")
+            else:
+                self._remove(_ENDED)
 
     def newest(self) -> datetime | None:
         """The last moment of which anything is recorded."""

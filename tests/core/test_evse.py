@@ -547,6 +547,16 @@ def test_power_loss_keeps_the_first_reason_to_stop() -> None:
     assert (ended.reason, ended.cause) == (StopReason.LOCAL, Cause.STOP_AUTHORIZED)
 
 
+@pytest.mark.parametrize("lost", [StopReason.POWER_LOSS, StopReason.REBOOT])
+def test_a_session_that_cannot_go_on_ends_for_the_reason_of_the_return(lost: StopReason) -> None:
+    closing = step(CHARGING, inputs.PowerRestored(plugged=True, lost=lost)).state
+
+    (ended,) = step(closing, inputs.EndTaken("T1", END)).facts
+
+    assert isinstance(ended, TransactionEnded)
+    assert (ended.reason, ended.cause) == (lost, Cause.ABNORMAL_CONDITION)
+
+
 def test_a_contactor_that_failed_is_tried_again_after_a_restart() -> None:
     broken = replace(PLUGGED, faults=(Fault(POWER_SWITCH_FAILURE), BROKEN))
 

@@ -28,6 +28,7 @@ from wire import STATION
 from chargepoint import app, wiring
 from chargepoint.app import Life
 from chargepoint.bench.csms import CallError
+from chargepoint.boot import UNKNOWN, Boot
 from chargepoint.config import StationConfig, load_config
 from chargepoint.core.model import IdToken, Transaction
 from chargepoint.hardware import catalog as hardware_catalog
@@ -60,6 +61,7 @@ class Case:
     verdicts: list[str] = field(default_factory=list)
     lives: list[Life] = field(default_factory=list)
     others: list[ScriptedCsms] = field(default_factory=list)
+    boot: Boot = UNKNOWN  # of the machine, in the next start
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _running: asyncio.Task[None] | None = None
     _taken: int = 0
@@ -201,9 +203,24 @@ class Case:
         self.clock.lose(self.clock.wall if clock is None else clock)
         await self.start()
 
+    async def stop(self) -> None:
+        """Tell the program to end, and wait until it has; ``start`` begins it again."""
+        running, self._running = self._running, None
+        assert running is not None
+        self._stop.set()
+        await self.clock.until(running.done)
+        running.result()
+        self._stop.clear()
+
     async def start(self) -> None:
         """Switch the station on; has been done unless ``case`` was told otherwise."""
-        run = app.run(self.config, stop=self._stop, clock=self.clock, born=self.lives.append)
+        run = app.run(
+            self.config,
+            stop=self._stop,
+            clock=self.clock,
+            born=self.lives.append,
+            boot=self.boot,
+        )
         self._running = asyncio.create_task(run, name="station")
         await self.settle()
 

@@ -29,6 +29,7 @@ _POWER_W: Final = 11_000
 _BEGIN_WH: Final = 1_234_567
 _ENOUGH_WH: Final = 500  # some 3 s in the time-lapse of the meter
 _COMMAND: Final = (sys.executable, "-m", "chargepoint")
+_STATION: Final = (sys.executable, str(Path(__file__).with_name("fresh_boot.py")))
 
 _CONFIG: Final = """
 station: {{id: {station}, vendor: Example, model: Wallbox 22, serial_number: "0001",
@@ -93,7 +94,7 @@ class Site:
         """Switch the station on, and wait until it can be driven."""
         ready = self.folder / "local.json"
         ready.unlink(missing_ok=True)
-        self._spawn("station", "run", "config.yaml")
+        self._spawn("station", "run", "config.yaml", command=_STATION)
         await self._ready(ready, "station")
         self.reconnect_local()
 
@@ -272,10 +273,10 @@ class Site:
 
     # --- processes ------------------------------------------------------------------------
 
-    def _spawn(self, name: str, *arguments: str) -> None:
+    def _spawn(self, name: str, *arguments: str, command: tuple[str, ...] = _COMMAND) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(
-                [*_COMMAND, *arguments],
+                [*command, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

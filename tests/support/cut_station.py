@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cut_points import Cut, Points
+from fresh_boot import switch_on
 from websockets.asyncio.client import ClientConnection
 
 from chargepoint.cli import main
@@ -145,6 +146,7 @@ def run(arguments: list[str]) -> int:
     config, trace, *options = arguments
     cut = Cut.parse(options[options.index("--cut") + 1]) if "--cut" in options else None
     points = Points(Path(trace), cut)
+    switch_on()
     for watch in (watch_commits, watch_orders, watch_messages, watch_line):
         watch(points)
     if "--plugged" in options:

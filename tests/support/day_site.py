@@ -28,6 +28,7 @@ PATIENCE_S: Final = 60.0
 _STEP_S: Final = 0.05
 _FRESH_S: Final = 0.2
 _COMMAND: Final = (sys.executable, "-m", "chargepoint")
+_STATION: Final = (sys.executable, str(Path(__file__).with_name("fresh_boot.py")))
 _NO_ANSWER: Final = (OSError, TimeoutError, ValueError, h11.RemoteProtocolError)
 _PAGE: Final = 100
 
@@ -107,7 +108,7 @@ class DaySite:
         """Switch the station on, and wait until it can be driven."""
         ready = self.folder / "local.json"
         ready.unlink(missing_ok=True)
-        self._spawn("station", "run", "config.yaml")
+        self._spawn("station", "run", "config.yaml", command=_STATION)
         self.lives += 1
         await self._ready("station", ready)
 
@@ -226,10 +227,10 @@ class DaySite:
         path.write_text(text)
         path.chmod(0o600)
 
-    def _spawn(self, name: str, *arguments: str) -> None:
+    def _spawn(self, name: str, *arguments: str, command: tuple[str, ...] = _COMMAND) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(
-                [*_COMMAND, *arguments],
+                [*command, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

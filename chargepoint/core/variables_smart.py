@@ -112,7 +112,7 @@ SAFE_CURRENT = Variable(
     DECIMAL,
     "SmartChargingCtrlr.SafeCurrent",
     "6",
-    "Amperes per phase offered while the profiles are not known: until they could be read.",
+    "Amperes per phase offered at most while the profiles are not known: until they could be read.",
     key="SafeCurrent",
     low=0,
     high=Decimal(1000),

@@ -154,9 +154,6 @@ class Limits:
     def _wanted(self) -> tuple[dict[int, Decimal | None], datetime | None]:
         """The limit of each EVSE now, and when the first of them changes by the clock."""
         now = self._clock.now()
-        if not self._loaded:
-            safe = self._model[SAFE_CURRENT]
-            return dict.fromkeys(self._runners, safe), now + RETRY
         site = self._profiles.site()
         start = epoch(now)
         within = Stretch(start, start + int(HORIZON.total_seconds()))
@@ -164,17 +161,19 @@ class Limits:
         total = lowest(of_station(site, within, site.outlet(STATION)), within)[0]
         ends = [total.end, *(limit.end for limit in alone.values())]
         until = datetime.fromtimestamp(min(ends), UTC) if site.profiles else None
+        safe = None if self._loaded else self._model[SAFE_CURRENT]
         parts = self._shared(site, total, within)
         limits: dict[int, Decimal | None] = {}
         for evse_id, limit in alone.items():
             outlet = site.outlets[evse_id]
-            if limit.watts is None:
+            known = [safe] if safe is not None else []
+            known += [] if limit.watts is None else [outlet.amperes(limit.watts)]
+            if not known:
                 limits[evse_id] = None
                 continue
-            own = outlet.amperes(limit.watts)
-            most = min(own, outlet.rated_a, parts.get(evse_id, outlet.rated_a))
+            most = min(*known, outlet.rated_a, parts.get(evse_id, outlet.rated_a))
             limits[evse_id] = enforceable(most, _least(limit, outlet))
-        return limits, until
+        return limits, until if self._loaded else now + RETRY
 
     def _shared(self, site: Site, total: Limit, within: Stretch) -> dict[int, Decimal]:
         """What each EVSE gets of the station's limit; one without a session as if it had one."""

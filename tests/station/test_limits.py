@@ -205,6 +205,37 @@ async def test_while_the_profiles_cannot_be_read_the_current_is_a_safe_one(
             assert bench.outlets[1].limit_a == 10
 
 
+@pytest.mark.parametrize(
+    ("site_a", "safe_a", "expected"),
+    [
+        (0, 1000, [32, 32]),
+        (40, 1000, [20, 20]),
+        (20, 16, [10, 10]),
+        (20, 7, [7, 7]),
+        (0, 5, [0, 0]),
+    ],
+)
+async def test_a_safe_current_is_never_above_the_outlet_or_its_part_of_the_site(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    site_a: int,
+    safe_a: int,
+    expected: list[int],
+) -> None:
+    def broken(_: ChargingProfiles) -> tuple[Installed, ...]:
+        raise StoreError("no disk")
+
+    monkeypatch.setattr(ChargingProfiles, "load", broken)
+    async with station_bench(tmp_path, connectors=TWO, running=True) as bench:
+        bench.station.model.assign(SITE_CURRENT, Decimal(site_a))
+        bench.station.model.assign(SAFE_CURRENT, Decimal(safe_a))
+        await bench.charge(evse_id=1)
+        await bench.charge(evse_id=2)
+        await bench.clock.advance(10)
+
+        assert limits(bench) == expected
+
+
 async def test_a_profile_that_cannot_be_read_does_not_stop_the_others(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

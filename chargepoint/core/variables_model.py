@@ -115,7 +115,7 @@ class Limits:
 
     ``low`` and ``high`` bound a number, or the characters of a text or list; a list or option is
     made of ``values``, of which a measurand may name one ``phased``: Voltage.L1. A list has at most
-    ``items`` words.
+    ``items`` words. ``positive``: a number must not be 0, which would mean that there is no limit.
     """
 
     low: Decimal | None = None
@@ -123,6 +123,7 @@ class Limits:
     values: tuple[str, ...] = ()
     phased: bool = False
     items: int | None = None
+    positive: bool = False
 
     def check(self, data_type: DataType, text: str) -> None:
         """Accept a value in its canonical text, or say what is wrong.
@@ -150,7 +151,7 @@ class Limits:
         return word in self.values or (self.phased and plain(word) in self.values)
 
     def _check_number(self, number: Decimal) -> None:
-        if self.low is not None and number < self.low:
+        if (self.low is not None and number < self.low) or (self.positive and number <= 0):
             raise Refused(f"found {number}, allowed {self._range()}", reason=self._too_low(number))
         if self.high is not None and number > self.high:
             raise Refused(f"found {number}, allowed {self._range()}", reason=Reason.TOO_HIGH)
@@ -171,6 +172,8 @@ class Limits:
         return Reason.NOT_POSITIVE if number < 0 else Reason.TOO_LOW
 
     def _range(self) -> str:
+        if self.positive:
+            return f"more than 0, at most {self.high}"
         if self.high is None:
             return f"{self.low} or more"
         return f"at most {self.high}" if self.low is None else f"{self.low} to {self.high}"
@@ -184,8 +187,10 @@ class Variable(Generic[T]):
     is text; None means that there is no value until the station provides one. ``key`` is the 1.6
     name, None if that version has none; ``{connector}`` in it stands for the number of the
     connector. ``fact`` marks what is so and cannot be chosen: the installer's file may not name it.
-    ``items`` bounds a list; ``reboot`` means that a change counts from the next start on. A
-    variable whose ``needs`` the station lacks does not exist and reads as ``lacking``.
+    ``items`` bounds a list; ``reboot`` means that a change counts from the next start on.
+    ``ceiling``: what the installer's file says is the most that anybody may choose; 0 is no limit,
+    in the file as well. A variable whose ``needs`` the station lacks does not exist and reads as
+    ``lacking``.
     """
 
     kind: Kind[T]
@@ -205,6 +210,7 @@ class Variable(Generic[T]):
     constant: bool = False
     fact: bool = False
     reboot: bool = False
+    ceiling: bool = False
     needs: Feature | None = None
     lacking: str | None = None
 

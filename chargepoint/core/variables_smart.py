@@ -103,10 +103,12 @@ SITE_CURRENT = Variable(
     DECIMAL,
     "SmartChargingCtrlr.SiteCurrent",
     "0",
-    "Amperes per phase that the site has for the station, shared among its EVSEs; 0 is no limit.",
+    "Amperes per phase that the site has for the station, shared among its EVSEs; 0 is no limit."
+    " What the config says protects cable and fuse: the CSMS may choose less, never more.",
     key="SiteCurrent",
     low=0,
     unit="A",
+    ceiling=True,
 )
 SAFE_CURRENT = Variable(
     DECIMAL,

@@ -8,6 +8,7 @@ that it follows, the default of the table.
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Protocol, TypeVar
 
 from chargepoint.core.variables import (
@@ -105,7 +106,8 @@ class DeviceModel:
         self._checks: dict[AnyVariable, list[Callable[[str], None]]] = {}
         self._listeners: dict[Cell, list[Callable[[str], None]]] = {}
         chosen = _from_file(self._directory, settings or {})
-        chosen |= _from_store(self._directory, store.load_settings())
+        self._ceilings = _ceilings(chosen)
+        chosen |= _from_store(self._directory, store.load_settings(), self._limits)
         self._texts |= chosen
         self._chosen = set(chosen)
 
@@ -258,7 +260,9 @@ class DeviceModel:
     def _limits(self, cell: Cell) -> Limits:
         provider = self._words.get(cell.variable)
         allowed = tuple(provider()) if provider else ()
-        return replace(cell.limits, values=allowed) if allowed else cell.limits
+        limits = replace(cell.limits, values=allowed) if allowed else cell.limits
+        most = self._ceilings.get(cell)
+        return limits if most is None else replace(limits, high=most, positive=True)
 
     def _actual(self, cell: Cell) -> str | None:
         provider = self._providers.get(cell)
@@ -362,12 +366,20 @@ def _chosen(cell: Cell, text: str) -> str:
     return text
 
 
-def _from_store(directory: Directory, saved: Mapping[str, str]) -> dict[Cell, str | None]:
+def _ceilings(chosen: Mapping[Cell, str | None]) -> dict[Cell, Decimal]:
+    """The most that may be chosen of what the file limits."""
+    limited = {cell: Decimal(text or 0) for cell, text in chosen.items() if cell.variable.ceiling}
+    return {cell: most for cell, most in limited.items() if most}
+
+
+def _from_store(
+    directory: Directory, saved: Mapping[str, str], limits: Callable[[Cell], Limits]
+) -> dict[Cell, str | None]:
     cells = {cell.name: cell for cell in directory.cells if not cell.fixed}
     texts: dict[Cell, str | None] = {}
     for name in saved.keys() & cells.keys():
         try:
-            texts[cells[name]] = cells[name].variable.accept(saved[name], cells[name].limits)
+            texts[cells[name]] = cells[name].variable.accept(saved[name], limits(cells[name]))
         except Refused as refused:
             log.warning("the stored value of %s is passed over: %s", name, refused)
     return texts

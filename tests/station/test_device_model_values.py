@@ -1,6 +1,7 @@
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -15,12 +16,14 @@ from chargepoint.core.variables import (
     METER_PUBLIC_KEY,
     NUMBER_OF_CONNECTORS,
     SIGN_UPDATED_READINGS,
+    SITE_CURRENT,
     TX_UPDATED_INTERVAL,
     TX_UPDATED_MEASURANDS,
     Address,
     AvailabilityState,
+    Reason,
 )
-from chargepoint.core.variables_answers import Answer, Inventory
+from chargepoint.core.variables_answers import Answer, Inventory, ReportRow
 from chargepoint.core.variables_layout import (
     ConnectorDescription,
     CustomSetting,
@@ -92,6 +95,62 @@ def test_a_change_to_the_same_value_also_lasts() -> None:
     build(store, {"MeterValueSampleInterval": 30}).set(INTERVAL, "30")
 
     assert build(store, {"MeterValueSampleInterval": 99})[TX_UPDATED_INTERVAL].seconds == 30
+
+
+SITE = Address.parse("SmartChargingCtrlr.SiteCurrent")
+
+
+@pytest.mark.parametrize(
+    ("configured", "asked", "reason"),
+    [
+        ("32", "20", ""),
+        ("32", "32", ""),
+        ("32", "0.1", ""),
+        ("32", "32.1", Reason.TOO_HIGH),
+        ("32", "1000000000", Reason.TOO_HIGH),
+        ("32", "0", Reason.ZERO),
+        ("32", "-0", Reason.ZERO),
+        ("32", "0.00", Reason.ZERO),
+        ("32", "-1", Reason.NOT_POSITIVE),
+        ("0", "0", ""),
+        ("0", "100", ""),
+        (None, "0", ""),
+        (None, "100", ""),
+    ],
+)
+def test_the_csms_lowers_what_the_site_has_and_never_raises_it(
+    configured: str | None, asked: str, reason: str
+) -> None:
+    model = build(settings=None if configured is None else {"SiteCurrent": configured})
+    before = model[SITE_CURRENT]
+
+    outcome, by_key = model.set(SITE, asked), model.set_key("SiteCurrent", asked)
+
+    assert (outcome.reason, by_key.reason) == (reason, reason)
+    assert model[SITE_CURRENT] == (before if reason else Decimal(asked))
+
+
+def test_what_was_lowered_may_be_raised_up_to_what_the_config_says() -> None:
+    store = MemoryStore()
+    build(store, {"SiteCurrent": 32}).set(SITE, "10")
+    model = build(store, {"SiteCurrent": 32})
+    assert model[SITE_CURRENT] == 10
+
+    model.set(SITE, "32")
+
+    assert model[SITE_CURRENT] == 32
+    row = model.row(SITE)
+    assert isinstance(row, ReportRow)
+    assert row.limits.high == 32
+
+
+@pytest.mark.parametrize("stored", ["40", "0"])
+def test_a_config_that_limits_the_site_cuts_what_was_stored_before(stored: str) -> None:
+    store = MemoryStore()
+    build(store).set(SITE, stored)
+
+    assert build(store, {"SiteCurrent": 25})[SITE_CURRENT] == 25
+    assert build(store)[SITE_CURRENT] == Decimal(stored)
 
 
 def test_a_list_shows_only_what_the_meters_can_measure_now() -> None:

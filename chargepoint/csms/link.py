@@ -37,6 +37,13 @@ log = logging.getLogger(__name__)
 PAUSE: Final = timedelta(seconds=1)
 """Between the end of one connection and the next attempt, always; a CSMS profile may want more."""
 
+LONGEST: Final = timedelta(hours=1)
+"""Of the steady and of the random part of a wait. The settings have no bound in the standard, and a
+CSMS that chose them too great can put them right only once the station is back. An hour spreads
+a hundred thousand stations over 28 a second, twice that is the most that a station stays away.
+"""
+_DOUBLINGS_MOST: Final = 12  # a second becomes more than an hour
+
 # Characters of an identifier that a path may hold as they are; some systems decode nothing.
 _PLAIN_IN_PATH: Final = "*=+@"
 
@@ -54,7 +61,10 @@ class LinkState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BackOff:
-    """Settings RetryBackOffWaitMinimum, RandomRange and RepeatTimes (OCPP 2.0.1 part 4 5.3)."""
+    """Settings RetryBackOffWaitMinimum, RandomRange and RepeatTimes (OCPP 2.0.1 part 4 5.3).
+
+    Neither part of a wait is ever longer than ``LONGEST``, whatever was set.
+    """
 
     wait_minimum: timedelta
     random_range: timedelta
@@ -62,8 +72,9 @@ class BackOff:
 
     def delay(self, number: int, random: Random) -> timedelta:
         """Before attempt ``number`` (from 0) since the last good connection; at least ``PAUSE``."""
-        base = self.wait_minimum * (1 << min(number, self.repeat_times))
-        return max(base + self.random_range * random.random(), PAUSE)
+        doubled = 1 << min(number, self.repeat_times, _DOUBLINGS_MOST)
+        base = min(min(self.wait_minimum, LONGEST) * doubled, LONGEST)
+        return max(base + min(self.random_range, LONGEST) * random.random(), PAUSE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from websockets.http11 import Request, Response
 
 from chargepoint.csms import opening
 from chargepoint.csms.link import (
+    LONGEST,
     PAUSE,
     BackOff,
     Link,
@@ -255,12 +256,26 @@ async def test_the_back_off_settings_are_read_before_each_wait() -> None:
         (BackOff(timedelta(seconds=8), timedelta(seconds=4), 2), [10, 18, 34, 34]),
         (BackOff(timedelta(seconds=30), timedelta(0), 0), [30, 30, 30, 30]),
         (BackOff(timedelta(0), timedelta(0), 9), [1, 1, 1, 1]),
+        (BackOff(timedelta(seconds=1800), timedelta(seconds=2), 9), [1801, 3601, 3601, 3601]),
+        (BackOff(timedelta(seconds=10**9), timedelta(0), 5), [3600] * 4),
+        (BackOff(timedelta(seconds=10**9), timedelta(seconds=10**9), 10**9), [5400] * 4),
+        (BackOff(timedelta(seconds=1), timedelta(seconds=10**9), 0), [1801] * 4),
+        (BackOff(timedelta.max, timedelta.max, 10**9), [5400] * 4),
     ],
 )
 def test_the_base_doubles_and_the_random_part_does_not(back_off: BackOff, waits: list[int]) -> None:
     found = [back_off.delay(number, HalfRandom()).total_seconds() for number in range(4)]
 
     assert found == waits
+
+
+@pytest.mark.parametrize("number", [11, 12, 62, 10**9])
+def test_a_wait_stays_the_same_however_often_it_doubled(number: int) -> None:
+    often = BackOff(timedelta(seconds=1), timedelta(0), 10**9)
+
+    assert often.delay(number, HalfRandom()) == (
+        LONGEST if number > 11 else timedelta(seconds=2048)
+    )
 
 
 @pytest.mark.spec("2.0.1", "TC_B_57_CS")

@@ -90,6 +90,7 @@ MESSAGE_ATTEMPT_INTERVAL = Variable(
     "Wait before such a message is sent again, times the number of earlier sends.",
     key="TransactionMessageRetryInterval",
     low=0,
+    high=86_400,
 )
 NETWORK_CONFIGURATION_PRIORITY = Variable(
     SEQUENCE,
@@ -106,6 +107,7 @@ NETWORK_PROFILE_CONNECTION_ATTEMPTS = Variable(
     "3",
     "Attempts to connect with one slot before the next one is tried.",
     low=1,
+    high=100,
 )
 OFFLINE_THRESHOLD = Variable(
     SECONDS,

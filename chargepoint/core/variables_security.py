@@ -20,6 +20,7 @@ CERT_SIGNING_WAIT_MINIMUM = Variable(
     "60",
     "First wait for a signed certificate before it is asked for again; it doubles. 0 is never.",
     low=0,
+    high=86_400,
 )
 CERT_SIGNING_REPEAT_TIMES = Variable(
     INTEGER,

@@ -333,3 +333,70 @@ async def test_a_text_that_stays_impossible_to_read_is_evidence(
     assert end.signed is not None
     assert b"{{" in end.signed.document
     assert free is None
+
+
+@pytest.mark.parametrize(
+    ("register", "size", "told"),
+    [
+        (7057, 0xFFFF, "record of 65535 and"),
+        (7058, 0xFFFF, "and 65535 bytes"),
+        (7057, 10, "no OCMF record"),
+        (7058, 3, "only 3 bytes of a signature"),
+    ],
+)
+async def test_a_record_whose_size_stays_wrong_is_found_in_its_place_and_frees_the_meter(
+    register: int, size: int, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "_LONGEST_S", 0.0)
+    async with rig() as found:
+        meter = found.driver()
+        await meter.begin(transaction())
+        found.device.override(register, [size])
+        for _ in range(2):
+            with pytest.raises(MeterDataError, match=told):
+                await meter.end(UUID)
+        held = await meter.open_transaction()
+        end = await meter.end(UUID)
+        with pytest.raises(MeterRefused, match="a record that waits to be released"):
+            await meter.begin(transaction(OTHER))
+        await meter.release(UUID)
+        begin = await meter.begin(transaction(OTHER))
+
+    assert held == OpenTransaction(UUID, running=False)
+    check_record(end)
+    assert begin.value(Quantity.ENERGY_IMPORT) is not None
+
+
+async def test_what_stands_in_place_of_a_record_of_wrong_size_is_evidence_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(patience, "_LONGEST_S", 0.0)
+    async with rig() as found:
+        meter = found.driver()
+        await meter.begin(transaction())
+        found.device.override(7057, [0xFFFF, 0xFFFF])
+        found.device.override(7615, [0x7B7B])
+        found.device.override(8188, [0x0102])
+        for _ in range(2):
+            with pytest.raises(MeterDataError, match="65535 and 65535 bytes"):
+                await meter.end(UUID)
+        restarted = found.driver()
+        held = await restarted.open_transaction()
+        for _ in range(2):
+            with pytest.raises(MeterDataError, match="65535 and 65535 bytes"):
+                await restarted.end(UUID)
+        again, end = await restarted.end(UUID), await meter.end(UUID)
+        await meter.release(UUID)
+        free = await meter.open_transaction()
+
+    assert held == OpenTransaction(UUID, running=False)
+    assert end.signed is not None
+    assert end.signed == again.signed
+    text, _, seal = end.signed.document.removeprefix(b"OCMF|").rpartition(b"|")
+    assert text.startswith(b'{"FV"')
+    assert b"{{" in text
+    assert b'"TX":"E"' in text
+    assert seal.startswith(b'{"SD":"0102')
+    assert end.value(Quantity.ENERGY_IMPORT) is not None
+    assert "record of 65535 and 65535 bytes" in caplog.text
+    assert free is None

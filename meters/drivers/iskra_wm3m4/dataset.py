@@ -115,6 +115,15 @@ def read(data: bytes) -> Content | None:
     return Content(str(fields.get("ID", "")), causes)
 
 
+def size(data: bytes) -> int | None:
+    """How many bytes a data set or text takes of what begins with it; None if none does."""
+    try:
+        _, end = json.JSONDecoder().raw_decode(data.decode("latin-1"))  # one character, one byte
+    except (ValueError, RecursionError):
+        return None
+    return end if read(data) is not None else None
+
+
 def check_id(transaction_id: str) -> None:
     """Refuse an id that would not come back from the meter unchanged.
 

@@ -136,9 +136,19 @@ class Device:
         raise MeterDataError("the record changed while it was read")
 
     async def output_text(self) -> bytes:
-        """The text that was signed last."""
-        size, _ = await self._output_sizes()
-        return layout.raw(await self.read(layout.OUTPUT, -(-size // 2)))[:size]
+        """The text that was signed last; the whole area if by its size it is none."""
+        size, _ = await self.read(layout.OUTPUT_LENGTHS, 2)
+        if size <= layout.MOST_OUTPUT_BYTES:
+            found = layout.raw(await self.read(layout.OUTPUT, -(-size // 2)))[:size]
+            if not found or dataset.read(found) is not None:
+                return found
+        return layout.raw(await self.read(layout.OUTPUT, layout.MOST_OUTPUT_BYTES // 2))
+
+    async def whole_output(self) -> tuple[bytes, bytes]:
+        """All that stands where the text and its signature should, whatever the sizes say."""
+        text = await self.read(layout.OUTPUT, layout.MOST_OUTPUT_BYTES // 2)
+        signature = await self.read(layout.SIGNATURE, layout.MOST_SIGNATURE_BYTES // 2)
+        return layout.raw(text), layout.raw(signature)
 
     async def clock_status(self) -> int:
         """Whether the meter's clock can be believed."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from meters.drivers.iskra_wm3m4 import layout
+from meters.drivers.iskra_wm3m4 import dataset, layout
 from meters.errors import MeterDataError
 from meters.model import Quantity, Reading, Sample, SignedReading
 from meters.ocmf.errors import OcmfError
@@ -27,6 +27,29 @@ def assemble(text: bytes, signature: bytes) -> bytes:
     """The record as other programs know it of this meter; the algorithm is the default of OCMF."""
     seal = json.dumps({"SD": repaired(as_der(signature)).hex().upper()}, separators=(",", ":"))
     return b"OCMF|" + text + b"|" + seal.encode()
+
+
+def check_whole(signature: bytes) -> None:
+    """Refuse a signature of which the end is missing.
+
+    Raises:
+        MeterDataError: says what there is.
+    """
+    der = as_der(signature)
+    if der[:1] == bytes((_SEQUENCE,)) and len(der) < 2 + int.from_bytes(der[1:2]):
+        raise MeterDataError(f"only {len(der)} bytes of a signature")
+
+
+def trimmed(text: bytes, signature: bytes) -> tuple[bytes, bytes]:
+    """The areas of text and signature without what stands behind them.
+
+    What does not tell its own end stays whole, but for the zeros that fill the area.
+    """
+    size, der = dataset.size(text), as_der(signature)
+    text = text.rstrip(b"\0") if size is None else text[:size]
+    if der[:1] != bytes((_SEQUENCE,)) or not 0 < der[1] < _SHORT_FORM:
+        return text, signature.rstrip(b"\0")
+    return text, der[: 2 + der[1]]
 
 
 def as_der(signature: bytes) -> bytes:

@@ -317,15 +317,18 @@ class IskraWm3m4(IskraMeter):
             await asyncio.sleep(_POLL_S)
 
     async def _fetch(self, device: Device, identity: Identity, transaction_id: str) -> Reading:
-        document, key = record.assemble(*await device.output()), identity.info.public_key
+        key = identity.info.public_key
         try:
+            text, signature = await device.output()
+            record.check_whole(signature)
+            document = record.assemble(text, signature)
             reading = record.end_reading(document, public_key=key, received=self._now())
+        except ModbusException:
+            raise
         except MeterDataError as error:
             if not self._patience.ends():
                 raise
-            log.error("no record, handed on as it is: %s", error)  # noqa: TRY400 - the meter's data
-            live = await self._live()
-            reading = record.evidence(document, live, public_key=key)
+            reading = await self._rescued(device, key, error)
         self._patience.renew()
         self._begun = None
         if transaction_id:
@@ -333,3 +336,12 @@ class IskraWm3m4(IskraMeter):
             while len(self._ended) > _KEPT:
                 del self._ended[next(iter(self._ended))]
         return reading
+
+    async def _rescued(self, device: Device, key: str, cause: MeterDataError) -> Reading:
+        """The record if only its sizes are told wrongly, else what stands in its place."""
+        document = record.assemble(*record.trimmed(*await device.whole_output()))
+        try:
+            return record.end_reading(document, public_key=key, received=self._now())
+        except MeterDataError:
+            log.error("no record, handed on as it is: %s", cause)  # noqa: TRY400 - the meter's data
+        return record.evidence(document, await self._live(), public_key=key)

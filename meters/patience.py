@@ -12,9 +12,10 @@ _LONGEST_S: Final = 10.0
 
 
 class Patience:
-    """Counts the failures to read one record."""
+    """Counts the failures to read one record; ``least_s`` is how long a meter may take to sign."""
 
-    def __init__(self) -> None:
+    def __init__(self, least_s: float = 0.0) -> None:
+        self._least_s = least_s
         self._since: float | None = None
         self._tries = 0
 
@@ -27,4 +28,4 @@ class Patience:
         now = asyncio.get_running_loop().time()
         self._since = now if self._since is None else self._since
         self._tries += 1
-        return self._tries >= _TRIES and now - self._since >= _LONGEST_S
+        return self._tries >= _TRIES and now - self._since >= max(_LONGEST_S, self._least_s)

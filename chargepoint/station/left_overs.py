@@ -55,8 +55,7 @@ class LeftOvers:
             return
         if reading.signed is not None:
             document = reading.signed.document
-            # By what it is: read again, it may have another time, and must not count twice.
-            name = transaction_id or f"unknown {hashlib.sha256(document).hexdigest()[:16]}"
+            name = transaction_id or self._named(document)
             if self._store.records.released(name, document):
                 await meter.release(transaction_id)  # one that keeps what it was told to forget
                 return
@@ -74,6 +73,11 @@ class LeftOvers:
                 name,
                 verdict,
             )
+
+    def _named(self, document: bytes) -> str:
+        """What it was stored as; else a name by what it is: read again, it must not count twice."""
+        owner = self._store.records.owner(self._owner.evse_id, document)
+        return owner or f"unknown {hashlib.sha256(document).hexdigest()[:16]}"
 
     def _known(self, name: str, document: bytes, verdict: str) -> bool:
         """Whether the text is stored already, as good as this: some sign at each reading anew."""

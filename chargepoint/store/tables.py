@@ -233,6 +233,16 @@ class Records:
             ).fetchone()
         return row is not None
 
+    def owner(self, evse_id: int, document: bytes) -> str:
+        """Under which transaction exactly this was stored lately; empty if it was not."""
+        sql = (
+            "SELECT transaction_id FROM (SELECT transaction_id, digest FROM record"
+            " WHERE evse_id = ? ORDER BY number DESC LIMIT 100) WHERE digest = ? LIMIT 1"
+        )
+        with translated("record"):
+            row = self._db.execute(sql, (evse_id, hashlib.sha256(document).digest())).fetchone()
+        return "" if row is None else str(row[0])
+
     def add_found(
         self,
         transaction_id: str,

@@ -375,7 +375,8 @@ async def test_what_is_no_record_is_not_handed_on() -> None:
     async with rig() as found:
         meter = await found.driver()
         await meter.begin(transaction())
-        found.fault("content-type", "receipt", "GET", value=1, skip=1, count=99)
+        for node in ("receipt", "transaction"):
+            found.fault("content-type", node, "GET", value=1, count=None)
         with pytest.raises(MeterDataError, match="hold no OCMF record"):
             await meter.end(UUID)
         found.server.faults.clear()

@@ -348,3 +348,21 @@ async def test_a_record_that_verifies_at_the_second_reading_is_stored_too(bench:
     await bench.evse().meter.clear_left_overs()
 
     assert [row.verdict for row in records.of("of-old")] == ["invalid", "valid"]
+
+
+async def test_a_page_of_nobody_that_is_stored_under_a_name_is_not_stored_again(
+    bench: Bench,
+) -> None:
+    """The power went between store and release, and what it is does not say whose it is."""
+    meter, records = bench.meters[1], bench.store.records
+    page = replace(RECORD, document=b"<html>not found</html>")
+    reading = await meter.read()
+    meter.record = ("", replace(reading, signed=page))
+    records.add_found("of-old", 1, reading, page, "unparsable")
+
+    await bench.evse().meter.clear_left_overs()
+
+    (row,) = records.of("of-old")
+    assert sum(records.count().values()) == 1
+    assert row.released_at
+    assert meter.releases == [""]

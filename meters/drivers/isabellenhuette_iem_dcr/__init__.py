@@ -9,6 +9,12 @@ comes back in the signed record. Whose a running transaction is, some firmware t
 ``receipt`` then gives its begin), other firmware does not before it is ended; see ``Config`` and
 ``IemDcr.end`` for what follows from that.
 
+What the meter gives as a record and is none, or never finishes, is asked for again as long as the
+meter may take to sign. If it stays so, it is handed on as it came, as evidence, and may be
+overwritten once it was released. Whose it is, is what it says itself; else that of the end that was
+just commanded; else nobody's. A meter that gives no byte of its record keeps it and begins nothing:
+what it holds would be overwritten unseen.
+
 Source: no manual of the vendor is public; behaviour of the EVerest driver, its tests, which are
 from the vendor, and records of real devices.
 """

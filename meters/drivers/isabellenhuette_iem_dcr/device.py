@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from meters.drivers.isabellenhuette_iem_dcr import record
+from meters.drivers.isabellenhuette_iem_dcr.record import NoRecord
 from meters.drivers.isabellenhuette_iem_dcr.wire import Clock, Gateway, Key, Values
 from meters.errors import MeterUnreachable
 from meters.http import Answer, HttpDevice, HttpRefusal
 from meters.ocmf.record import Record
 
 _V1: Final = "/counter/v1/ocmf"
+_RECEIPT: Final = f"{_V1}/receipt"
 _TRANSACTIONS: Final = (f"{_V1}/transaction", "/counter/v2/ocmf/transaction")
 _JSON: Final = "application/json"
 _PASSING: Final = frozenset({408, 425, 429})
@@ -23,11 +25,12 @@ class Look:
     """The last record, if there is one.
 
     ``settled`` if the meter calls it that of the transaction that it ended last, so that none can
-    be in the making.
+    be in the making. ``odd`` is what the meter gives as a record and is none.
     """
 
     record: Record | None = None
     settled: bool = False
+    odd: NoRecord | None = None
 
 
 class Device:
@@ -79,28 +82,35 @@ class Device:
         await self._post("receipt", {"TX": letter})
 
     async def receipt(self) -> Record | None:
-        """The record of the transaction just ended; None while the meter gives none.
+        """The record of the transaction just ended, or begun; None while the meter gives none.
 
         Raises:
-            MeterDataError: what it gives is no record.
+            NoRecord: what it gives is no record.
         """
-        return await self._record(f"{_V1}/receipt")
+        return await self._record(_RECEIPT)
 
     async def last_record(self, *, older: bool) -> Look:
         """The record of the last transaction; ``older`` also asks the nodes that keep one longer.
 
-        Raises:
-            MeterDataError: what it gives is no record.
+        Those may have a good one although the first has not.
         """
-        if (found := await self.receipt()) is not None:
-            return Look(found, settled=True)
+        odd: NoRecord | None = None
         known = self._transaction
-        others = (other for other in _TRANSACTIONS if other != known)
-        for path in (known, *others) if older else ():
-            if (found := await self._record(path)) is not None:
-                self._transaction = path
-                return Look(found)
-        return Look()
+        others = (known, *(other for other in _TRANSACTIONS if other != known))
+        for path in (_RECEIPT, *(others if older else ())):
+            try:
+                found = await self._record(path)
+                if found is None:
+                    continue
+                record.checked(found)
+            except NoRecord as error:
+                odd = odd or error
+                continue
+            if path == _RECEIPT:
+                return Look(found, settled=True)
+            self._transaction = path
+            return Look(found, odd=odd)
+        return Look(odd=odd)
 
     async def _record(self, path: str) -> Record | None:
         try:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -13,7 +13,7 @@ from meters.drivers.isabellenhuette_iem_dcr.clock import ClockKeeper
 from meters.drivers.isabellenhuette_iem_dcr.config import Config
 from meters.drivers.isabellenhuette_iem_dcr.device import Device
 from meters.drivers.isabellenhuette_iem_dcr.wire import Gateway, Values
-from meters.errors import MeterDataError, MeterError, MeterUnreachable
+from meters.errors import MeterDataError, MeterError, MeterRefused, MeterUnreachable
 from meters.http import HttpDevice, HttpRefusal
 from meters.model import MeterInfo, Quantity, Reading
 from meters.ocmf.errors import PublicKeyError
@@ -159,6 +159,43 @@ class IsabellenhuetteMeter:
         else:
             self._clock.was_set()
         return await self._device.gateway()
+
+    async def _introduce(self, evse_id: str) -> None:
+        """See to it that the meter signs for this EVSE.
+
+        Raises:
+            MeterRefused: it signs for another, or takes none.
+        """
+        chosen = self._config.charge_point
+        if chosen and evse_id and evse_id != chosen:
+            raise MeterRefused(
+                f"the transaction is for EVSE id {evse_id!r}, but the meter is set up for CI "
+                f"{chosen!r}: make CI the EVSE id in the config, then switch the supply of the "
+                "meter off and on"
+            )
+        wanted = chosen or evse_id or self._config.CI
+        found = await self._introduced(await self._device.gateway(), wanted)
+        if self._identity is not None:
+            self._identity = replace(self._identity, gateway=found)
+        for sentence in self.frozen(found, wanted):
+            raise MeterRefused(sentence)
+        self._charge_point = wanted
+
+    def _check_health(self, values: Values) -> None:
+        """Whether its energy can be sold.
+
+        Raises:
+            MeterRefused: the meter itself says no.
+        """
+        if self.errors(values.XC):
+            raise MeterRefused(
+                f"the meter reports error code {values.XC}; nothing begins until it is gone"
+            )
+        if not values.billable:
+            raise MeterRefused(
+                f"the meter calls its energy not billable: state {values.ST}, "
+                f"errors {values.EF or 'none'}"
+            )
 
     async def _info(self) -> MeterInfo:
         values = await self._device.values()

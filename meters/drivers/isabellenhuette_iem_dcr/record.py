@@ -5,12 +5,13 @@ What is signed stays as it is, byte for byte; the record is only looked into.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
 from meters.drivers.isabellenhuette_iem_dcr.wire import GOOD
-from meters.drivers.isabellenhuette_iem_dcr.wording import id_in
+from meters.drivers.isabellenhuette_iem_dcr.wording import MARKER, MAX_ID, id_in
 from meters.errors import MeterDataError
 from meters.model import Quantity, Reading, Sample, SignedReading
 from meters.ocmf.errors import OcmfError
@@ -18,13 +19,23 @@ from meters.ocmf.record import HEADER, Record, parse, record_end
 
 _SHOWN: Final = 60
 _UNSET: Final = "U"
+_ENERGIES: Final = frozenset({Quantity.ENERGY_IMPORT, Quantity.ENERGY_EXPORT})
+_MARKED: Final = re.compile(re.escape(MARKER.encode()) + rb'([!#-\[\]-{}~]{1,%d})\\?"' % MAX_ID)
+
+
+class NoRecord(MeterDataError):  # noqa: N818 - reads as a state
+    """What the meter gives as a record although it is none, or not all of one; as it came."""
+
+    def __init__(self, sentence: str, body: bytes) -> None:
+        super().__init__(sentence)
+        self.body = body
 
 
 def found_in(body: bytes) -> Record:
     """The record in an answer, whatever stands around it: nothing, line ends, quotes, braces.
 
     Raises:
-        MeterDataError: there is none.
+        NoRecord: there is none.
     """
     reason: OcmfError | None = None
     for text in _texts(body):
@@ -36,9 +47,26 @@ def found_in(body: bytes) -> Record:
         except OcmfError as error:
             reason = error
     begins = body[:_SHOWN].decode(errors="replace")
-    raise MeterDataError(
-        f"{len(body)} bytes that hold no OCMF record ({reason or 'no OCMF|'}): {begins!r}"
+    raise NoRecord(
+        f"{len(body)} bytes that hold no OCMF record ({reason or 'no OCMF|'}): {begins!r}", body
     )
+
+
+def checked(record: Record) -> Record:
+    """The same, if it is finished; some firmware also gives a begin alone.
+
+    Raises:
+        NoRecord: it lacks its end or its signature.
+    """
+    if is_finished(record):
+        return record
+    raise NoRecord("a record without its end or without signature", record.raw)
+
+
+def marked_in(body: bytes) -> str:
+    """Our id of the transaction in what is no record; empty if it cannot be told."""
+    found = _MARKED.findall(body)
+    return found[-1].decode() if found else ""
 
 
 def owner(record: Record, *, in_tariff: bool) -> str:
@@ -53,7 +81,7 @@ def digest(record: Record) -> bytes:
 
 
 def is_finished(record: Record) -> bool:
-    """Whether it holds an end and a signature; some firmware also gives a begin alone."""
+    """Whether it holds an end and a signature."""
     return bool(record.seal.SD) and any(one.ends for one in record.readings)
 
 
@@ -99,6 +127,13 @@ def end_reading(record: Record, *, public_key: str, method: str, received: datet
         public_key=public_key,
     )
     return Reading(taken_at, samples, signed)
+
+
+def evidence(found: NoRecord, live: Reading, *, public_key: str, method: str) -> Reading:
+    """What the meter gave as a record although it is none, beside the energies of now."""
+    signed = SignedReading(found.body, encoding="OCMF", method=method, public_key=public_key)
+    energies = tuple(sample for sample in live.samples if sample.quantity in _ENERGIES)
+    return Reading(live.taken_at, energies, signed)
 
 
 def _texts(body: bytes) -> Iterator[bytes]:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -13,11 +12,13 @@ from meters.drivers.isabellenhuette_iem_dcr.config import Config
 from meters.drivers.isabellenhuette_iem_dcr.device import Look
 from meters.drivers.isabellenhuette_iem_dcr.keeper import RecordKeeper
 from meters.drivers.isabellenhuette_iem_dcr.meter import IsabellenhuetteMeter, NotYet
+from meters.drivers.isabellenhuette_iem_dcr.record import NoRecord
 from meters.drivers.isabellenhuette_iem_dcr.wire import Values
 from meters.errors import MeterError, MeterRefused, MeterUnreachable, RecordLost
 from meters.http import HttpDevice, HttpRefusal
 from meters.model import BillingTransaction, OpenTransaction, Reading
 from meters.ocmf.record import Record
+from meters.patience import Patience
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ class IemDcr(IsabellenhuetteMeter):
         self._closing: tuple[str, float] | None = None  # whose end was commanded, and when
         self._lost_record: str | None = None
         self._ended: dict[str, Reading] = {}
+        self._patience = Patience(self._records.patience_s)
 
     async def begin(self, transaction: BillingTransaction) -> Reading:
         """Start a transaction; the energy is that with which it began.
@@ -69,7 +71,7 @@ class IemDcr(IsabellenhuetteMeter):
             if values.XT:
                 return await self._begun_already(values, own)
             await self._refuse_unread(own)
-            await self._check_charge_point(transaction.charge_point)
+            await self._introduce(transaction.charge_point)
             self._check_health(values)
             await self._clock.before_begin(self._device, values)
             fields = wording.user(transaction, in_tariff=self._in_tariff, show=self._config.US)
@@ -78,6 +80,7 @@ class IemDcr(IsabellenhuetteMeter):
             except HttpRefusal as error:
                 raise MeterRefused(f"the meter does not take the user: {error}") from error
             values = await self._start(own)
+            self._next_record()
             self._begun = (own, wire.begin_reading(values, self._now()))
             return self._begun[1]
 
@@ -93,7 +96,8 @@ class IemDcr(IsabellenhuetteMeter):
                 record for a long time.
             MeterUnreachable: no answer, a current that still flows, or not signed in time; repeat
                 later.
-            MeterDataError: what the meter holds is no record.
+            MeterDataError: what the meter holds is no record; repeat later. If it stays so, it
+                comes as it stands, with the energies that the meter shows now.
         """
         if (known := self._ended.get(transaction_id)) is not None:
             return known
@@ -104,6 +108,8 @@ class IemDcr(IsabellenhuetteMeter):
             ended_now = self._closing is not None and self._closing[0] == transaction_id
             look, right = await self._records.awaited(transaction_id, ended_now=ended_now)
             if look.record is None or not right:
+                if look.odd is not None:
+                    return await self._evidence(look.odd, transaction_id)
                 raise self._missing(transaction_id, look)
             await self._need_key()
             return await self._end_reading(look.record, transaction_id)
@@ -125,7 +131,7 @@ class IemDcr(IsabellenhuetteMeter):
                 if await self._holder() == transaction_id:
                     raise MeterRefused(f"transaction {transaction_id or _UNKNOWN} still runs")
                 return
-            found = await self._records.last()
+            found = await self._records.unread()
             if found is not None and self._records.owner(found) == transaction_id:
                 self._records.release(found)
 
@@ -136,8 +142,8 @@ class IemDcr(IsabellenhuetteMeter):
                 return OpenTransaction(await self._holder(), running=True)
             if self._closing is not None:
                 return OpenTransaction(self._closing[0], running=False)
-            found = await self._records.last()
-            if found is None or self._records.is_released(found):
+            found = await self._records.unread()
+            if found is None:
                 return None
             return OpenTransaction(self._records.owner(found), running=False)
 
@@ -155,14 +161,22 @@ class IemDcr(IsabellenhuetteMeter):
         if swapped:
             self._begun, self._given, self._closing, self._lost_record = None, None, None, None
             self._ended = {}
+            self._patience.renew()
             self._clock.forget()
 
     async def _idle_or_running(self) -> Values:
         """Fresh values. An idle meter runs nothing that we remember."""
         values = await self._values()
-        if not values.XT:
+        if values.XT:
+            self._next_record()
+        else:
             self._begun, self._given = None, None
         return values
+
+    def _next_record(self) -> None:
+        """A transaction runs, so that the next record is another one."""
+        self._records.runs()
+        self._patience.renew()
 
     async def _holder(self) -> str:
         """Whose transaction runs; empty if it cannot be told before it is ended."""
@@ -170,7 +184,7 @@ class IemDcr(IsabellenhuetteMeter):
             return self._begun[0]
         if self._given is not None:
             return self._given
-        found = await self._device.receipt()
+        found = await self._records.shown()
         if found is None or record.is_finished(found):
             return ""
         return self._records.owner(found)
@@ -194,43 +208,17 @@ class IemDcr(IsabellenhuetteMeter):
         """The next transaction overwrites the last record."""
         if self._closing is not None:
             raise MeterRefused(f"the record of transaction {self._closing[0]} was not fetched yet")
-        found = await self._records.last()
-        if found is None or self._records.is_released(found):
+        found = await self._records.unread()
+        if found is None:
             return
         owner = self._records.owner(found)
         if owner == own:
             raise MeterRefused(f"transaction {own} is over")
+        page = "which is none" if isinstance(found, NoRecord) else f"page {found.pagination}"
         raise MeterRefused(
             f"the meter holds the record of transaction {owner or _UNKNOWN}, "
-            f"page {found.pagination}, which was not released"
+            f"{page}, which was not released"
         )
-
-    async def _check_charge_point(self, evse_id: str) -> None:
-        chosen = self._config.charge_point
-        if chosen and evse_id and evse_id != chosen:
-            raise MeterRefused(
-                f"the transaction is for EVSE id {evse_id!r}, but the meter is set up for CI "
-                f"{chosen!r}: make CI the EVSE id in the config, then switch the supply of the "
-                "meter off and on"
-            )
-        wanted = chosen or evse_id or self._config.CI
-        found = await self._introduced(await self._device.gateway(), wanted)
-        if self._identity is not None:
-            self._identity = replace(self._identity, gateway=found)
-        for sentence in self.frozen(found, wanted):
-            raise MeterRefused(sentence)
-        self._charge_point = wanted
-
-    def _check_health(self, values: Values) -> None:
-        if self.errors(values.XC):
-            raise MeterRefused(
-                f"the meter reports error code {values.XC}; nothing begins until it is gone"
-            )
-        if not values.billable:
-            raise MeterRefused(
-                f"the meter calls its energy not billable: state {values.ST}, "
-                f"errors {values.EF or 'none'}"
-            )
 
     async def _need_key(self) -> None:
         """A meter that gave no key is asked again, since without one nothing can be verified."""
@@ -318,7 +306,7 @@ class IemDcr(IsabellenhuetteMeter):
 
     async def _is_signed(self, transaction_id: str) -> bool:
         """Whether the record is there although the meter says that the transaction runs."""
-        found = await self._device.receipt()
+        found = await self._records.shown()
         if found is None or not record.is_finished(found):
             return False
         return bool(transaction_id) and self._records.owner(found) == transaction_id
@@ -355,12 +343,37 @@ class IemDcr(IsabellenhuetteMeter):
             log.warning("record of transaction %s: %s", transaction_id or _UNKNOWN, sentence)
         names = frozenset({transaction_id, self._records.owner(found)})
         self._records.note_read(found, names)
+        self._patience.renew()
         self._closing, self._lost_record = None, None
         for name in names - {""}:
             self._ended[name] = reading
         while len(self._ended) > _KEPT:
             del self._ended[next(iter(self._ended))]
         return reading
+
+    async def _evidence(self, odd: NoRecord, transaction_id: str) -> Reading:
+        """What the meter gives as a record although it is none, once there is no hope any more.
+
+        That it is of this transaction it must say itself, or be the answer to the end that this
+        process commanded. It is not remembered: should a good one come after all, that is given.
+        """
+        if not self._patience.ends():
+            raise odd
+        owner, closing = self._records.owner(odd), self._closing
+        just_ended = closing is not None and closing[0] == transaction_id
+        if owner != transaction_id and not (just_ended and "" in {owner, transaction_id}):
+            self._closing = None if just_ended else closing
+            raise MeterRefused(
+                f"what the meter holds is no record, and is of transaction {owner or _UNKNOWN}, "
+                f"not {transaction_id or _UNKNOWN}: {odd}"
+            )
+        log.error("no record of %s, handed on as it is: %s", transaction_id or _UNKNOWN, odd)
+        await self._need_key()
+        info = (await self._connect()).info
+        live = wire.reading(await self._values(), self._now())
+        self._records.note_odd(transaction_id)
+        self._closing, self._lost_record = None, None
+        return record.evidence(odd, live, public_key=info.public_key, method=info.signing_method)
 
 
 def _why(values: Values) -> str:

@@ -1,6 +1,7 @@
 """How a meter is: one word and one sentence, from what it answered and what it did not."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 from chargepoint.core.model import Fault
@@ -10,6 +11,8 @@ METER_FAILURE = "PowerMeterFailure"  # OCPP 1.6 section 7.6, ChargePointErrorCod
 _INFO_MOST = 50  # characters of StatusNotification.info in OCPP 1.6
 
 UNSIGNED = "the meter answers but has no key to sign with"
+UNREAD = "no session over an unread record: "
+STUCK_AFTER = timedelta(minutes=1)
 
 
 class Health(StrEnum):
@@ -19,7 +22,7 @@ class Health(StrEnum):
     OK = "ok"
     STALE = "stale"  # answered, but not lately
     UNREACHABLE = "unreachable"
-    REFUSING = "refusing"  # answers, but declined the last transaction
+    REFUSING = "refusing"  # answers, but declined the last transaction or keeps an unread record
     UNSIGNED = "unsigned"  # answers, should sign, and cannot
 
 
@@ -29,17 +32,21 @@ class MeterBooks:
 
     ``complaints`` is what the meter itself reports (phase sequence, overvoltage); it serves on.
     ``failures`` counts failed reads in a row. A refusal holds until a transaction begins, however
-    well the meter can be read meanwhile: a driver who comes now would be refused again.
+    well the meter can be read meanwhile: a driver who comes now would be refused again. ``stuck``
+    is a meter that holds a record and has not given it for long: no session can begin over it.
     """
 
     should_sign: bool
     failures: int = 0
     complaints: tuple[str, ...] = ()
+    stuck: bool = False
     _heard: bool = False
     _outage: str = ""
     _since: float = 0.0
     _refusal: str = ""
     _unsigned: bool = False
+    _held: str = ""
+    _held_since: float = 0.0
 
     def answered(self, info: MeterInfo, complaints: tuple[str, ...] = ()) -> None:
         """It was read."""
@@ -60,7 +67,20 @@ class MeterBooks:
 
     def began(self) -> None:
         """It took a transaction."""
-        self._refusal = ""
+        self._refusal, self._held, self.stuck = "", "", False
+
+    def holds(self, sentence: str, now: float) -> None:
+        """What it holds of earlier could not be had, and why; a try or two that fail are nothing.
+
+        Empty: it holds nothing any more.
+        """
+        if not sentence:
+            self._held, self.stuck = "", False
+            return
+        if not self._held:
+            self._held_since = now
+        self._held = sentence
+        self.stuck = now - self._held_since >= STUCK_AFTER.total_seconds()
 
     @property
     def health(self) -> Health:
@@ -71,14 +91,16 @@ class MeterBooks:
             return Health.UNKNOWN
         if self._unsigned:
             return Health.UNSIGNED
-        return Health.REFUSING if self._refusal else Health.OK
+        return Health.REFUSING if self._refusal or self.stuck else Health.OK
 
     @property
     def error(self) -> str:
         """The sentence that belongs to it; empty when all is well."""
         if self._outage or not self._heard:
             return self._outage
-        return UNSIGNED if self._unsigned else self._refusal
+        if self._unsigned:
+            return UNSIGNED
+        return UNREAD + self._held if self.stuck else self._refusal
 
     def outage_s(self, now: float) -> float:
         """How long it has not been readable, in seconds."""

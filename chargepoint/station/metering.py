@@ -38,7 +38,7 @@ from chargepoint.station.left_overs import LeftOvers, Owner, Verify
 from chargepoint.station.meter_health import METER_FAILURE, Health, MeterBooks
 from chargepoint.store.sqlite import Store
 from meters.api import Meter, SigningMeter
-from meters.errors import MeterError, MeterRefused, RecordLost
+from meters.errors import MeterDataError, MeterError, MeterRefused, RecordLost
 from meters.model import BillingTransaction, MeterInfo, Reading
 
 log = logging.getLogger(__name__)
@@ -144,6 +144,8 @@ class EvseMeter:
                 if self._elapsed(started) < BEGIN_TIMEOUT and not isinstance(error, StoreError):
                     await self._clock.sleep(RETRY)
                     continue
+                if isinstance(error, MeterDataError):  # it answers, so nothing else tells of it
+                    self.books.refused(str(error))
             self._left_over = True
             return BeginFailed(transaction.transaction_id)
 
@@ -283,15 +285,19 @@ class EvseMeter:
 
     async def _attend(self, *, watch: bool) -> None:
         """Look after what the meter holds. A meter that refuses that can still be read."""
+        clears = self._left_over and not self._owner.state.metering
         try:
-            if self._left_over and not self._owner.state.metering:
+            if clears:
                 await self._driver.asked(self.clear_left_overs(), TRANSACTION_MOST)
+                self.books.holds("", self._clock.monotonic())
             elif watch:
                 await self._watch()
         except (MeterError, StoreError) as error:
             if str(error) != self._complaint:
                 log.warning("EVSE %d: what the meter holds: %s", self._owner.evse_id, error)
             self._complaint = str(error)
+            if clears and isinstance(error, MeterError):
+                self.books.holds(str(error), self._clock.monotonic())
         else:
             self._complaint = ""
 
@@ -344,7 +350,7 @@ class EvseMeter:
         self._lost_told = False
         if before is Health.UNREACHABLE:
             log.info("EVSE %d: meter %s answers again", self._owner.evse_id, self.name)
-        await self._tell_condition(blocks=False)
+        await self._tell_condition(blocks=self.books.stuck)
 
     async def _tell_condition(self, *, blocks: bool) -> None:
         """Raise the standard's fault, or clear it; only what changed is told, an outage once."""

@@ -13,8 +13,8 @@ from chargepoint.core.facts import TransactionEnded
 from chargepoint.core.inputs import Plugged, TokenAccepted
 from chargepoint.core.model import Authorization, Cause, Source, Stage, StopReason
 from chargepoint.errors import StoreError
-from chargepoint.station.meter_health import Health
-from meters.errors import MeterRefused, MeterUnreachable, RecordLost
+from chargepoint.station.meter_health import METER_FAILURE, Health
+from meters.errors import MeterDataError, MeterRefused, MeterUnreachable, RecordLost
 from meters.model import Reading
 
 SOMEBODY = TokenAccepted(Authorization(TOKEN, Source.CSMS))
@@ -366,3 +366,46 @@ async def test_a_page_of_nobody_that_is_stored_under_a_name_is_not_stored_again(
     assert sum(records.count().values()) == 1
     assert row.released_at
     assert meter.releases == [""]
+
+
+async def test_an_outlet_that_is_blocked_by_what_its_meter_does_not_give_is_faulted(
+    alive: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def keep(_: str) -> Reading:
+        raise MeterDataError("found garbage, expected an HTTP answer")
+
+    meter = alive.evse().meter
+    with monkeypatch.context() as patched:
+        patched.setattr(alive.meters[1], "end", keep)
+        alive.meters[1].running = "foreign"
+        meter._left_over = True
+        await alive.clock.advance(50)
+        soon = alive.state().faults
+        await alive.clock.advance(20)
+        (fault,) = alive.state().faults
+        known = meter.known()
+    await alive.clock.advance(3)
+
+    assert soon == ()
+    assert known.health is Health.REFUSING
+    assert known.error == "no session over an unread record: found garbage, expected an HTTP answer"
+    assert (fault.error_code, fault.info, fault.blocks) == (METER_FAILURE, known.error[:50], True)
+    assert alive.state().faults == ()
+    assert meter.known().health is Health.OK
+    assert alive.meters[1].releases == ["foreign"]
+
+
+async def test_a_meter_that_answers_a_begin_with_nonsense_for_a_minute_is_told(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nonsense(_: object) -> Reading:
+        raise MeterDataError("energy -5 Wh")
+
+    monkeypatch.setattr(bench.meters[1], "begin", nonsense)
+    begin = await _begin(bench)
+    await bench.clock.advance(61)
+    await begin
+    await bench.evse().meter.refresh()
+
+    known = bench.evse().meter.known()
+    assert (known.health, known.error) == (Health.REFUSING, "energy -5 Wh")

@@ -20,7 +20,7 @@ from station_bench import Bench, station_bench
 
 from chargepoint.core.facts import SecurityEvent, TransactionEnded
 from chargepoint.core.model import Stage
-from chargepoint.station.meter_health import Health
+from chargepoint.station.meter_health import METER_FAILURE, Health
 from meters.model import Quantity
 from meters.ocmf import verify_document
 from meters.simulators.iem_dcr import record
@@ -166,3 +166,27 @@ async def test_a_power_cut_at_any_moment_doubles_nothing_and_loses_nothing(
                 assert (row[0], row[1]) == (PAGE, "unparsable")
                 assert row[2] is not None
                 assert bench.state().stage is not Stage.CLOSING
+
+
+@virtual
+async def test_a_meter_that_gives_no_byte_of_its_record_says_so_and_keeps_it(
+    tmp_path: Path,
+) -> None:
+    async with rig() as found, station(tmp_path, found, LoopClock()) as bench:
+        found.fault("truncated", "receipt", "GET", count=None, value=60_000)
+        first = await session(bench, found)
+        (ended,) = bench.facts(TransactionEnded)
+        await asyncio.sleep(90)
+        known, faults = bench.evse().meter.known(), bench.state().faults
+        found.server.faults.clear()
+        await until(lambda: not bench.state().faults)
+        (row,) = bench.store.records.of(first)
+        await bench.charge()
+
+        assert ended.missing.startswith("unreachable: ")
+        assert known.health is Health.REFUSING
+        assert known.error.startswith("no session over an unread record: ")
+        assert [(one.error_code, one.blocks) for one in faults] == [(METER_FAILURE, True)]
+        assert faults[0].info.startswith("no session over an unread record: ")
+        assert row.verdict == "valid"
+        assert bench.state().stage is Stage.CHARGING

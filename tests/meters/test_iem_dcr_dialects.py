@@ -6,6 +6,7 @@ The switches are those of the simulator's ``Settings``; the driver must cope wit
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import meter_bench
 import pytest
 from iem_dcr_rig import EVSE, rig, virtual
 from meter_bench import OTHER, UUID, now, transaction
@@ -214,7 +215,8 @@ async def test_summer_time(
 async def test_a_meter_that_ignores_the_offset_is_told_once(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("meter_bench.START", datetime(2025, 6, 6, 7, 0, tzinfo=UTC))
+    evening = datetime(2025, 6, 6, 21, 30, tzinfo=UTC)  # the next day begins in between
+    monkeypatch.setattr("meter_bench.START", evening - (now() - meter_bench.START))
     async with rig(clock_reading="takes-digits", frozen_ci=EVSE) as found:
         meter = await found.driver()
         await meter.read()

@@ -112,14 +112,15 @@ class ClockKeeper:
     def _check(self, given: str, answer: str) -> None:
         """Whether the meter goes by what it took; a meter that ignores the offset is known."""
         (wanted, _), (found, _) = shown(given), shown(answer)
-        sentence = ""
+        kind, sentence = "", f"the meter was told {given} and shows {answer[:40]}"
         if wanted is None or found is None:
-            sentence = f"the meter took the time and shows {answer[:40]!r}"
+            kind, sentence = "none", f"the meter took the time and shows {answer[:40]!r}"
         elif abs(found - wanted) > _TOLERANCE:
+            kind = "other"
             digits = found.replace(tzinfo=None) - wanted.replace(tzinfo=None)
-            sentence = f"the meter was told {given} and shows {answer}"
             if abs(digits) <= _TOLERANCE:
+                kind = "offset"
                 sentence += "; it ignores the offset: `time_text: everest` would fit it better"
-        if sentence and sentence[:30] != self._told[:30]:
+        if kind and kind != self._told:
             log.warning("%s", sentence)
-        self._told = sentence
+        self._told = kind

@@ -134,13 +134,13 @@ def test_a_meter_that_has_the_time_begins_although_nobody_else_does(
 
 
 class Unconfirmed:
-    """A time that nobody has confirmed: it is a day ahead until somebody does."""
+    """A time that nobody has confirmed: it is a month ahead until somebody does."""
 
     def __init__(self) -> None:
         self.known = True
 
     def __call__(self) -> datetime:
-        return now() + timedelta(days=0 if self.known else 1)
+        return now() + timedelta(days=0 if self.known else 30)
 
     def confirmed(self) -> bool:
         return self.known

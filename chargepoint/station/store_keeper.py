@@ -11,7 +11,8 @@ While the disk refuses
 
 A commit that changes nothing is tried until it succeeds; then the statuses are told again. A
 database that is damaged while the station runs ends this life of it, because the next one sets it
-aside and reads what can be read (``store.opening``).
+aside and reads what can be read (``store.opening``). So does one of which something can never be
+read, unless the disk takes nothing at the moment: a session that runs goes on then.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from chargepoint.core.model import STORE_FAILURE, STORE_FAILURE_VENDOR, Fault, StopReason
 from chargepoint.core.security import Event
 from chargepoint.errors import StoreError
+from chargepoint.store import rescue
 from chargepoint.store.patience import pauses
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ class StoreKeeper:
         """Return once sessions can be recorded again."""
         since, told = self._clock.now(), ""
         for pause in pauses():
-            if self._store.damaged:
+            if self._store.damaged and self._has_disk():
                 await self._start_again(self._store.trouble)
                 return
             why = self._store.refuses()
@@ -76,6 +78,15 @@ class StoreKeeper:
             self._station.record(replace(event, at=right(event.at)))
         if told:
             self._ends(told, since)
+
+    def _has_disk(self) -> bool:
+        """Whether the next start could make another database; without a disk it could not start."""
+        try:
+            rescue.check(self._store.folder)
+        except OSError as error:
+            log.warning("the database cannot be set aside now: %s", error)
+            return False
+        return True
 
     def _begins(self, why: str) -> None:
         log.error("no session can be recorded, none begins: %s", why)

@@ -11,6 +11,7 @@ nowhere else. Their bound is the disk. Without room nothing is exchanged, the st
 and says so, and a person decides what may go; status and metrics count the folders.
 """
 
+import errno
 import filecmp
 import os
 import shutil
@@ -25,6 +26,7 @@ from itertools import count
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from chargepoint.store import rescue
 from chargepoint.store.lock import sync_folder
 
 NAME: Final = "station.db"
@@ -35,7 +37,15 @@ _SUSPECT: Final = "suspect"
 KEY: Final = "damage"
 """Of the table ``meta``."""
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_IO: Final = sqlite3.SQLITE_IOERR
+_UNREADABLE: Final = frozenset({_IO | 1 << 8, _IO | 2 << 8, _IO | 32 << 8, _IO | 33 << 8})
+"""``READ``, ``SHORT_READ``, ``DATA`` (a check sum), ``CORRUPTFS`` (EIO, in a newer SQLite)."""
+_BAD_PLACE: Final = frozenset(
+    {errno.EIO, errno.ENXIO, errno.EBADMSG, errno.EUCLEAN, errno.ENODATA, errno.EREMOTEIO}
+)
 _PRIMARY: Final = 0xFF
+_REFUSED_MOST: Final = 3
+_WHILE: Final = 1000  # commits
 
 _MAGIC: Final = (0x377F0682, 0x377F0683)
 _LOG_HEADER: Final = struct.Struct(">8I")
@@ -51,6 +61,41 @@ def is_damage(error: BaseException | None) -> bool:
     """Whether an error means that what is on the disk is not what was written."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & _PRIMARY in _DAMAGED
+
+
+def is_unreadable(error: BaseException | None) -> bool:
+    """Whether an error means that the disk cannot read some place, now or ever.
+
+    Within a statement SQLite calls it damage instead (``CORRUPTFS`` becomes ``CORRUPT``).
+    """
+    if isinstance(error, OSError):
+        return error.errno in _BAD_PLACE
+    return getattr(error, "sqlite_errorcode", None) in _UNREADABLE
+
+
+def has_bad_places(folder: Path) -> bool:
+    """Whether the disk cannot read some place of the database or of its log."""
+    return any(rescue.is_refused(folder / f"{NAME}{part}") for part in ("", "-wal"))
+
+
+class Errors:
+    """What the statements of a store that is in use have met, and whether that is damage.
+
+    That something cannot be read may pass, and may mean that the disk is gone, where starting again
+    would only end the sessions. It is damage once it has come up some times, with commits in
+    between, all within a while.
+    """
+
+    def __init__(self) -> None:
+        self._refused = 0
+        self._at = -1
+
+    def prove_damage(self, error: sqlite3.Error, commits: int) -> bool:
+        """Whether this error, after so many commits, says that the database is damaged."""
+        if is_unreadable(error) and self._at != commits:
+            self._refused = self._refused + 1 if commits - self._at < _WHILE else 1
+            self._at = commits
+        return is_damage(error) or self._refused >= _REFUSED_MOST
 
 
 def suspect(folder: Path) -> None:
@@ -214,8 +259,9 @@ class Log:
         damaged, draft = self.folder / f"{NAME}-wal", _draft(self.folder)
         for known in folders(self.folder):
             copy = known / damaged.name
-            if copy.exists() and filecmp.cmp(damaged, copy, shallow=False):
-                return known
+            with suppress(OSError):  # it may be there because nobody can read it
+                if copy.exists() and filecmp.cmp(damaged, copy, shallow=False):
+                    return known
         try:
             with damaged.open("rb") as source, (draft / damaged.name).open("wb") as copied:
                 shutil.copyfileobj(source, copied)

@@ -5,29 +5,45 @@ one of all that can be read. It is looked through at every start (``PRAGMA quick
 0.1 s of work, and the time to read them), because a bad page may lie where nobody looks for months.
 That does not compare tables with their indices. After somebody has met damage all is compared
 (``PRAGMA integrity_check``), or the station would start and meet it again for ever.
+
+A place that the disk cannot read is damage, too, once it has refused some times in a row: a memory
+whose cell died never gives it back, and the station would not start again. What SQLite says of a
+write, a sync, a lock, the shared memory or of no room is none, nor is a disk that is not there for
+a while, which refuses everything: a database is exchanged only where a file beside it can be
+written, synced and read back from the disk, and so can the new one. If that fails, nothing is
+moved, and the start fails with what the disk said.
 """
 
 import errno
 import logging
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing, suppress
 from importlib import resources
 from importlib.resources.abc import Traversable
+from itertools import islice
 from pathlib import Path
-from typing import Final
+from time import monotonic, sleep
+from typing import Final, TypeVar
 
 from chargepoint.errors import StoreError
-from chargepoint.store import codec, damage, salvage
-from chargepoint.store.damage import NAME, Log, is_damage
+from chargepoint.store import codec, damage, rescue, salvage
+from chargepoint.store.damage import NAME, Log, is_damage, is_unreadable
+from chargepoint.store.patience import pauses
 from chargepoint.store.tables import atomic
+from chargepoint.store.watched import Watched
 
 log = logging.getLogger(__name__)
 
 _PRIMARY: Final = 0xFF
+_MORE_ATTEMPTS: Final = 3
+_ATTEMPTS_MOST_S: Final = 20.0  # each may take long on a disk that dies
+
+T = TypeVar("T")
 
 
-def opened(folder: Path, station_id: str) -> sqlite3.Connection:
+def opened(folder: Path, station_id: str) -> Watched:
     """The database of a state folder that this process has locked, fit for use.
 
     Raises:
@@ -36,18 +52,21 @@ def opened(folder: Path, station_id: str) -> sqlite3.Connection:
     """
     _check_access(folder)
     damage.finish(folder)
-    lost = damage.log_before(folder)
     try:
-        return _fit(folder, station_id, lost)
-    except sqlite3.DatabaseError as error:
-        if not is_damage(error):
+        lost = _patiently(lambda: damage.log_before(folder), folder)
+        return _patiently(lambda: _fit(folder, station_id, lost), folder)
+    except (sqlite3.DatabaseError, OSError) as error:
+        bad_places = is_unreadable(error) or (is_damage(error) and damage.has_bad_places(folder))
+        if not (is_damage(error) or bad_places):
             raise
         why = str(error)
+    if bad_places:
+        rescue.check(folder)
     log.error("%s: %s is damaged (%s) and is set aside", folder, NAME, why)
     with closing(damage.draft(folder)) as db:
         _prepare(db)
         migrate(db, folder)
-        found = salvage.salvage(folder / NAME, db)
+        found = salvage.salvage(folder / NAME, db, in_place=not bad_places)
         check_owner(db, folder, station_id)
         name = damage.next_name(folder)
         damage.note(db, f"{why}; it is kept in {name}; {found}")
@@ -56,14 +75,35 @@ def opened(folder: Path, station_id: str) -> sqlite3.Connection:
     return _fit(folder, station_id, None)
 
 
+def _patiently(read: Callable[[], T], folder: Path) -> T:
+    """What is read, tried again where the disk refuses, for that may pass.
+
+    Raises:
+        sqlite3.Error, OSError: what the last attempt said.
+    """
+    began = monotonic()
+    for pause in islice(pauses(), _MORE_ATTEMPTS):
+        try:
+            return read()
+        except (sqlite3.DatabaseError, OSError) as error:
+            if not (is_damage(error) or is_unreadable(error)):
+                raise
+            if monotonic() - began > _ATTEMPTS_MOST_S:
+                break
+            if is_unreadable(error) or damage.has_bad_places(folder):
+                log.warning("%s: %s cannot be read, tried again: %s", folder, NAME, error)
+                sleep(pause.total_seconds())
+    return read()
+
+
 def is_full(error: BaseException | None) -> bool:
     """Whether an error means that the disk has no room, or none that may be written to."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & _PRIMARY in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY}
 
 
-def _fit(folder: Path, station_id: str, lost: Log | None) -> sqlite3.Connection:
-    db = sqlite3.connect(folder / NAME, isolation_level=None)
+def _fit(folder: Path, station_id: str, lost: Log | None) -> Watched:
+    db = sqlite3.connect(folder / NAME, isolation_level=None, factory=Watched)
     try:
         _prepare(db)
         _look_through(db, thoroughly=damage.is_suspect(folder))

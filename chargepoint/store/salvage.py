@@ -13,11 +13,10 @@ have (OCPP 2.0.1 E04.FR.10, where the CSMS misses what is not there).
 
 import hashlib
 import logging
-import shutil
 import sqlite3
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -33,15 +32,13 @@ from chargepoint.core.network import NetworkProfile
 from chargepoint.core.reservation import Reservation
 from chargepoint.core.tariff import SessionCost
 from chargepoint.errors import StoreError
-from chargepoint.store import codec, damage
+from chargepoint.store import codec, damage, mending, rescue
 from chargepoint.store.tables import Records
 from meters.model import Quantity, Reading, Sample
 
 log = logging.getLogger(__name__)
 
 SEQUENCE_GAP: Final = 10_000
-_HEADER: Final = 100
-_PAGE: Final = 4096
 _PROBED_MOST: Final = 200_000
 _SEQUENCE_LOST: Final = 1_000_000  # beyond what a session comes to
 _SKIPPED: Final = frozenset({"record_total", "sqlite_sequence"})
@@ -62,8 +59,10 @@ READ_AT_START: Final[dict[str, tuple[str, type[Any]]]] = {
 Row = tuple[Any, ...]
 
 
-def salvage(damaged: Path, fresh: sqlite3.Connection) -> str:
+def salvage(damaged: Path, fresh: sqlite3.Connection, *, in_place: bool = True) -> str:
     """Take over what can be read of ``damaged``, which stays as it is; says how much it was.
+
+    ``in_place`` says that the disk can read all of it, whatever that is; else a copy is made.
 
     Raises:
         sqlite3.Error, OSError: there is no room; an empty database in the place of the damaged one
@@ -71,9 +70,10 @@ def salvage(damaged: Path, fresh: sqlite3.Connection) -> str:
     """
     counts: dict[str, int] = {}
     with ExitStack() as stack:
-        old = _readable(damaged, stack)
+        old, left_out = _readable(damaged, fresh, stack, in_place=in_place)
+        lost = f"the disk cannot read {left_out} bytes of it; " if left_out else ""
         if old is None:
-            return "nothing of it could be read"
+            return f"{lost}nothing of it could be read"
         tables = [name for name in _tables(fresh) if name not in _SKIPPED]
         fresh.execute("BEGIN")
         for table in tables:
@@ -85,7 +85,7 @@ def salvage(damaged: Path, fresh: sqlite3.Connection) -> str:
     skip_numbers(fresh)
     found = ", ".join(f"{table} {count}" for table, count in counts.items() if count)
     log.warning("read from the damaged database: %s", found or "nothing")
-    return f"read from it: {found or 'nothing'}"
+    return f"{lost}read from it: {found or 'nothing'}"
 
 
 def skip_numbers(db: sqlite3.Connection) -> None:
@@ -103,45 +103,45 @@ def skip_numbers(db: sqlite3.Connection) -> None:
 # --- opening it ---------------------------------------------------------------------------------
 
 
-def _readable(damaged: Path, stack: ExitStack) -> sqlite3.Connection | None:
-    """A connection that can read its list of tables; None if nothing helps."""
-    with suppress(sqlite3.Error):
-        return _connected(damaged, stack)
+def _readable(
+    damaged: Path, fresh: sqlite3.Connection, stack: ExitStack, *, in_place: bool
+) -> tuple[sqlite3.Connection | None, int]:
+    """A connection that can read its list of tables, and how much of it the disk cannot read.
+
+    The connection is None if nothing helps.
+    """
+    if in_place:
+        with suppress(sqlite3.Error):
+            return _connected(damaged, stack), 0
     draft = damaged.parent / damage.DRAFT  # whatever a power cut leaves there goes with it
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=draft)))
-    try:
-        return _connected(_with_header(damaged, folder), stack)
-    except sqlite3.DatabaseError as error:
-        if not damage.is_damage(error):
-            raise
-    return None
+    copy, left_out = folder / damaged.name, 0
+    for part in ("", "-wal"):
+        source = damaged.with_name(f"{damaged.name}{part}")
+        if source.exists():
+            left_out += rescue.copy(source, copy.with_name(f"{copy.name}{part}"))
+    for attempt in range(3):
+        try:
+            if attempt == 1:
+                mending.mend_header(copy)
+            elif attempt:
+                mending.mend_tables(copy, fresh)
+            return _connected(copy, stack), left_out
+        except sqlite3.DatabaseError as error:
+            if not damage.is_damage(error):
+                raise
+    return None, left_out
 
 
 def _connected(path: Path, stack: ExitStack) -> sqlite3.Connection:
     db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    try:
+        db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error:
+        db.close()
+        raise
     stack.callback(db.close)
-    db.execute("SELECT count(*) FROM sqlite_master").fetchone()
     return db
-
-
-def _with_header(damaged: Path, folder: Path) -> Path:
-    """A copy with the header of a database that this program makes (SQLite, "File Format")."""
-    copy = folder / damaged.name
-    with closing(sqlite3.connect(folder / "pattern.db", isolation_level=None)) as pattern:
-        pattern.execute("PRAGMA journal_mode=WAL")
-        pattern.execute("CREATE TABLE any_table (number)")
-        pattern.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    header = bytearray((folder / "pattern.db").read_bytes()[:_HEADER])
-    shutil.copyfile(damaged, copy)
-    log_file = damaged.with_name(f"{damaged.name}-wal")
-    if log_file.exists():
-        shutil.copyfile(log_file, copy.with_name(log_file.name))
-    header[24:28] = header[92:96]  # the size in the header counts
-    header[28:32] = (copy.stat().st_size // _PAGE).to_bytes(4, "big")
-    header[32:40] = bytes(8)  # no list of free pages
-    with copy.open("r+b") as file:
-        file.write(header)
-    return copy
 
 
 # --- reading it ---------------------------------------------------------------------------------

@@ -50,6 +50,7 @@ from chargepoint.store.tables import Records, Settings, Transactions, translated
 from chargepoint.store.timeline import Timeline
 from chargepoint.store.tokens import Tokens
 from chargepoint.store.untold import Lack, UntoldFacts
+from chargepoint.store.watched import Watched
 
 __all__ = ["Entry", "Store"]
 
@@ -80,6 +81,7 @@ class Store:
         self.damaged = self.no_room = False
         self.on_trouble: Callable[[], None] = lambda: None
         self.commits = 0  # so far
+        self._errors = damage.Errors()
         self.queue_all = False  # also a status that is history before anybody saw it
         self._thin_above = JOURNAL_MOST
         self._unbound: dict[str, int] = {}  # ids of the CSMS that the disk has not taken yet
@@ -90,6 +92,7 @@ class Store:
             stack.callback(os.close, lock(self._folder))
             self._db = self._opened()
             stack.callback(self._db.close)
+            self._db.met = self._met
             self.damage = damage.noted(self._db)
             self._waiting = int(self._db.execute("SELECT count(*) FROM journal").fetchone()[0])
             self._open = stack.pop_all()  # from here on everything stays open until the exit
@@ -114,7 +117,7 @@ class Store:
         self._make_reserve()
         return self
 
-    def _opened(self) -> sqlite3.Connection:
+    def _opened(self) -> Watched:
         """The database; opening it may need the reserve, too."""
         try:
             return opened(self._folder, self._station_id)
@@ -196,7 +199,7 @@ class Store:
 
     def load(self, evse_id: int) -> EvseState:
         """The stored state of an EVSE; a fresh one if there is none."""
-        with self._reading("state"):
+        with translated("state"):
             row = self._db.execute(
                 "SELECT state FROM evse WHERE evse_id = ?", (evse_id,)
             ).fetchone()
@@ -216,7 +219,7 @@ class Store:
             Unreadable: there is one that cannot be read; to be given up by ``put_by``.
         """
         where = "WHERE stream NOT IN (SELECT value FROM json_each(?))" if held else ""
-        with self._reading("journal"):
+        with translated("journal"):
             row = self._db.execute(
                 f"SELECT {COLUMNS} FROM journal {where} ORDER BY number LIMIT 1",  # noqa: S608 - ours
                 (json.dumps(list(held)),) if held else (),
@@ -284,7 +287,7 @@ class Store:
         """The CSMS's id for our transaction, if it gave one."""
         if transaction_id in self._unbound:
             return self._unbound[transaction_id]
-        with self._reading("id of a transaction"):
+        with translated("id of a transaction"):
             return tables.csms_id(self._db, transaction_id)
 
     def bind_csms_transaction(self, transaction_id: str, csms_id: int) -> None:
@@ -371,25 +374,19 @@ class Store:
         if self.low:
             self._make_reserve()
 
-    @contextmanager
-    def _reading(self, what: str) -> Iterator[None]:
-        try:
-            with translated(what):
-                yield
-        except StoreError as error:
-            if damage.is_damage(error.__cause__):
-                self._fails(error)
-            raise
-
     def _fails(self, error: StoreError) -> None:
         self.trouble = str(error)
-        self.damaged = self.damaged or damage.is_damage(error.__cause__)
-        if self.damaged:
-            damage.suspect(self._folder)
         self.no_room = is_full(error.__cause__)
         if self.no_room:
             self._thin_above = 0  # the next commit makes room
         self.on_trouble()
+
+    def _met(self, error: sqlite3.Error) -> None:
+        """Whoever reads may meet damage."""
+        if self._errors.prove_damage(error, self.commits):
+            self.damaged, self.trouble = True, str(error)
+            damage.suspect(self._folder)
+            self.on_trouble()
 
     def _make_reserve(self) -> None:
         self.low = not self._reserve.make(self._db)

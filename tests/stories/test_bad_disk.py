@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from bad_disk import BadDisk, Ill, bad_disk
+from bad_disk import BadDisk, BadPlace, Ill, bad_disk
 from case_rig import Case, case
 from disk_sweep import sweep
 
@@ -186,6 +186,37 @@ async def test_a_database_damaged_while_a_session_runs_is_set_aside_and_the_sess
     assert len(ended) == 1
     events = [one.payload["type"] for one in told if one.action == "SecurityEventNotification"]
     assert "StateStoreDamaged" in events
+
+
+@VERSIONS
+async def test_a_place_that_cannot_be_read_any_more_keeps_no_station_from_starting(
+    version: str, tmp_path: Path, disk: BadDisk
+) -> None:
+    """The begin of the database: its header and its list of tables. A session runs meanwhile."""
+    async with case(version, tmp_path) as run:
+        transaction_id = await run.charge()
+        await run.cut()
+        await run.advance(LONG_S)
+        run.take()
+        path = run.station.store.folder / "station.db"
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        disk.cannot_read(path, BadPlace(0, 4096))
+        await run.restart()
+        await run.back()
+        await run.advance(180)
+        told = run.take()
+        (aside,) = damage.folders(run.station.store.folder)
+
+        assert run.meters[1].releases == [transaction_id]
+        assert [row.verdict for row in run.station.store.records.of(transaction_id)] == ["valid"]
+
+    ends = [one.payload for one in told if one.action in {"TransactionEvent", "StopTransaction"}]
+    ended = [one for one in ends if one.get("eventType", "Ended") == "Ended"]
+    assert len(ended) == 1
+    events = [one.payload for one in told if one.action == "SecurityEventNotification"]
+    (event,) = [one for one in events if one["type"] == "StateStoreDamaged"]
+    assert aside.name in event["techInfo"]
 
 
 @VERSIONS

@@ -1,4 +1,4 @@
-"""A disk under SQLite that fails when it is told to, at a chosen write, sync or truncation.
+"""A disk under SQLite that fails when it is told to, at a chosen write, sync, truncation or place.
 
 The methods of the file system layer (VFS) that SQLite itself uses are exchanged for ones that
 count and may refuse. They are those of the very library that CPython's ``sqlite3`` is linked to,
@@ -6,25 +6,37 @@ reached with ctypes: nothing is compiled, nothing is preloaded, the station runs
 every operation is met, also those of the shared memory. A library that intercepts system calls
 would need a compiler and a process for every case; ``apsw`` brings an SQLite of its own, and the
 product would not run on it. A real full disk is tried in ``tests/store/test_full_disk.py``.
+
+A place that cannot be read stays so when its file is renamed, also for whoever reads it without
+SQLite. Nobody waits for a disk meanwhile: the pauses of ``store.opening`` take no time.
 """
 
 import _sqlite3
+import builtins
 import ctypes
 import errno
+import io
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
+
+from chargepoint.store import opening
 
 _CANNOT_OPEN: Final = sqlite3.SQLITE_CANTOPEN
 _FULL: Final = sqlite3.SQLITE_FULL
 _IO: Final = sqlite3.SQLITE_IOERR
 _CREATE: Final = 0x4
+_PAGE: Final = 4096
+READ: Final = _IO | 1 << 8
+CORRUPT_FS: Final = _IO | 33 << 8
 _FIELDS: Final = (
     "close",
     "read",
@@ -104,6 +116,27 @@ _CODES: Final[dict[str, dict[Ill, int]]] = {
 
 
 @dataclass
+class BadPlace:
+    """Bytes of a file, from ``begin`` up to ``end``; reading them fails ``times`` times, or ever.
+
+    ``code`` is what SQLite makes of it: an older one says ``READ``, a newer one ``CORRUPTFS``.
+    """
+
+    begin: int
+    end: int
+    times: int | None = None
+    code: int = CORRUPT_FS
+
+    def refuses(self, begin: int, end: int) -> bool:
+        """Whether reading these bytes fails now."""
+        if self.times == 0 or begin >= self.end or end <= self.begin:
+            return False
+        if self.times is not None:
+            self.times -= 1
+        return True
+
+
+@dataclass
 class BadDisk:
     """What the disk does next: well until told otherwise.
 
@@ -113,6 +146,8 @@ class BadDisk:
 
     count: int = 0
     refused: list[str] = field(default_factory=list)
+    places: dict[int, list[BadPlace]] = field(default_factory=dict)
+    reads_refused: int = 0
     _at: int = 0  # the operation that fails first; 0 is none
     _ill: Ill = Ill.BROKEN
     _lasting: bool = False
@@ -125,9 +160,22 @@ class BadDisk:
         """
         self._at, self._ill, self._lasting, self._reads = self.count + at, ill, lasting, reads
 
+    def cannot_read(self, path: Path, place: BadPlace) -> None:
+        """Some bytes of a file that is there cannot be read."""
+        self.places.setdefault(path.stat().st_ino, []).append(place)
+
+    def unread(self, inode: int, begin: int, size: int) -> BadPlace | None:
+        """The place that keeps these bytes of a file from being read."""
+        for place in self.places.get(inode, ()):
+            if place.refuses(begin, begin + size):
+                self.reads_refused += 1
+                return place
+        return None
+
     def repair(self) -> None:
         """It is as good as new."""
         self._at = 0
+        self.places.clear()
 
     @property
     def ill(self) -> bool:
@@ -167,12 +215,64 @@ def bad_disk() -> Iterator[BadDisk]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "posix_fallocate", fallocate)
+        patch.setattr(opening, "sleep", lambda _: None)
+        _without_sqlite(disk, patch)
         layer.install()
         try:
             yield disk
         finally:
             disk.repair()
             layer.remove()
+
+
+def _without_sqlite(disk: BadDisk, patch: pytest.MonkeyPatch) -> None:
+    """The same places for reading with Python's own means."""
+    sendfile, opened = os.sendfile, io.open
+
+    def sending(target: int, source: int, offset: int, size: int) -> int:
+        if os.fstat(source).st_ino in disk.places:
+            raise _refusal()
+        return sendfile(target, source, offset, size)
+
+    def opening_file(file: Any, mode: str = "r", *given: Any, **named: Any) -> Any:
+        found = opened(file, mode, *given, **named)
+        if mode == "rb" and os.fstat(found.fileno()).st_ino in disk.places:
+            found.close()
+            return io.BufferedReader(_Raw(file))
+        return found
+
+    patch.setattr(os, "pread", partial(_pread, os.pread, disk))
+    patch.setattr(os, "sendfile", sending)
+    patch.setattr(io, "open", opening_file)
+    patch.setattr(builtins, "open", opening_file)
+
+
+def _pread(
+    own: Callable[[int, int, int], bytes], disk: BadDisk, file: int, size: int, offset: int
+) -> bytes:
+    """As the kernel does it: a page at a time, up to the first one that is bad."""
+    inode = os.fstat(file).st_ino
+    if inode in disk.places:
+        for page in range(offset - offset % _PAGE, offset + size, _PAGE):
+            if disk.unread(inode, page, _PAGE):
+                if page <= offset:
+                    raise _refusal()
+                return own(file, page - offset, offset)
+    return own(file, size, offset)
+
+
+def _refusal() -> OSError:
+    return OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+class _Raw(io.FileIO):
+    """A file with bad places."""
+
+    def readinto(self, buffer: Any) -> int:
+        text = os.pread(self.fileno(), len(buffer), self.tell())
+        buffer[: len(text)] = text
+        self.seek(len(text), os.SEEK_CUR)
+        return len(text)
 
 
 class _Layer:
@@ -187,6 +287,7 @@ class _Layer:
         self._vfs = library.sqlite3_vfs_find(None).contents
         self._open, self._delete = self._vfs.open, self._vfs.delete
         self._tables: dict[int, Any] = {}
+        self._inodes: dict[int, int] = {}  # of what SQLite has open, by where its file is in memory
 
     def install(self) -> None:
         opened, deleted = _OPEN(self._opening), _DELETE(self._deleting)
@@ -208,6 +309,7 @@ class _Layer:
         opened = ctypes.cast(file, ctypes.POINTER(_File)).contents
         if code == 0 and opened.methods:
             opened.methods = self._wrapped(opened.methods)
+            self._inodes[file] = os.stat(path).st_ino if path else 0  # noqa: PTH116 - in a callback
         return code
 
     def _deleting(self, vfs: int, name: int, sync: int) -> int:
@@ -245,6 +347,9 @@ class _Layer:
             return error
 
         def reading(file: int, data: int, size: int, offset: int) -> int:
+            bad = self._disk.unread(self._inodes.get(file, 0), offset, size)
+            if bad is not None:
+                return bad.code
             return refuses("read") or int(read(file, data, size, offset))
 
         yield "write", _READ_WRITE, writing

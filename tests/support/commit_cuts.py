@@ -1,6 +1,5 @@
 """The disk as it is after each commit of a story: where a power cut could have left it."""
 
-import functools
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -8,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from chargepoint.store import opening
+from chargepoint.store.watched import Watched, WatchedCursor
 
 WRITES = ("COMMIT", "INSERT", "UPDATE", "DELETE")
 
@@ -34,13 +36,12 @@ def keep_cuts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cuts:
     """Keep every state of every store that is opened until the patch is undone."""
     kept = Cuts(tmp_path)
 
-    class Connection(sqlite3.Connection):
-        def execute(self, sql: str, *rest: Any) -> sqlite3.Cursor:
+    class Connection(Watched):
+        def execute(self, sql: str, *rest: Any) -> WatchedCursor:
             cursor = super().execute(sql, *rest)
             if sql.startswith(WRITES) and not self.in_transaction:
                 kept.keep(self)
             return cursor
 
-    connect = functools.partial(sqlite3.connect, factory=Connection)
-    monkeypatch.setattr(sqlite3, "connect", connect)
+    monkeypatch.setattr(opening, "Watched", Connection)
     return kept

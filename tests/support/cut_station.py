@@ -6,7 +6,6 @@ Points are taken where the station meets something outside: the database, its or
 the CSMS, the serial line. The product knows nothing of it.
 """
 
-import functools
 import json
 import os
 import sqlite3
@@ -24,6 +23,8 @@ from chargepoint.core.inputs import Input
 from chargepoint.core.orders import Order
 from chargepoint.hardware.simulated import SimulatedBoard, SimulatedOutlet, Vehicle
 from chargepoint.station.evse import EvseRunner
+from chargepoint.store import opening
+from chargepoint.store.watched import Watched, WatchedCursor
 from meters.line import SerialLine
 
 _WRITES = {"INSERT", "UPDATE", "DELETE", "REPLACE"}
@@ -37,10 +38,10 @@ def watch_commits(points: Points) -> None:
     Also statements that are a commit of their own.
     """
 
-    class Connection(sqlite3.Connection):
+    class Connection(Watched):
         facts: list[str]
 
-        def execute(self, sql: str, *rest: Any) -> sqlite3.Cursor:
+        def execute(self, sql: str, *rest: Any) -> WatchedCursor:
             word = sql.split(None, 1)[0].upper()
             if word == "BEGIN":
                 self.facts = []
@@ -55,7 +56,7 @@ def watch_commits(points: Points) -> None:
             points.passed("commit-after", label)
             return cursor
 
-        def executemany(self, sql: str, rows: Iterable[Any], /) -> sqlite3.Cursor:
+        def executemany(self, sql: str, rows: Iterable[Any], /) -> WatchedCursor:
             self.facts.append(_written(sql))
             return super().executemany(sql, rows)
 
@@ -65,7 +66,7 @@ def watch_commits(points: Points) -> None:
             points.passed("commit-after", "script")
             return cursor
 
-    sqlite3.connect = functools.partial(sqlite3.connect, factory=Connection)  # type: ignore[assignment]
+    opening.Watched = Connection  # type: ignore[misc]
 
 
 def _written(sql: str, parameters: Any = ()) -> str:

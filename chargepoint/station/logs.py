@@ -21,7 +21,7 @@ from chargepoint.station.evse_ports import Spawn
 from chargepoint.station.log_archive import as_json, as_lines, write_archive
 from chargepoint.station.log_keeper import kept_lines
 from chargepoint.station.long_job import LongJob, Tell
-from chargepoint.station.transfer import Transfer, TransferFailed, check_room, empty
+from chargepoint.station.transfer import Transfer, TransferFailed, check_room, empty, remove
 from chargepoint.store.security_log import LogEntry
 from chargepoint.store.sqlite import Store
 
@@ -121,7 +121,7 @@ class Logs(LongJob[LogJob]):
             log.warning("log not sent: %s", error)
             status = LogStatus.UPLOAD_FAILURE
         finally:
-            archive.unlink(missing_ok=True)
+            remove(archive)
         self._keep(None, self._fact(job, status))
 
     async def _pack(self, job: LogJob, archive: Path) -> None:

@@ -139,7 +139,7 @@ class Transfer:
             raise TransferFailed(f"{target.name}: {error.strerror or error}") from error
         finally:
             if so_far is None:
-                partial.unlink(missing_ok=True)
+                remove(partial)
         log.info("download from %s done", place.shown)
 
     async def upload(self, place: Location, source: Path, attempts: Attempts) -> None:
@@ -195,6 +195,14 @@ def empty(folder: Path) -> None:
     for file in folder.iterdir():
         if file.is_file() or file.is_symlink():
             file.unlink()
+
+
+def remove(file: Path) -> None:
+    """A file of a transfer that is over goes; one that the disk keeps goes with the next one."""
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("%s stays on the disk: %s", file.name, error.strerror or error)
 
 
 def _room(partial: Path) -> int:

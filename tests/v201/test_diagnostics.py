@@ -1,7 +1,9 @@
 """Block N, logs: what is asked for arrives as an archive, and every status is told."""
 
+import errno
 import io
 import json
+import os
 import shutil
 import tarfile
 from collections.abc import AsyncIterator
@@ -323,3 +325,23 @@ async def test_an_accepted_upload_is_made_although_the_power_went_right_after_th
         await over(talk)
         assert await statuses(talk) == [("Uploading", 7), ("Uploaded", 7)]
     assert list(server.files) == [f"/{reply.payload['filename']}"]
+
+
+async def test_an_archive_that_the_disk_does_not_let_go_keeps_nothing_waiting(
+    talk: Any, server: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk became read-only while the archive was on its way."""
+    real = Path.unlink
+
+    def refuse(path: Path, **given: Any) -> None:
+        if path.name.endswith(".tar.gz"):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        real(path, **given)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+
+    await ask(talk, "DiagnosticsLog", f"{server.url}/logs/")
+    await over(talk)
+
+    assert await statuses(talk) == [("Uploading", 7), ("Uploaded", 7)]
+    assert not talk.bench.station.services.logs.busy

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import click
 import pytest
+from sample_facts import RECORD, ended, reading
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
@@ -26,6 +27,7 @@ from chargepoint.errors import (
     HardwareFault,
     StoreError,
 )
+from chargepoint.store.sqlite import Store
 from meters.diagnosis import Finding
 from meters.errors import MeterDataError, MeterUnreachable
 from meters.model import MeterInfo, Quantity, Reading, Sample
@@ -103,6 +105,33 @@ def test_a_command_works_although_its_streams_are_closed(
 
     assert done.returncode == code
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["schema"], ["--version"], ["--help"], ["check", str(DEMO)], ["records", "list"]],
+    ids=" ".join,
+)
+def test_output_that_a_full_disk_does_not_take_is_said_in_one_line(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    if arguments[0] == "records":
+        with Store(tmp_path, "CP1") as store:
+            store.record(ended(end=reading(signed=RECORD)))
+        arguments = [*arguments, "--state", str(tmp_path)]
+
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "chargepoint", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    assert done.stderr == "Cannot write the output: No space left on device\n"
+    assert done.returncode == 2
 
 
 @pytest.mark.parametrize(

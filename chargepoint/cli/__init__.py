@@ -1,9 +1,11 @@
 """The command ``chargepoint``: subcommands that are imported when used, errors as exit codes."""
 
+import errno
 import importlib
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Final
 
@@ -38,6 +40,8 @@ EXIT_CODES: Final[tuple[tuple[type[Exception], int], ...]] = (
     (StoreError, 5),
 )
 INTERRUPTED: Final = 130
+_UNWRITTEN: Final = 2  # as of a file that ``records export`` cannot write
+_NOT_TAKEN: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 # The check itself tells what it finds.
 _LEVELS: Final = {"run": "info", "check": "error", "meter": "error"}
@@ -96,6 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _open_streams()
     try:
         result = cli.main(arguments, prog_name="chargepoint", standalone_mode=False)
+        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -106,7 +111,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if code is None:
             raise
         for leaf in _leaves(error):
-            click.echo(str(leaf), err=True)
+            if _is_unwritten(leaf):
+                _forget_output()
+            with suppress(OSError):  # stderr may be on the same disk
+                click.echo(_words(leaf), err=True)
         return code
     return result if isinstance(result, int) else 0
 
@@ -122,11 +130,33 @@ def exit_code(error: BaseException) -> int | None:
     """The exit code of an error, or group of errors, that users may meet; None for a defect."""
     codes = []
     for leaf in _leaves(error):
+        if _is_unwritten(leaf):
+            codes.append(_UNWRITTEN)
+            continue
         code = next((code for kind, code in EXIT_CODES if isinstance(leaf, kind)), None)
         if code is None:
             return None
         codes.append(code)
     return min(codes)
+
+
+def _is_unwritten(error: BaseException) -> bool:
+    """Whether the disk did not take what a command says; it names no file then."""
+    return isinstance(error, OSError) and error.errno in _NOT_TAKEN and error.filename is None
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, OSError):
+        return f"Cannot write the output: {error.strerror}"
+    return str(error)
+
+
+def _forget_output() -> None:
+    """What could not be written must not be tried once more at the exit (``sys.stdout``)."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

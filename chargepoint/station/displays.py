@@ -6,7 +6,7 @@ whenever something happened or the time for something has come.
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -119,6 +119,11 @@ class Displays:
         if known:
             self._change(left)
         return known
+
+    def forgotten(self, message_ids: Collection[int]) -> None:
+        """These messages are stored no more."""
+        self._messages = tuple(m for m in self._messages if m.message_id not in message_ids)
+        self._wake.set()
 
     def find(
         self,

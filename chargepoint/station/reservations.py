@@ -123,13 +123,15 @@ class Reservations:
     # --- what follows from what happened ----------------------------------------------------
 
     def heard(self, facts: Iterable[Fact]) -> None:
-        """Something was stored of an EVSE: a reservation may be used up, or in danger."""
+        """Something was stored: a reservation may be used up, given up, or in danger."""
         if not self._known:
             return
         for fact in facts:
             if isinstance(fact, ReservationUsed):
                 self._forget(fact.reservation_id)
                 log.info("reservation %d used", fact.reservation_id)
+            elif isinstance(fact, ReservationEnded):
+                self._forget(fact.reservation_id)
         self._happened.set()
 
     async def run(self) -> None:

@@ -1,6 +1,7 @@
 """The tables behind the screens: messages of the CSMS, and what a session costs so far."""
 
 import sqlite3
+from collections.abc import Iterable
 
 from chargepoint.core.display import DisplayMessage, Messages
 from chargepoint.core.tariff import SessionCost
@@ -9,7 +10,7 @@ from chargepoint.store.tables import atomic, translated
 
 
 class Screens:
-    """Each method is a commit of its own.
+    """Each method is a commit of its own, but for ``remove``, which takes part in the caller's.
 
     Raises:
         StoreError: from every method, if the disk refuses; nothing of that call was stored then.
@@ -38,6 +39,12 @@ class Screens:
                 "INSERT INTO display_message (message_id, message) VALUES (?, ?)",
                 [(m.message_id, codec.encode(m)) for m in after if m not in before],
             )
+
+    def remove(self, message_ids: Iterable[int]) -> None:
+        """Forget messages, in the caller's commit."""
+        self._db.executemany(
+            "DELETE FROM display_message WHERE message_id = ?", [(one,) for one in message_ids]
+        )
 
     def costs(self) -> dict[int, SessionCost]:
         """The last word on the cost at each EVSE."""

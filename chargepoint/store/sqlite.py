@@ -176,9 +176,12 @@ class Store:
             )
             self._append(facts, offline=offline)
 
-    def record(self, *facts: Fact, offline: bool = False) -> None:
-        """Store facts that change no EVSE."""
+    def record(
+        self, *facts: Fact, offline: bool = False, also: Callable[[], None] = lambda: None
+    ) -> None:
+        """Store facts that change no EVSE, and what ``also`` changes, all or nothing."""
         with self._write():
+            also()
             self._append(facts, offline=offline)
 
     def change_profiles(
@@ -310,16 +313,11 @@ class Store:
                 continue
             if supersedes(fact, queue_all=self.queue_all):
                 self._supersede(fact)
+            stream, kind = stream_of(fact), type(fact).__name__
             self._db.execute(
                 "INSERT INTO journal (message_id, stream, kind, fact, offline)"
                 " VALUES (?, ?, ?, ?, ?)",
-                (
-                    str(uuid.uuid4()),
-                    stream_of(fact),
-                    type(fact).__name__,
-                    codec.encode(fact),
-                    offline,
-                ),
+                (str(uuid.uuid4()), stream, kind, codec.encode(fact), offline),
             )
             self._waiting += 1
             if isinstance(fact, SecurityEvent):

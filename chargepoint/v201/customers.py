@@ -103,15 +103,24 @@ class Customers:
         return [one for one in self._station.displays.find() if one.transaction_id in own]
 
     def _clear(self, token: IdToken) -> None:
-        """What is in use stays: it ends with the session. The CSMS is told of reservations."""
-        station = self._station
-        station.store.tokens.forget(token)
-        for message in self._messages(token):
-            station.displays.clear(message.message_id)
-        for one in self._reservations(token):
-            station.reservations.cancel(one.reservation_id)
-            now, gone = station.clock.now(), ReservationEnding.REMOVED
-            station.record(ReservationEnded(one.reservation_id, now, gone))
+        """What is in use stays: it ends with the session. The CSMS is told of reservations.
+
+        All of it is one commit, so that nothing is half cleared, and nothing without that word.
+        """
+        station, now = self._station, self._station.clock.now()
+        gone = [
+            ReservationEnded(one.reservation_id, now, ReservationEnding.REMOVED)
+            for one in self._reservations(token)
+        ]
+        messages = [message.message_id for message in self._messages(token)]
+
+        def forget() -> None:
+            station.store.tokens.forget(token)
+            station.store.screens.remove(messages)
+
+        station.store.record(*gone, offline=self._session.csms is None, also=forget)
+        station.displays.forgotten(messages)
+        station.recorded(0, tuple(gone))
 
     async def _send(self, request_id: int, text: str) -> None:
         """NotifyCustomerInformation with parts counted from 0; a lost connection ends it."""

@@ -185,3 +185,61 @@ async def test_a_connection_that_is_gone_ends_the_report(talk: Any, *, connected
 
     assert answer == {"status": "Accepted"}
     assert len(talk.csms.said("NotifyCustomerInformation")) == connected
+
+
+async def test_what_is_cleared_goes_at_once_or_not_at_all(talk: Any) -> None:
+    """The power may go after any commit, so there is only one."""
+    transaction = await talk.bench.charge(evse_id=1)
+    text, bound = Text("Hello"), transaction.transaction_id
+    message = DisplayMessage(1, Priority.NORMAL_CYCLE, text, transaction_id=bound)
+    talk.bench.station.displays.put(message)
+    _remember(talk)
+    _reserve(talk, 5, TOKEN, 2)
+    store, commits = talk.bench.store, []
+
+    def stored() -> tuple[bool, ...]:
+        """What is there of the cache, the reservation, the message; and not told of it."""
+        waiting = store._db.execute("SELECT 1 FROM journal WHERE kind = 'ReservationEnded'")
+        return (
+            store.tokens.known(TOKEN) is not None,
+            bool(store.reservations.load()),
+            bool(store.screens.messages()),
+            not waiting.fetchall(),
+        )
+
+    def follow(statement: str) -> None:
+        alone = not store._db.in_transaction and not statement.startswith(("BEGIN", "SELECT"))
+        if alone or statement == "COMMIT":
+            commits.append(statement)
+
+    store._db.set_trace_callback(follow)
+    talk.csms.sent.clear()
+    await talk.ask(
+        "CustomerInformation", {"requestId": 7, "report": False, "clear": True, **BY_TOKEN}
+    )
+    store._db.set_trace_callback(None)
+
+    assert commits == ["COMMIT"]
+    assert stored() == (False,) * 4
+    assert talk.bench.station.reservations.known == ()
+    assert talk.bench.station.displays.find() == ()
+    assert await _removed(talk) == [(5, "Removed")]
+
+
+async def test_what_could_not_be_cleared_is_all_still_there(
+    talk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _remember(talk)
+    _reserve(talk, 5, TOKEN, 2)
+    store = talk.bench.store
+
+    def refuse(_: object) -> None:
+        raise StoreError("disk I/O error")
+
+    monkeypatch.setattr(store, "_append", lambda *_, **__: refuse(0))
+    payload = {"requestId": 7, "report": False, "clear": True, **BY_TOKEN}
+    assert await talk.ask("CustomerInformation", payload) == {"status": "Rejected"}
+
+    assert store.tokens.known(TOKEN) is not None
+    assert [one.reservation_id for one in store.reservations.load()] == [5]
+    assert [one.reservation_id for one in talk.bench.station.reservations.known] == [5]

@@ -190,11 +190,14 @@ def check_room(folder: Path) -> int:
 
 
 def empty(folder: Path) -> None:
-    """The folder is there and holds nothing of an earlier transfer, of which a cut left some."""
+    """The folder is there and holds nothing of an earlier transfer, of which a cut left some.
+
+    A file that the disk does not let go stays: it must not keep the next one from coming.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for file in folder.iterdir():
         if file.is_file() or file.is_symlink():
-            file.unlink()
+            remove(file)
 
 
 def remove(file: Path) -> None:

@@ -1,7 +1,9 @@
 """Files travel over HTTP(S) and FTP(S), against real servers on loopback."""
 
 import asyncio
+import errno
 import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -15,7 +17,7 @@ from station_bench import until
 
 from chargepoint.core.transfer import Attempts, Trouble
 from chargepoint.station import transfer_ftp
-from chargepoint.station.transfer import Partial, Transfer, TransferFailed, Trust
+from chargepoint.station.transfer import Partial, Transfer, TransferFailed, Trust, empty
 
 IMAGE = bytes(range(256)) * 1000
 ONCE = Attempts()
@@ -443,3 +445,23 @@ async def test_nobody_listens(transfer: Transfer, tmp_path: Path) -> None:
         place = transfer.location(f"{scheme}://127.0.0.1:1/fw.bin")
         with pytest.raises(TransferFailed):
             await transfer.download(place, tmp_path / "fw", 10**6)
+
+
+def test_a_left_over_that_the_disk_keeps_is_said_and_the_others_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("a.tar.gz", "b.tar.gz", "c.tar.gz"):
+        (tmp_path / name).touch()
+    real = Path.unlink
+
+    def refuse(path: Path, **given: bool) -> None:
+        if path.name == "b.tar.gz":
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        real(path, **given)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+
+    empty(tmp_path)
+
+    assert left(tmp_path) == ["b.tar.gz"]
+    assert "b.tar.gz stays on the disk: Read-only file system" in caplog.text

@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 from fake_clock import START
 from sample_facts import ended, idle_sample, started, updated
+from station_bench import entries
 
 from chargepoint.core.facts import SecurityEvent
-from chargepoint.store import sqlite
+from chargepoint.store import codec, sqlite
+from chargepoint.store.journal import Unreadable
 from chargepoint.store.sqlite import Store
+from chargepoint.store.untold import Lack
 
 
 @pytest.fixture
@@ -73,3 +76,28 @@ def test_the_newest_time_is_found_beside_one_that_is_none(store: Store, text: st
     assert store.timeline.newest() == START + timedelta(hours=1)
     assert store.timeline.known is None
     assert store.timeline.unsure_since is None
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        b"\xff" * 40,
+        codec.encode(started()).replace(b'"1000"', b'"\xff000"'),
+        b'{"x":' + b"[" * 100_000,
+        b"",
+        b"\0" * 40,
+    ],
+    ids=["no text", "no text in a number", "deep", "empty", "zeros"],
+)
+def test_bytes_that_are_no_fact_are_unreadable_and_nothing_else(
+    folder: Path, spoilt: bytes
+) -> None:
+    with Store(folder, "CP1") as store:
+        store.record(started(), ended())
+        store._db.execute("UPDATE journal SET fact = ? WHERE number = 1", (spoilt,))
+        with pytest.raises(Unreadable):
+            store.next_entry()
+        store.put_by(1, Lack("2.0.1", "cannot be read", START.isoformat()))
+
+        assert [one.fact for one in store.untold.all()] == [None]
+        assert entries(store)[0].fact == ended()

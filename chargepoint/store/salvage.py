@@ -20,6 +20,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -120,12 +121,17 @@ def _readable(
         source = damaged.with_name(f"{damaged.name}{part}")
         if source.exists():
             left_out += rescue.copy(source, copy.with_name(f"{copy.name}{part}"))
+    mending.take_in_log(copy)
+    free = mending.free_pages(copy)
     for attempt in range(3):
         try:
             if attempt == 1:
                 mending.mend_header(copy)
             elif attempt:
                 mending.mend_tables(copy, fresh)
+            if free is not None:
+                with suppress(sqlite3.Error):  # it may do without
+                    mending.mend_leaves(copy, free)
             return _connected(copy, stack), left_out
         except sqlite3.DatabaseError as error:
             if not damage.is_damage(error):
@@ -169,11 +175,20 @@ def _take_over(old: sqlite3.Connection, fresh: sqlite3.Connection, table: str) -
     marks = ",".join("?" * len(names))
     insert = f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - ours
     taken = 0
-    for row in _rows(old, table, names, keys):
+    found = (_rows(old, source, names, keys) for source in (table, *_lost_of(old, table)))
+    for row in chain.from_iterable(found):
         if _is_sound(table, dict(zip(names, row, strict=True))):
             with suppress(sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.DataError):
                 taken += fresh.execute(insert, row).rowcount
     return taken
+
+
+def _lost_of(db: sqlite3.Connection, table: str) -> list[str]:
+    """What was made of the pages that a table has lost (``mending.mend_leaves``)."""
+    rows = db.execute(
+        "SELECT name FROM sqlite_master WHERE name GLOB 'lost_' || ? || '_[0-9]*'", (table,)
+    )
+    return [str(name) for (name,) in rows]
 
 
 def _rows(

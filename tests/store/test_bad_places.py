@@ -117,7 +117,9 @@ def test_each_page_costs_only_the_rows_that_lie_on_it(
             lost = before[table] - after[table]
             if table not in mine:
                 assert (page, table, lost) == (page, table, set())
-            elif len(of[table]) > 1 and content[(page - 1) * PAGE] not in inner:
+            elif content[(page - 1) * PAGE] in inner:
+                assert (page, table, after[table]) == (page, table, before[table])
+            elif len(of[table]) > 1:
                 assert len(lost) < len(before[table]) / 2
         if "journal" not in mine:
             assert len(waiting) == SESSIONS + 1

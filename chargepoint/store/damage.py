@@ -36,6 +36,8 @@ _DONE: Final = "salvaged"
 _SUSPECT: Final = "suspect"
 KEY: Final = "damage"
 """Of the table ``meta``."""
+ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
+"""What ``sqlite3`` raises where it meets damage."""
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _IO: Final = sqlite3.SQLITE_IOERR
 _UNREADABLE: Final = frozenset({_IO | 1 << 8, _IO | 2 << 8, _IO | 32 << 8, _IO | 33 << 8})
@@ -58,7 +60,12 @@ _TORN_MOST: Final = 1
 
 
 def is_damage(error: BaseException | None) -> bool:
-    """Whether an error means that what is on the disk is not what was written."""
+    """Whether an error means that what is on the disk is not what was written.
+
+    What SQLite says of it may name what it found, which need not be a text.
+    """
+    if isinstance(error, UnicodeDecodeError):
+        return True
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & _PRIMARY in _DAMAGED
 

@@ -46,7 +46,7 @@ def mend_header(copy: Path) -> None:
 
 def take_in_log(copy: Path) -> None:
     """Whoever closes a database last writes its log into it."""
-    with suppress(sqlite3.Error), closing(sqlite3.connect(copy)) as db:
+    with suppress(sqlite3.Error, UnicodeDecodeError), closing(sqlite3.connect(copy)) as db:
         db.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
 

@@ -29,7 +29,7 @@ from typing import Final, TypeVar
 
 from chargepoint.errors import StoreError
 from chargepoint.store import codec, damage, rescue, salvage
-from chargepoint.store.damage import NAME, Log, is_damage, is_unreadable
+from chargepoint.store.damage import ERRORS, NAME, Log, is_damage, is_unreadable
 from chargepoint.store.patience import pauses
 from chargepoint.store.tables import atomic
 from chargepoint.store.watched import Watched
@@ -55,7 +55,7 @@ def opened(folder: Path, station_id: str) -> Watched:
     try:
         lost = _patiently(lambda: damage.log_before(folder), folder)
         return _patiently(lambda: _fit(folder, station_id, lost), folder)
-    except (sqlite3.DatabaseError, OSError) as error:
+    except (*ERRORS, OSError) as error:
         bad_places = is_unreadable(error) or (is_damage(error) and damage.has_bad_places(folder))
         if not (is_damage(error) or bad_places):
             raise
@@ -85,7 +85,7 @@ def _patiently(read: Callable[[], T], folder: Path) -> T:
     for pause in islice(pauses(), _MORE_ATTEMPTS):
         try:
             return read()
-        except (sqlite3.DatabaseError, OSError) as error:
+        except (*ERRORS, OSError) as error:
             if not (is_damage(error) or is_unreadable(error)):
                 raise
             if monotonic() - began > _ATTEMPTS_MOST_S:
@@ -131,7 +131,7 @@ def _leave(db: sqlite3.Connection, folder: Path) -> None:
     """
     address = f"{(folder / NAME).resolve().as_uri()}?mode=ro"
     with suppress(sqlite3.Error), closing(sqlite3.connect(address, uri=True)) as reader:
-        with suppress(sqlite3.Error):
+        with suppress(*ERRORS):
             reader.execute("SELECT count(*) FROM sqlite_master").fetchone()
         db.close()
     db.close()  # there was none to read

@@ -112,7 +112,7 @@ def _readable(
     The connection is None if nothing helps.
     """
     if in_place:
-        with suppress(sqlite3.Error):
+        with suppress(*damage.ERRORS):
             return _connected(damaged, stack), 0
     draft = damaged.parent / damage.DRAFT  # whatever a power cut leaves there goes with it
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=draft)))
@@ -130,10 +130,10 @@ def _readable(
             elif attempt:
                 mending.mend_tables(copy, fresh)
             if free is not None:
-                with suppress(sqlite3.Error):  # it may do without
+                with suppress(*damage.ERRORS):  # it may do without
                     mending.mend_leaves(copy, free)
             return _connected(copy, stack), left_out
-        except sqlite3.DatabaseError as error:
+        except damage.ERRORS as error:
             if not damage.is_damage(error):
                 raise
     return None, left_out
@@ -143,7 +143,7 @@ def _connected(path: Path, stack: ExitStack) -> sqlite3.Connection:
     db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
     try:
         db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.Error:
+    except damage.ERRORS:
         db.close()
         raise
     stack.callback(db.close)
@@ -165,7 +165,7 @@ def _columns(db: sqlite3.Connection, table: str) -> list[tuple[str, int]]:
 
 def _take_over(old: sqlite3.Connection, fresh: sqlite3.Connection, table: str) -> int:
     there = set[str]()
-    with suppress(sqlite3.Error):
+    with suppress(*damage.ERRORS):
         there = {name for name, _ in _columns(old, table)}
     columns = [(name, place) for name, place in _columns(fresh, table) if name in there]
     names = [name for name, _ in columns]
@@ -209,7 +209,7 @@ def _rows(
     low = max(low or 0, high - _PROBED_MOST)  # what came last is least likely to be told
     select = f"SELECT {', '.join(names)} FROM {table} WHERE {keys[0]} = ?"  # noqa: S608 - ours
     for one in range(low + 1, high):
-        with suppress(sqlite3.Error):
+        with suppress(*damage.ERRORS):
             yield from db.execute(select, (one,)).fetchall()
 
 
@@ -225,13 +225,13 @@ def _from_one_end(
         ):
             last = row
             yield row
-    except sqlite3.Error:
+    except damage.ERRORS:
         return last
     return None
 
 
 def _highest(db: sqlite3.Connection, table: str) -> int:
-    with suppress(sqlite3.Error):
+    with suppress(*damage.ERRORS):
         row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
         return int(row[0]) + 1 if row else 0
     return 0
@@ -329,7 +329,7 @@ def _is_intact(document: bytes, digest: bytes) -> bool:
 
 def _keep_counting(old: sqlite3.Connection, fresh: sqlite3.Connection) -> None:
     """Give no number a second time."""
-    with suppress(sqlite3.Error):
+    with suppress(*damage.ERRORS):
         for name, number in old.execute("SELECT name, seq FROM sqlite_sequence").fetchall():
             known = fresh.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (name,))
             if known.fetchone() is None:

@@ -71,6 +71,13 @@ def index(path: Path) -> None:
     overwrite(path, (root_of(path, "journal_stream") - 1) * PAGE, b"\xff" * 200)
 
 
+def words(path: Path) -> None:
+    """The name of an index, which SQLite quotes in what it says of a statement that is none."""
+    text = path.read_bytes()
+    overwrite(path, text.index(b"indexjournal_stream") + 7, b"\xea" * 8)
+    overwrite(path, text.index(b"CREATE INDEX journal_stream"), b"CREATE CREATE")
+
+
 def leaf(path: Path, table: str) -> int:
     """A page in the middle of a table: the second child of its root."""
     root = (root_of(path, table) - 1) * PAGE
@@ -93,7 +100,7 @@ def waiting(store: Store) -> set[str]:
 
 
 EVERYTHING = {f"T{number}" for number in range(SESSIONS)} | {"T-run"}
-WHOLE = {"header": header, "index": index}
+WHOLE = {"header": header, "index": index, "words": words}
 DAMAGES: dict[str, Callable[[Path], None]] = {
     **WHOLE,
     "page": page,

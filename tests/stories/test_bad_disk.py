@@ -1,5 +1,7 @@
 """A station whose disk refuses: no session without its record, nothing lost, nothing hidden."""
 
+import errno
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,7 +14,7 @@ from disk_sweep import sweep
 
 from chargepoint.core.display import NO_STORE
 from chargepoint.core.security import Event
-from chargepoint.store import damage
+from chargepoint.store import damage, rescue
 from chargepoint.store.archive import RecordArchive
 
 pytestmark = pytest.mark.timeout(180)
@@ -186,6 +188,30 @@ async def test_a_database_damaged_while_a_session_runs_is_set_aside_and_the_sess
     assert len(ended) == 1
     events = [one.payload["type"] for one in told if one.action == "SecurityEventNotification"]
     assert "StateStoreDamaged" in events
+
+
+@VERSIONS
+async def test_a_session_goes_on_while_a_damaged_database_cannot_be_set_aside(
+    version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    async with case(version, tmp_path) as run:
+        transaction_id = await run.charge()
+        await run.advance(LONG_S)
+        with monkeypatch.context() as patched:
+            patched.setattr(rescue, "check", gone)
+            spoil(run.station.store.folder / "station.db")
+            await run.advance(180)
+            assert run.station.store.damaged
+            assert len(run.lives) == 1, "the next one could not start"
+            assert run.outlets[1].closed
+
+        await run.advance(180)
+
+        assert len(run.lives) == 2
+        assert run.meters[1].releases == [transaction_id]
 
 
 @VERSIONS

@@ -88,11 +88,11 @@ def _patiently(read: Callable[[], T], folder: Path) -> T:
         except (*ERRORS, OSError) as error:
             if not (is_damage(error) or is_unreadable(error)):
                 raise
-            if monotonic() - began > _ATTEMPTS_MOST_S:
-                break
-            if is_unreadable(error) or damage.has_bad_places(folder):
-                log.warning("%s: %s cannot be read, tried again: %s", folder, NAME, error)
-                sleep(pause.total_seconds())
+            refused = is_unreadable(error) or damage.has_bad_places(folder)
+            if not refused or monotonic() - began > _ATTEMPTS_MOST_S:
+                break  # where all can be read once more is enough
+            log.warning("%s: %s cannot be read, tried again: %s", folder, NAME, error)
+            sleep(pause.total_seconds())
     return read()
 
 

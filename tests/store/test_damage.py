@@ -14,7 +14,7 @@ from station_bench import entries
 
 from chargepoint.core.model import EvseState, Stage, Transaction
 from chargepoint.errors import StoreError
-from chargepoint.store import damage
+from chargepoint.store import damage, opening
 from chargepoint.store.archive import KeptRecord, RecordArchive
 from chargepoint.store.opening import steps
 from chargepoint.store.salvage import SEQUENCE_GAP
@@ -338,3 +338,20 @@ def test_an_index_that_is_older_than_its_table_is_met_once(folder: Path) -> None
             store.delivered(entries(store)[-1], START)
             store.record(started("T2"))
     assert len(damage.folders(folder)) == 1
+
+
+def test_garbage_that_can_be_read_is_looked_at_once_more_without_a_pause(
+    full: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large database on a slow disk takes a while, and a start has its time."""
+    index(full / "station.db")
+    looks, look = [], opening._look_through
+    monkeypatch.setattr(opening, "sleep", lambda _: pytest.fail("nothing to wait for"))
+    monkeypatch.setattr(
+        opening, "_look_through", lambda db, **how: (looks.append(how), look(db, **how))
+    )
+
+    with Store(full, "CP1") as store:
+        assert "damaged-" in store.damage
+
+    assert len(looks) == 2 + 1, "and at the new one"

@@ -89,12 +89,13 @@ class Sampler:
 
         ``measurands`` are for a reading outside of a transaction; by default the aligned ones.
         """
+        within = self._transaction_id() if in_transaction else ""
         reading = await self._meter.refresh()
         if reading is None:
             return False
         wanted = measurands or self._schedule().aligned_measurands
         given = ReadingTaken(reading, context)
-        await self._tell(given, wanted, in_transaction=in_transaction)
+        await self._tell(given, wanted, within)
         return True
 
     async def _reached(self, moment: datetime) -> bool:
@@ -108,12 +109,12 @@ class Sampler:
         return True
 
     async def _sample(self, due: Due) -> None:
-        running = self._started_at() is not None
+        within = self._transaction_id()
         schedule = self._schedule()
         tell = due.tell
-        if due.context is Context.CLOCK and running and schedule.idle_only:
+        if due.context is Context.CLOCK and within and schedule.idle_only:
             tell = False
-        if not tell and not (due.keep and running):
+        if not tell and not (due.keep and within):
             return
         reading = await self._meter.refresh()
         if reading is None:
@@ -121,13 +122,16 @@ class Sampler:
         if due.context is Context.CLOCK:
             reading = replace(reading, taken_at=due.moment)
         given = ReadingTaken(reading, due.context, tell, due.keep)
-        await self._tell(given, schedule.aligned_measurands, in_transaction=running)
+        await self._tell(given, schedule.aligned_measurands, within)
 
-    async def _tell(
-        self, given: ReadingTaken, wanted: tuple[str, ...], *, in_transaction: bool
-    ) -> None:
-        if in_transaction and self._started_at() is not None:
-            await self._runner.feed(given)
+    async def _tell(self, given: ReadingTaken, wanted: tuple[str, ...], within: str) -> None:
+        """Tell a reading; ``within`` is the transaction that ran when it was asked for.
+
+        A slow meter may answer when another one runs: what was read before it began is none of its.
+        """
+        if within and (now := self._transaction_id()):
+            if now == within:
+                await self._runner.feed(given)
             return
         if given.context is Context.PERIODIC or not given.tell:
             return  # the transaction ended meanwhile; its readings are no MeterValues
@@ -138,6 +142,10 @@ class Sampler:
             self._record(
                 MeterSampled(self._runner.evse_id, taken_at, sampled, schedule.key_aligned)
             )
+
+    def _transaction_id(self) -> str:
+        running = self._runner.state.running
+        return running.transaction_id if running is not None else ""
 
     def _started_at(self) -> datetime | None:
         running = self._runner.state.running

@@ -12,6 +12,7 @@ from fake_clock import START, FakeClock
 from station_bench import REMOTE_STOP, Bench, BenchMeter, FakeSession, station_bench
 
 from chargepoint.core.facts import MeterSampled, TransactionEnded, TransactionUpdated
+from chargepoint.core.inputs import Unplugged
 from chargepoint.core.model import Cause, Context, Stage
 from chargepoint.core.variables import Address
 from chargepoint.provided_parts import provide_parts
@@ -122,6 +123,43 @@ async def test_a_sample_whose_transaction_ended_meanwhile_is_dropped(bench: Benc
     assert bench.state().stage is Stage.FINISHED
     assert idle(bench) == []
     assert samples(bench, Cause.METER_PERIODIC) == []
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["asked for", "due"])
+async def test_a_sample_that_was_read_before_a_transaction_began_is_none_of_its(
+    bench: Bench, *, asked: bool
+) -> None:
+    bench.set("MeterValueSampleInterval", "10")
+    await bench.charge()
+    read, go_on = asyncio.Event(), asyncio.Event()
+    refresh = bench.evse().meter.refresh
+
+    async def attending_long() -> Any:
+        reading = await refresh()
+        read.set()
+        await go_on.wait()
+        return reading
+
+    bench.evse().sampler._meter.refresh = attending_long  # type: ignore[method-assign]
+    if asked:
+        sampling = asyncio.ensure_future(
+            bench.evse().sampler.now(Context.TRIGGER, in_transaction=True)
+        )
+    await bench.clock.advance(9 if asked else 10)
+    await read.wait()
+
+    await bench.feed(REMOTE_STOP, Unplugged())
+    await bench.charge()
+    go_on.set()
+    await bench.clock.settle()
+    if asked:
+        assert await sampling
+    await bench.feed(REMOTE_STOP)
+
+    assert samples(bench, Cause.METER_PERIODIC) == samples(bench, Cause.TRIGGER) == []
+    assert len(bench.facts(TransactionEnded)) == 2
+    for end in bench.facts(TransactionEnded):
+        assert Context.PERIODIC not in [sampled.context for sampled in end.samples]
 
 
 async def test_a_new_interval_holds_at_once(bench: Bench) -> None:

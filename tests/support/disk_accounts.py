@@ -71,7 +71,11 @@ class Accounts:
         if again and not cut:
             self.doubled(f"sent twice: {', '.join(again)}")
         once = list({one.message_id: one for one in sent}.values())
-        (_check_16 if self._version == "1.6" else _check_201)(self, list(self.closed), once)
+        sessions = {*self.closed, *meter.ends[ends_before:]}
+        if self._version == "1.6":
+            _check_16(self, list(self.closed), once, len(sessions))
+        else:
+            _check_201(self, list(self.closed), once)
 
     def compare(self, closed: list[str], begins: list[str], ends: dict[str, list[str]]) -> None:
         """Each session once from begin to end; ``ends`` are the records of each, as text."""
@@ -137,15 +141,16 @@ def _check_201(accounts: Accounts, closed: list[str], sent: list[Sent]) -> None:
             accounts.lost(f"sequence numbers of {transaction_id}: {given}")
 
 
-def _check_16(accounts: Accounts, closed: list[str], sent: list[Sent]) -> None:
+def _check_16(accounts: Accounts, closed: list[str], sent: list[Sent], sessions: int) -> None:
+    """``sessions`` are also those in which the contactor stayed open, because the disk failed."""
     starts = [one for one in sent if one.action == "StartTransaction"]
     stops = [one.payload for one in sent if one.action == "StopTransaction"]
     ends: dict[str, list[str]] = {}
     for stop in stops:
         name = accounts.csms_transaction(stop["transactionId"])
         ends.setdefault(name, []).append(_documents(stop))
-    if len(starts) > len(closed):
-        accounts.doubled(f"{len(starts)} StartTransaction for {len(closed)} sessions")
+    if len(starts) > sessions:
+        accounts.doubled(f"{len(starts)} StartTransaction for {sessions} sessions")
     if len(starts) < len(closed):
         accounts.lost(f"{len(starts)} StartTransaction for {len(closed)} sessions")
     accounts.compare(closed, list(closed), ends)

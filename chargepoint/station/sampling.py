@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from chargepoint.clock import Clock, sleep_unless
 from chargepoint.core.facts import MeterSampled
 from chargepoint.core.inputs import ReadingTaken
-from chargepoint.core.model import Context
+from chargepoint.core.model import Context, Stage
 from chargepoint.core.sampling import next_aligned, select
 from chargepoint.station.evse import EvseRunner
 from chargepoint.station.metering import EvseMeter
@@ -125,7 +125,7 @@ class Sampler:
         await self._tell(given, schedule.aligned_measurands, within)
 
     async def _tell(self, given: ReadingTaken, wanted: tuple[str, ...], within: str) -> None:
-        """Tell a reading; ``within`` is the transaction that ran when it was asked for.
+        """Tell a reading; ``within`` is the transaction that it was asked for.
 
         A slow meter may answer when another one runs: what was read before it began is none of its.
         """
@@ -144,8 +144,11 @@ class Sampler:
             )
 
     def _transaction_id(self) -> str:
-        running = self._runner.state.running
-        return running.transaction_id if running is not None else ""
+        """The transaction that a reading of now is of; none while the meter is still to begin."""
+        state = self._runner.state
+        if state.running is None or state.stage is Stage.OPENING:
+            return ""
+        return state.running.transaction_id
 
     def _started_at(self) -> datetime | None:
         running = self._runner.state.running

@@ -162,6 +162,26 @@ async def test_a_sample_that_was_read_before_a_transaction_began_is_none_of_its(
         assert Context.PERIODIC not in [sampled.context for sampled in end.samples]
 
 
+async def test_no_sample_is_taken_while_the_meter_is_still_to_begin(tmp_path: Path) -> None:
+    settings = {**BY_HAND, "TxCtrlr.TxStartPoint": "Authorized"}
+    async with station_bench(tmp_path, running=True, settings=settings) as bench:
+        bench.set("MeterValueSampleInterval", "10")
+        bench.meters[1].gate.clear()
+        charging = asyncio.ensure_future(bench.charge())
+        await bench.clock.advance(35)
+        assert bench.state().running is not None
+        assert bench.state().stage is Stage.OPENING
+
+        bench.meters[1].gate.set()
+        await charging
+        begun = (bench.clock.now() - START).total_seconds()
+        await bench.clock.advance(10)
+
+        taken = samples(bench, Cause.METER_PERIODIC)
+        assert taken
+        assert min(taken) > begun
+
+
 async def test_a_new_interval_holds_at_once(bench: Bench) -> None:
     bench.set("MeterValueSampleInterval", "600")
     await bench.charge()
